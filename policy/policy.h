@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+/*
+ * What the operator wants, as values.  Built by policy/parse.h from text;
+ * read-only afterwards, so that any number of threads may read one.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flowtable/flow.h"
+#include "policy/gate_params.h"
+
+struct zone;
+
+enum policy_mode {
+	POLICY_SHADOW, /* measure and report what would be held */
+	POLICY_ENFORCE,
+};
+
+enum policy_action {
+	POLICY_DROP,
+	POLICY_ACCEPT, /* never counted, never held */
+	POLICY_EXEMPT, /* counted for display, never held */
+	POLICY_LIMIT,  /* its own gate_params */
+	POLICY_LOG,    /* and go on to the next rule */
+};
+
+enum policy_fail { POLICY_FAIL_OPEN, POLICY_FAIL_CLOSED };
+enum policy_at_bound { POLICY_BOUND_DROP, POLICY_BOUND_RELEASE };
+
+struct policy_prefix {
+	uint8_t addr[16]; /* IPv4 as ::ffff:a.b.c.d; host bits are 0 */
+	uint8_t length;   /* 0..128; an IPv4 /n is 96 + n */
+};
+
+struct policy_prefixes {
+	struct policy_prefix *list;
+	size_t count;
+};
+
+struct policy_port_range {
+	uint16_t first, last;
+};
+
+struct policy_ports {
+	struct policy_port_range *list;
+	size_t count; /* 0: any */
+};
+
+/* Everything that is set must match; an empty list matches anything. */
+struct policy_match {
+	struct policy_prefixes src; /* the guarded end of an out packet */
+	struct policy_prefixes dst;
+	struct policy_ports src_port, dst_port;
+	uint8_t proto;     /* 0: any; `proto: icmp` matches ICMP and ICMPv6 */
+	uint8_t tcp_flags_set, tcp_flags_mask; /* (flags & mask) == set;
+						* mask 0: any */
+	char interface[16]; /* the guarded end's; "": any */
+	uint16_t vlan;      /* 0: any */
+};
+
+struct policy_rule {
+	int32_t priority; /* lowest first; unique */
+	uint32_t line;    /* where it stands in its file */
+	enum policy_action action;
+	struct policy_match match;
+	uint16_t params; /* POLICY_LIMIT: index into policy->params */
+};
+
+struct policy_source { /* antispoof.interfaces */
+	char interface[16];
+	struct policy_prefixes sources;
+};
+
+struct policy_binding { /* antispoof.bindings */
+	uint8_t mac[6];
+	struct policy_prefixes addresses;
+	char interface[16]; /* "": any */
+};
+
+struct policy_zone { /* zones: named groups of interfaces and VLANs */
+	char name[32];
+	struct policy_zone_member {
+		char interface[16];
+		uint16_t vlan; /* 0: untagged */
+	} *members;
+	size_t count;
+};
+
+/* All sized at start; what "full" means stands beside each in symtap.yaml(5).
+ * 0 lifts a held_* bound. */
+struct policy_limits {
+	uint32_t pairs, flows, hosts;
+	uint32_t suspects;       /* keys with an exact window and a gate */
+	uint32_t pairs_per_host, flows_per_host;
+	uint32_t fragments;
+	uint32_t held_packets;   /* wire packets, in all */
+	uint64_t held_bytes;
+	uint32_t held_packets_per_host, held_packets_per_key;
+	enum policy_at_bound at_bound;
+};
+
+struct policy {
+	enum policy_mode mode;
+	struct policy_prefixes inside;
+	uint8_t host_prefix6;   /* one IPv6 host is one prefix; 32..128 */
+	uint8_t enforce;        /* bit (1 << enum flow_scope) */
+	bool force_one_sided;   /* hold although we see one direction only */
+	bool guard_gateway;     /* judge the gateway's own traffic as well */
+
+	struct gate_params *params; /* [0] is the default */
+	size_t params_count;
+	struct policy_rule *rules; /* by priority */
+	size_t rules_count;
+
+	struct policy_source *sources;
+	size_t sources_count;
+	struct policy_binding *bindings;
+	size_t bindings_count;
+	struct policy_zone *zones;
+	size_t zones_count;
+
+	uint32_t multicast_pkts_per_s; /* per guarded host */
+	uint32_t dhcp_pkts_per_s;
+	uint32_t icmp_error_pkts_per_s;
+	uint32_t fragment_pkts_per_s;  /* tiny ones, before reassembly */
+	struct policy_limits limits;
+
+	struct {
+		uint16_t queues;      /* 0: auto */
+		uint16_t first_queue; /* its number; each engine takes two */
+		enum policy_fail fail;
+		bool bridge;          /* hook bridged packets, not routed */
+		uint32_t queue_length; /* 0: what may be held, and a burst */
+	} nfqueue;
+	char control_socket[108];
+	char control_group[32];
+	uint16_t control_mode; /* octal file mode */
+	char metrics_listen[64]; /* "ADDRESS:PORT"; "": none */
+	char state_file[108];    /* "": counters do not outlive the process */
+};
+
+/* What applies to one key. */
+struct policy_class {
+	uint16_t params; /* index into policy->params */
+	bool exempt;
+};
+
+void policy_free(struct policy *policy);
+
+/* Is this address (v4 mapped) one of ours?  On the packet path.  Cannot fail. */
+bool policy_is_inside(const struct policy *policy, const uint8_t addr[16]);
+
+/*
+ * The first `limit` or `exempt` rule that fits `key` (any scope: only rules
+ * whose match is contained in that scope's key are considered).  `zone` says
+ * where its guarded end lives.  Once per new key, not per packet.  Cannot fail.
+ */
+void policy_classify(const struct policy *policy, const struct flow_key *key,
+		     const struct zone *zone, struct policy_class *ret_class);
+
+/*
+ * The address that stands for the guarded host behind `addr`: the first
+ * address of its MAC binding, else the IPv4 address, else the IPv6 prefix
+ * host_prefix6.  Cannot fail.
+ */
+void policy_host_of(const struct policy *policy, const uint8_t addr[16],
+		    const struct zone *zone, uint8_t ret_host[16]);
+
+#endif

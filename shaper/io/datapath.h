@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_IO_DATAPATH_H
+#define SHAPER_IO_DATAPATH_H
+
+/*
+ * What the daemon's loop knows of a way for packets to reach a pump.  Each
+ * datapath runs on one thread with one pump of its own.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pump;
+
+enum { DATAPATH_FDS_MAX = 4 };
+
+struct datapath {
+	const char *name;
+	void *self;
+	struct pump *pump;
+	int fds[DATAPATH_FDS_MAX]; /* poll for reading */
+	size_t fds_count;
+
+	/* A descriptor is readable: bounded work, then return.  0 or -errno;
+	 * an error means that this data path has ended. */
+	int (*on_readable)(void *self, size_t fd_index, uint64_t now_ns);
+
+	/* When advance has something to do; NS_NEVER for never. */
+	uint64_t (*next_ns)(const void *self);
+	int (*advance)(void *self, uint64_t now_ns);
+
+	/* Release (or drop) what is held, and let go of everything. */
+	void (*close)(void *self, uint64_t now_ns);
+};
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_PUMP_H
+#define SHAPER_PUMP_H
+
+/*
+ * The core as an adapter sees it: packets are offered, each is passed, set
+ * aside or dropped, and what was set aside comes out again when its gates
+ * open.  One pump per thread, nothing shared, no clock, no I/O, and no memory
+ * is allocated after pump_new.
+ *
+ * How an adapter runs it:
+ *
+ *	pump_offer(batch)            each packet once, in order of arrival
+ *	  PUMP_PASS                  let it go
+ *	  PUMP_DROP                  drop it; it is counted
+ *	  PUMP_WAIT                  set it aside where single wire packets can
+ *	                             be held (a super-packet: in its segments),
+ *	                             then bring each to pump_hold
+ *	pump_hold(batch)             with the adapter's id for each
+ *	  PUMP_PASS, PUMP_DROP       as above, at once
+ *	  PUMP_WAIT                  the pump keeps the id until it is collected
+ *	pump_settle()                all that was set aside has been brought
+ *	pump_collect()               ids that may leave or must be dropped, in
+ *	                             the order in which to do it
+ *	pump_next_ns(), pump_advance()   the one timer
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flowtable/flow.h"
+#include "flowtable/packet.h"
+
+struct policy;
+struct pump;
+struct zones;
+
+#define NS_NEVER UINT64_MAX
+
+enum pump_verdict { PUMP_PASS, PUMP_WAIT, PUMP_DROP };
+
+/* pump_packet.shard: nobody else has to hear of this packet. */
+enum { PUMP_HERE = 0xff };
+
+struct pump_config {
+	const struct policy *policy; /* borrowed until pump_set_policy */
+	struct zones *zones;         /* borrowed for the pump's life */
+	uint8_t seed[16];            /* random; keys the hash */
+	uint8_t shard, shards;       /* this engine among its siblings: 0, 1 */
+	bool lift_bounds;            /* the simulator: held_* bounds are 0 */
+};
+
+struct pump_packet {
+	struct packet_meta meta;
+	uint64_t id;        /* pump_hold: the adapter's, to give back */
+	uint16_t src_zone;  /* where the source lives, when it is guarded */
+	uint16_t dst_zone;  /* the same of the destination */
+	uint16_t wire_pkts; /* 1; a super-packet: its segments, or 0 when only
+			     * the pump can know (learnt from the flow) */
+	bool super_packet;  /* GSO or GRO: more than one wire packet */
+	bool from_shard;    /* only its destination is still to be told: the
+			     * source's engine has let it out */
+	uint8_t shard;      /* out: engine that must hear of it next, or
+			     * PUMP_HERE */
+	uint8_t verdict;    /* out: enum pump_verdict */
+};
+
+struct pump_release {
+	uint64_t id;
+	uint8_t verdict; /* PUMP_PASS or PUMP_DROP */
+	uint8_t shard;   /* as in pump_packet */
+};
+
+/*
+ * More of this key than may wait comes in: the adapter may refuse it before
+ * it costs anything, until `until_ns` or until it is lifted.  A host is
+ * refused but for its spared pairs.
+ */
+enum pump_refusal_kind { PUMP_REFUSE, PUMP_SPARE, PUMP_LIFT };
+
+struct pump_refusal {
+	struct flow_key key; /* scope flow, pair or host */
+	uint64_t until_ns;
+	uint8_t kind; /* enum pump_refusal_kind */
+};
+
+/* NULL: out of memory.  What `limits` asks for is reserved here. */
+struct pump *pump_new(const struct pump_config *config, uint64_t now_ns);
+
+/* Ids still kept are forgotten: drain first (pump_drain, pump_collect). */
+void pump_free(struct pump *pump);
+
+/* Judge `count` packets in order; sets verdict and shard of each. */
+void pump_offer(struct pump *pump, struct pump_packet *packets, size_t count,
+		uint64_t now_ns);
+
+/* Bring packets that pump_offer set aside, each a single wire packet. */
+void pump_hold(struct pump *pump, struct pump_packet *packets, size_t count,
+	       uint64_t now_ns);
+
+/* Everything set aside so far was brought, or is lost. */
+void pump_settle(struct pump *pump);
+
+/* Up to `max` ids that leave now.  Returns how many; call until 0. */
+size_t pump_collect(struct pump *pump, struct pump_release *ret_releases,
+		    size_t max);
+
+/* Up to `max` refusals to carry out.  May be ignored.  Returns how many. */
+size_t pump_refusals(struct pump *pump, struct pump_refusal *ret_refusals,
+		     size_t max);
+
+/* When pump_advance has something to do; NS_NEVER when nothing waits. */
+uint64_t pump_next_ns(const struct pump *pump);
+
+/* Slide windows and fire timers that are due. */
+void pump_advance(struct pump *pump, uint64_t now_ns);
+
+/*
+ * From now on judge by `policy`, which must outlive its use here.  Windows,
+ * penalties and held packets stay; limits that size memory stay as they were.
+ */
+void pump_set_policy(struct pump *pump, const struct policy *policy,
+		     uint64_t now_ns);
+
+/* Let out (or drop) everything that waits: the pump is going away. */
+void pump_drain(struct pump *pump, enum pump_verdict verdict, uint64_t now_ns);
+
+#endif
