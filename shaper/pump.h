@@ -123,6 +123,43 @@ void pump_advance(struct pump *pump, uint64_t now_ns);
 void pump_set_policy(struct pump *pump, const struct policy *policy,
 		     uint64_t now_ns);
 
+/*
+ * The operator's word.  Let out all that waits of keys with `address` at
+ * either end and forget their penalties; returns how many packets.
+ */
+size_t pump_release_address(struct pump *pump, const uint8_t address[16],
+			    uint64_t now_ns);
+
+/* Hold nothing of keys with `address` at either end until `until_ns` (0: end
+ * such an exemption).  false: too many exemptions (PUMP_EXEMPTIONS_MAX). */
+enum { PUMP_EXEMPTIONS_MAX = 256 };
+bool pump_exempt_address(struct pump *pump, const uint8_t address[16],
+			 uint64_t until_ns, uint64_t now_ns);
+
+/*
+ * What must survive a restart, one key a record: counts in the window and the
+ * penalty.  Ages, not times, so that another clock can take them up again.
+ */
+struct pump_record {
+	struct flow_key key; /* zone: by name, beside the record */
+	uint32_t params;     /* informative; the policy decides anew */
+	uint32_t releases;
+	uint64_t armed_in_ns;  /* from now; 0: not armed */
+	uint32_t runs_count;
+	struct pump_record_run {
+		uint64_t age_ns;
+		uint32_t sent_pkts, heard_pkts;
+	} runs[16];
+};
+struct snapshot_cursor;
+size_t pump_export(struct pump *pump, struct snapshot_cursor *cursor,
+		   size_t steps, struct pump_record *ret_records, size_t max,
+		   uint64_t now_ns);
+/* false: no place, or the record makes no sense.  `down_ns`: how long ago it
+ * was exported. */
+bool pump_import(struct pump *pump, const struct pump_record *record,
+		 uint64_t down_ns, uint64_t now_ns);
+
 /* Let out (or drop) everything that waits: the pump is going away. */
 void pump_drain(struct pump *pump, enum pump_verdict verdict, uint64_t now_ns);
 
