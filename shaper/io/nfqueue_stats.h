@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_IO_NFQUEUE_STATS_H
+#define SHAPER_IO_NFQUEUE_STATS_H
+
+/*
+ * Every counter of the NFQUEUE data path, declared once, like shaper/stats.h.
+ * Written by one engine's thread, which alone may read them directly.
+ *
+ *	X(name, unit, help)
+ */
+
+#include <stdint.h>
+
+#include "flowtable/packet.h"
+
+#define NFQUEUE_COUNTERS(X)                                                  \
+	X(received_pkts, "packets", "received from the kernel")              \
+	X(batches, "batches", "received from the kernel")                    \
+	X(passed_pkts, "packets", "let go at once")                          \
+	X(dropped_pkts, "packets", "dropped by verdict")                     \
+	X(set_aside_pkts, "packets", "moved to the hold queue")              \
+	X(hold_received_pkts, "packets", "arrived in the hold queue")        \
+	X(hold_passed_pkts, "packets", "let go from the hold queue")         \
+	X(hold_dropped_pkts, "packets", "dropped from the hold queue")       \
+	X(forwarded_shard_pkts, "packets", "handed on to another engine")    \
+	X(kernel_queue_dropped, "packets",                                   \
+	  "lost: the kernel's queue was full")                               \
+	X(kernel_user_dropped, "packets",                                    \
+	  "lost: the socket's buffer was full")                              \
+	X(overruns, "times", "the kernel reported a full socket buffer")     \
+	X(receive_errors, "times", "receiving failed otherwise")             \
+	X(verdict_errors, "times", "the kernel refused verdicts")            \
+	X(malformed_messages, "messages", "from the kernel, not understood") \
+	X(unknown_interfaces, "packets", "their interface has no name (yet)")
+
+/* One per enum packet_error, beside the table above. */
+#define NFQUEUE_PARSE_ERRORS PACKET_ERRORS
+
+enum nfqueue_counter {
+#define X(name, unit, help) NFQUEUE_##name,
+	NFQUEUE_COUNTERS(X)
+#undef X
+		NFQUEUE_COUNT
+};
+
+struct nfqueue_stats {
+	uint64_t counter[NFQUEUE_COUNT];
+	/* Passed, not judged: indexed by enum packet_error, [0] unused. */
+	uint64_t unreadable_pkts[NFQUEUE_PARSE_ERRORS];
+};
+
+#endif
