@@ -11,40 +11,43 @@
 
 #include <stdint.h>
 
-#define STATS_COUNTERS(X)                                                     \
-	X(out_pkts, "packets", "offered by guarded hosts")                    \
-	X(in_pkts, "packets", "heard by guarded hosts")                       \
-	X(transit_pkts, "packets", "neither end guarded")                     \
-	X(exempt_pkts, "packets", "passed because a rule exempts them")       \
-	X(sent_pkts, "packets", "let out")                                    \
-	X(waited_pkts, "packets", "let out after they waited")                \
-	X(waited_ns, "nanoseconds", "waited in all")                          \
+#define STATS_COUNTERS(X)                                                      \
+	X(out_pkts, "packets", "offered by guarded hosts")                     \
+	X(in_pkts, "packets", "heard by guarded hosts")                        \
+	X(transit_pkts, "packets", "neither end guarded")                      \
+	X(exempt_pkts, "packets", "passed because a rule exempts them")        \
+	X(sent_pkts, "packets", "let out")                                     \
+	X(waited_pkts, "packets", "let out after they waited")                 \
+	X(waited_ns, "nanoseconds", "waited in all")                           \
 	X(dropped_key_bound, "packets", "dropped: too many of their key wait") \
-	X(dropped_host_bound, "packets",                                      \
-	  "dropped: too many of their host wait")                             \
-	X(dropped_bound, "packets", "dropped: too many wait in all")          \
-	X(dropped_drain, "packets", "dropped when the data path closed")      \
-	X(released_bound, "packets", "let out because too many wait")         \
-	X(split_pkts, "super-packets", "taken apart to be counted or held")   \
-	X(multicast_pkts, "packets", "to multicast or broadcast")             \
-	X(multicast_dropped, "packets", "dropped: past the multicast limit")  \
-	X(neighbour_pkts, "packets", "ARP and neighbour discovery")           \
-	X(dhcp_pkts, "packets", "DHCP")                                       \
-	X(dhcp_dropped, "packets", "dropped: past the DHCP limit")            \
-	X(icmp_error_pkts, "packets", "ICMP errors")                          \
+	X(dropped_host_bound, "packets",                                       \
+	  "dropped: too many of their host wait")                              \
+	X(dropped_bound, "packets", "dropped: too many wait in all")           \
+	X(dropped_drain, "packets", "dropped when the data path closed")       \
+	X(released_bound, "packets", "let out because too many wait")          \
+	X(split_pkts, "super-packets", "taken apart to be counted or held")    \
+	X(multicast_pkts, "packets", "to multicast or broadcast")              \
+	X(multicast_dropped, "packets", "dropped: past the multicast limit")   \
+	X(neighbour_pkts, "packets", "ARP and neighbour discovery")            \
+	X(dhcp_pkts, "packets", "DHCP")                                        \
+	X(dhcp_dropped, "packets", "dropped: past the DHCP limit")             \
+	X(icmp_error_pkts, "packets", "ICMP errors")                           \
 	X(icmp_error_dropped, "packets", "dropped: past the ICMP error limit") \
-	X(fragments_followed, "packets", "later fragments whose first was seen") \
-	X(fragments_orphaned, "packets", "later fragments counted by pair only") \
-	X(keys_made, "keys", "put into the tables")                           \
-	X(keys_aged, "keys", "forgotten: nothing in their window")            \
-	X(keys_refused_quota, "keys", "no place: their host has its share")   \
-	X(keys_refused_full, "keys", "no place: the table is full")           \
-	X(keys_ignored_in, "keys", "unsolicited, no place kept for them")     \
-	X(judged_by_host, "packets", "their key has no place: the host's gate") \
-	X(suspects_made, "keys", "given an exact window")                     \
-	X(suspects_refused, "keys", "no exact window left")                   \
-	X(hosts_refused, "hosts", "no place: they share one gate")            \
-	X(releases_armed, "delays", "timers started for the next release")    \
+	X(fragments_followed, "packets",                                       \
+	  "later fragments whose first was seen")                              \
+	X(fragments_orphaned, "packets",                                       \
+	  "later fragments counted by pair only")                              \
+	X(keys_made, "keys", "put into the tables")                            \
+	X(keys_aged, "keys", "forgotten: nothing in their window")             \
+	X(keys_refused_quota, "keys", "no place: their host has its share")    \
+	X(keys_refused_full, "keys", "no place: the table is full")            \
+	X(keys_ignored_in, "keys", "unsolicited, no place kept for them")      \
+	X(judged_by_host, "packets",                                           \
+	  "their key has no place: the host's gate")                           \
+	X(suspects_made, "keys", "given an exact window")                      \
+	X(suspects_refused, "keys", "no exact window left")                    \
+	X(hosts_refused, "hosts", "no place: they share one gate")             \
+	X(releases_armed, "delays", "timers started for the next release")     \
 	X(time_ran_back, "times", "the clock ran back and was clamped")
 
 enum stats_counter {
