@@ -5,58 +5,131 @@
 /*
  * Bytes to who, whom and what: the one packet parser.  Every read is checked
  * against the bytes that are there; nothing is allocated; nothing is kept.
- * The kernel program compiles this header as well: integers only.
+ * The kernel program compiles this header as well, hence all inline.
+ *
+ * Who may be fewer bytes captured than were on the wire: a packet counts as
+ * truncated only when its headers themselves are not there.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum packet_kind {
-	PACKET_UNICAST,     /* may be answered; the only kind S can hold */
-	PACKET_MULTICAST,   /* multicast or 255.255.255.255: never answers */
-	PACKET_ICMP_ERROR,  /* ICMP 3,4,5,11,12; ICMPv6 1-4: see `quoted` */
-	PACKET_NEIGHBOUR,   /* ARP, and ICMPv6 133-137 */
-	PACKET_DHCP,        /* UDP 67/68 (v4), 546/547 (v6) */
-};
+#include "flowtable/packet_l3.h"
+#include "flowtable/packet_meta.h"
+#include "flowtable/packet_read.h"
 
-enum packet_fragment {
-	PACKET_WHOLE,
-	PACKET_FIRST_FRAGMENT, /* has the ports */
-	PACKET_LATER_FRAGMENT, /* has none; they come from the first */
-};
+/* Tags of a frame; priority tags (VLAN 0) among them. */
+enum { PACKET_TAGS_MAX = 4 };
 
-/* Why a packet could not be read.  Each has a counter. */
-enum packet_error {
-	PACKET_OK,
-	PACKET_NOT_IP,       /* an ethertype that is not ours */
-	PACKET_TRUNCATED,    /* fewer bytes than its headers need */
-	PACKET_BAD_VERSION,  /* ethertype and IP version disagree */
-	PACKET_BAD_LENGTH,   /* a length field contradicts another */
-	PACKET_TOO_MANY_HEADERS, /* tags or extension headers past our bound */
-	PACKET_ERRORS        /* how many there are */
-};
+/* Step over 802.1Q and 802.1ad tags, noting the first two VLANs, and over the
+ * PPPoE session header behind them. */
+static inline enum packet_error packet_parse_link(struct packet_cursor *cursor,
+						  uint16_t *ethertype,
+						  struct packet_meta *meta)
+{
+	uint32_t vlans = 0;
+	const uint8_t *at;
+	uint16_t ppp;
 
-struct packet_ends {
-	uint8_t src[16]; /* IPv4 as ::ffff:a.b.c.d */
-	uint8_t dst[16];
-	uint16_t src_port; /* host order; 0 where the protocol has none; */
-	uint16_t dst_port; /* ICMP echo: the identifier in both */
-	uint8_t proto;     /* upper-layer protocol (IANA); ICMP is 1, v6 58 */
-};
+	for (uint32_t i = 0; *ethertype == 0x8100 || *ethertype == 0x88a8;
+	     i++) {
+		uint16_t vlan;
 
-struct packet_meta {
-	struct packet_ends ends;
-	struct packet_ends quoted; /* ICMP errors: the packet complained of;
-				    * proto 0 when it could not be read */
-	uint32_t fragment_id;
-	uint32_t length_bytes;  /* layer 3, header included, as on the wire */
-	uint32_t header_bytes;  /* layer 3 and 4 headers */
-	uint16_t vlan[2];       /* outer, inner; VLAN id, 0: untagged */
-	uint16_t mss;           /* from a SYN's option; 0: none */
-	uint16_t ethertype;     /* 0x0800, 0x86dd or 0x0806 */
-	uint8_t kind;           /* enum packet_kind */
-	uint8_t fragment;       /* enum packet_fragment */
-	uint8_t tcp_flags;      /* as in the TCP header; 0 for the others */
-};
+		if (i == PACKET_TAGS_MAX)
+			return PACKET_TOO_MANY_HEADERS;
+		if (!packet_has(cursor, 4))
+			return PACKET_TRUNCATED;
+		at = packet_at(cursor);
+		vlan = packet_u16(at) & 0xfff;
+		if (vlan != 0) {
+			if (vlans == 2)
+				return PACKET_TOO_MANY_HEADERS;
+			meta->vlan[vlans++] = vlan;
+		}
+		*ethertype = packet_u16(at + 2);
+		cursor->offset_bytes += 4;
+	}
+	if (*ethertype != 0x8864)
+		return PACKET_OK;
+	if (!packet_has(cursor, 8))
+		return PACKET_TRUNCATED;
+	at = packet_at(cursor);
+	ppp = packet_u16(at + 6);
+	cursor->offset_bytes += 8;
+	/* RFC 2516: code 0 is a session's data. */
+	*ethertype = 0;
+	if (at[1] == 0 && ppp == 0x0021)
+		*ethertype = 0x0800;
+	if (at[1] == 0 && ppp == 0x0057)
+		*ethertype = 0x86dd;
+	return PACKET_OK;
+}
+
+static inline enum packet_error packet_parse_at(struct packet_cursor *cursor,
+						uint16_t ethertype,
+						uint32_t wire_bytes,
+						struct packet_meta *meta)
+{
+	enum packet_error error = PACKET_OK;
+	uint32_t start_bytes;
+
+	if (ethertype != 0x0800 && ethertype != 0x86dd)
+		error = packet_parse_link(cursor, &ethertype, meta);
+	if (error != PACKET_OK)
+		return error;
+	start_bytes = cursor->offset_bytes;
+	if (wire_bytes < cursor->end_bytes)
+		wire_bytes = cursor->end_bytes;
+	wire_bytes -= start_bytes;
+	if (ethertype == 0x0800)
+		error = packet_parse_ipv4(cursor, wire_bytes, meta);
+	else if (ethertype == 0x86dd)
+		error = packet_parse_ipv6(cursor, wire_bytes, meta);
+	else if (ethertype == 0x0806)
+		error = packet_parse_arp(cursor, meta);
+	else
+		error = PACKET_NOT_IP;
+	meta->header_bytes = cursor->offset_bytes - start_bytes;
+	return error;
+}
+
+/*
+ * Read a packet that starts right behind `ethertype`: 0x0800, 0x86dd, 0x0806,
+ * 0x8864 (PPPoE session), 0x8100 or 0x88a8 (the tag itself).
+ *
+ * `wire_bytes` is its length on the wire, at least captured_bytes (else taken
+ * as such); it stands in for the length of super-packets that do not fit into
+ * their own length field.
+ *
+ * *ret_meta is always written.  Unless PACKET_OK is returned, its ports, kind
+ * and fragment may be wanting, but when ethertype is not 0 the addresses, VLANs
+ * and length hold: the pair can still be judged, so that a broken layer 4 is no
+ * way around the limiter.
+ */
+static inline enum packet_error
+packet_parse(uint16_t ethertype, const uint8_t *bytes, uint32_t captured_bytes,
+	     uint32_t wire_bytes, struct packet_meta *ret_meta)
+{
+	struct packet_cursor cursor = { bytes, captured_bytes, 0 };
+
+	__builtin_memset(ret_meta, 0, sizeof(*ret_meta));
+	return packet_parse_at(&cursor, ethertype, wire_bytes, ret_meta);
+}
+
+/* The same for a packet that starts with its Ethernet header. */
+static inline enum packet_error
+packet_parse_ethernet(const uint8_t *bytes, uint32_t captured_bytes,
+		      uint32_t wire_bytes, struct packet_meta *ret_meta)
+{
+	struct packet_cursor cursor = { bytes, captured_bytes, 0 };
+
+	__builtin_memset(ret_meta, 0, sizeof(*ret_meta));
+	if (!packet_has(&cursor, 14))
+		return PACKET_TRUNCATED;
+	ret_meta->link_group = bytes[0] & 1;
+	cursor.offset_bytes = 14;
+	return packet_parse_at(&cursor, packet_u16(bytes + 12), wire_bytes,
+			       ret_meta);
+}
 
 #endif
