@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shaper/io/ifnames.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { RECEIVE_BYTES = 32768, FIRST_ROOM = 64 };
+
+struct interface {
+	uint32_t ifindex;
+	char name[IFNAMES_NAME_SIZE];
+};
+
+/* Sorted by ifindex. */
+struct ifnames {
+	struct mnl_socket *socket;
+	struct interface *list;
+	size_t count, room;
+	uint32_t generation;
+	uint32_t sequence;
+	_Alignas(struct nlmsghdr) uint8_t bytes[RECEIVE_BYTES];
+};
+
+/* Where `ifindex` is, or would have to be. */
+static size_t place_of(const struct ifnames *names, uint32_t ifindex)
+{
+	size_t low = 0, high = names->count, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (names->list[middle].ifindex < ifindex)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool is_at(const struct ifnames *names, size_t at, uint32_t ifindex)
+{
+	return at < names->count && names->list[at].ifindex == ifindex;
+}
+
+static bool make_room(struct ifnames *names)
+{
+	size_t room = names->room ? names->room * 2 : FIRST_ROOM;
+	struct interface *list;
+
+	if (names->count < names->room)
+		return true;
+	if (names->count >= IFNAMES_MAX)
+		return false;
+	list = realloc(names->list, room * sizeof(*list));
+	if (list == NULL)
+		return false;
+	names->list = list;
+	names->room = room;
+	return true;
+}
+
+static void put(struct ifnames *names, uint32_t ifindex, const char *name)
+{
+	size_t at = place_of(names, ifindex);
+
+	if (is_at(names, at, ifindex)) {
+		if (strcmp(names->list[at].name, name) == 0)
+			return;
+	} else {
+		if (!make_room(names))
+			return;
+		memmove(&names->list[at + 1], &names->list[at],
+			(names->count - at) * sizeof(*names->list));
+		names->count++;
+	}
+	names->list[at].ifindex = ifindex;
+	strncpy(names->list[at].name, name, IFNAMES_NAME_SIZE - 1);
+	names->list[at].name[IFNAMES_NAME_SIZE - 1] = '\0';
+	names->generation++;
+}
+
+static void take_out(struct ifnames *names, uint32_t ifindex)
+{
+	size_t at = place_of(names, ifindex);
+
+	if (!is_at(names, at, ifindex))
+		return;
+	names->count--;
+	memmove(&names->list[at], &names->list[at + 1],
+		(names->count - at) * sizeof(*names->list));
+	names->generation++;
+}
+
+/* The first name that an RTM_NEWLINK gives. */
+static int read_name(const struct nlattr *attr, void *self)
+{
+	const char **ret_name = self;
+
+	if (mnl_attr_get_type(attr) != IFLA_IFNAME ||
+	    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0)
+		return MNL_CB_OK;
+	*ret_name = mnl_attr_get_str(attr);
+	return MNL_CB_STOP;
+}
+
+static int read_link(const struct nlmsghdr *header, void *self)
+{
+	const struct ifinfomsg *link = mnl_nlmsg_get_payload(header);
+	struct ifnames *names = self;
+	const char *name = NULL;
+
+	if (mnl_nlmsg_get_payload_len(header) < sizeof(*link) ||
+	    link->ifi_index <= 0)
+		return MNL_CB_OK;
+	/* A bridge that lets a port go says so with a RTM_DELLINK of its own
+	 * family; the interface stays. */
+	if (link->ifi_family != AF_UNSPEC)
+		return MNL_CB_OK;
+	if (header->nlmsg_type == RTM_DELLINK) {
+		take_out(names, (uint32_t)link->ifi_index);
+		return MNL_CB_OK;
+	}
+	if (header->nlmsg_type != RTM_NEWLINK)
+		return MNL_CB_OK;
+	mnl_attr_parse(header, sizeof(*link), read_name, &name);
+	if (name != NULL)
+		put(names, (uint32_t)link->ifi_index, name);
+	return MNL_CB_OK;
+}
+
+static int request_all(struct ifnames *names)
+{
+	_Alignas(struct nlmsghdr) uint8_t bytes[64];
+	struct nlmsghdr *header = mnl_nlmsg_put_header(bytes);
+	struct ifinfomsg *link;
+
+	header->nlmsg_type = RTM_GETLINK;
+	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	header->nlmsg_seq = ++names->sequence;
+	link = mnl_nlmsg_put_extra_header(header, sizeof(*link));
+	link->ifi_family = AF_UNSPEC;
+	if (mnl_socket_sendto(names->socket, header, header->nlmsg_len) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Events carry sequence 0 or that of whoever caused them: not checked. */
+int ifnames_update(struct ifnames *names)
+{
+	int fd = mnl_socket_get_fd(names->socket);
+	ssize_t length;
+
+	for (;;) {
+		length = recv(fd, names->bytes, sizeof(names->bytes),
+			      MSG_DONTWAIT);
+		if (length < 0 && errno == EINTR)
+			continue;
+		if (length < 0 && errno == ENOBUFS) {
+			/* Something was missed: ask for all of it again. */
+			names->count = 0;
+			names->generation++;
+			if (request_all(names) < 0)
+				return -errno;
+			continue;
+		}
+		if (length < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		mnl_cb_run(names->bytes, (size_t)length, 0, 0, read_link,
+			   names);
+	}
+}
+
+static int read_all(struct ifnames *names)
+{
+	ssize_t length;
+	int error = request_all(names);
+
+	if (error < 0)
+		return error;
+	for (;;) {
+		length = mnl_socket_recvfrom(names->socket, names->bytes,
+					     sizeof(names->bytes));
+		if (length < 0 && errno == EINTR)
+			continue;
+		if (length < 0)
+			return -errno;
+		switch (mnl_cb_run(names->bytes, (size_t)length, 0, 0,
+				   read_link, names)) {
+		case MNL_CB_ERROR:
+			if (errno == EINTR) /* the list changed under us */
+				return -EAGAIN;
+			return -errno;
+		case MNL_CB_STOP:
+			return 0;
+		}
+	}
+}
+
+int ifnames_new(struct ifnames **ret_names)
+{
+	struct ifnames *names = calloc(1, sizeof(*names));
+	int error = -ENOMEM;
+	int attempts = 5;
+
+	if (names == NULL)
+		return error;
+	names->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (names->socket == NULL || mnl_socket_bind(names->socket, RTMGRP_LINK,
+						     MNL_SOCKET_AUTOPID) < 0) {
+		error = -errno;
+		ifnames_free(names);
+		return error;
+	}
+	do {
+		error = read_all(names);
+	} while (error == -EAGAIN && --attempts > 0);
+	if (error < 0) {
+		ifnames_free(names);
+		return error;
+	}
+	*ret_names = names;
+	return 0;
+}
+
+void ifnames_free(struct ifnames *names)
+{
+	if (names == NULL)
+		return;
+	if (names->socket != NULL)
+		mnl_socket_close(names->socket);
+	free(names->list);
+	free(names);
+}
+
+int ifnames_fd(const struct ifnames *names)
+{
+	return mnl_socket_get_fd(names->socket);
+}
+
+uint32_t ifnames_generation(const struct ifnames *names)
+{
+	return names->generation;
+}
+
+const char *ifnames_get(const struct ifnames *names, uint32_t ifindex)
+{
+	size_t at = place_of(names, ifindex);
+
+	return is_at(names, at, ifindex) ? names->list[at].name : NULL;
+}
