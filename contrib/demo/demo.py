@@ -95,9 +95,8 @@ def find_program(build, name):
 def perform(options, live, the_world, undo):
     symtap = None
     if options.seconds != 0:
-        symtap = gateway.Gateway(
-            the_world, find_program(options.build, "symtapd"),
-            find_program(options.build, "symtapctl"))
+        symtap = gateway.Gateway(the_world,
+                                 find_program(options.build, "symtapd"))
     program = find_program(options.build, "symtap-demo-traffic")
     the_world.create()
     setting = (the_world, program, live, None)

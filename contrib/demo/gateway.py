@@ -5,11 +5,11 @@ import collections
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
 
-import view
 import world as w
 
 Row = collections.namedtuple("Row", "name s_offered s_let_out held")
@@ -21,20 +21,75 @@ antispoof:
   interfaces:
     lan0: {{sources: [10.20.0.0/16, 2001:db8:20::/48]}}
   bindings:
-    - mac: {w.GOOD_MAC}
+    - mac: "{w.GOOD_MAC}"
       addresses: [{w.GOOD}, {w.GOOD6}]
       interface: lan0
-    - mac: {w.BAD_MAC}
+    - mac: "{w.BAD_MAC}"
       addresses: [{w.BAD}, {w.BAD6}]
       interface: lan0
-control: {{socket: SOCKET}}
 """
 
 
 class Gateway:
-    def __init__(self, world, symtapd, symtapctl):
+    START_WITHIN_S = 15
+
+    def __init__(self, world, symtapd):
         self.world = world
         self.symtapd = symtapd
-        self.symtapctl = symtapctl
         self.folder = None
         self.process = None
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def start(self):
+        self.folder = tempfile.mkdtemp(prefix="symtap-demo-")
+        with open(self.path("symtap.yaml"), "w", encoding="ascii") as file:
+            file.write(CONFIGURATION)
+            file.write(f"control: {{socket: {self.path('control.sock')}}}\n")
+        with open(self.path("log"), "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                self.world.inside("gateway", [
+                    self.symtapd, "-c", self.path("symtap.yaml")]),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True)
+        deadline = time.monotonic() + self.START_WITHIN_S
+        while not os.path.exists(self.path("control.sock")):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise w.WorldError("symtapd did not start:\n" + self.log())
+            time.sleep(0.02)
+
+    def log(self):
+        with open(self.path("log"), encoding="utf-8") as file:
+            return file.read().strip()
+
+    def ask(self, line):
+        """The answer, or None when there is none within a second."""
+        try:
+            with socket.socket(socket.AF_UNIX) as control:
+                control.settimeout(1)
+                control.connect(self.path("control.sock"))
+                control.sendall(line.encode() + b"\n")
+                with control.makefile() as answers:
+                    return json.loads(answers.readline()).get("ok")
+        except (OSError, ValueError):
+            if self.process.poll() is not None:
+                raise w.WorldError("symtapd ended:\n" + self.log()) from None
+            return None
+
+    def rows(self):
+        """What it sees of its hosts, the loudest first."""
+        answer = self.ask("top by=rate scope=host limit=4") or {"rows": []}
+        return [Row(row["inside"], row["S_offered"], row["S_let_out"],
+                    row["held_packets"]) for row in answer["rows"]]
+
+    def stop(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)

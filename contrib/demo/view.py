@@ -69,7 +69,7 @@ class Live:
                 f"  upload {sample.upload_mbit_per_s:5.1f} Mbit/s"
                 f"  ping {in_ms(percentile(sample.rtts_us, 50))}")
         for row in rows:
-            line += (f"  S {row.name.split(' ')[0]} {row.s_offered:.1f}"
+            line += (f"  S {row.name} {row.s_offered:.1f}"
                      f" > {row.s_let_out:.1f}")
         print(line)
 
