@@ -28,8 +28,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Meter:
-    """Differences between two looks at the world, over `span_s` if that is
-    known better than by the clock."""
+    """Differences between two looks at the world, `span_s` is how long
+    the bad host was at it, where that is known."""
 
     def __init__(self, the_world, the_hosts):
         self.world = the_world
@@ -44,7 +44,8 @@ class Meter:
 
     def since(self, before, span_s=None):
         now = self.look()
-        span_s = span_s or now["at"] - before["at"]
+        past_s = now["at"] - before["at"]
+        span_s = span_s or past_s
         arrived = {kind: count - before["arrived"][kind]
                    for kind, count in now["arrived"].items()}
         sample = Sample(
@@ -52,7 +53,7 @@ class Meter:
                      for kind, count in now["sent"].items()},
             let_out={kind: count / span_s for kind, count in arrived.items()},
             forged_pkts=arrived["forged4"] + arrived["forged6"],
-            upload_mbit_per_s=(now["bytes"] - before["bytes"]) * 8e-6 / span_s,
+            upload_mbit_per_s=(now["bytes"] - before["bytes"]) * 8e-6 / past_s,
             rtts_us=self.hosts.rtts_us[before["rtts"]:now["rtts"]],
             lost=now["lost"] - before["lost"])
         return sample, now

@@ -50,7 +50,7 @@ class Gateway:
         with open(self.path("log"), "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 self.world.inside("gateway", [
-                    self.symtapd, "-c", self.path("symtap.yaml")]),
+                    "setpriv", "--pdeathsig", "TERM", self.symtapd, "-c", self.path("symtap.yaml")]),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True)
         deadline = time.monotonic() + self.START_WITHIN_S

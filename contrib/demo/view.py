@@ -138,4 +138,14 @@ def summary(results, uplink_is_shaped):
     line("  ping p99", lambda total: in_ms(percentile(total.rtts_us, 99)))
     line("  ping lost", lambda total:
          f"{total.lost} of {total.lost + len(total.rtts_us)}")
+    if "with symtap" in results:
+        text += ["", sentence(results["no attack"], results["with symtap"])]
     return "\n".join(text) + "\n"
+
+
+def sentence(before, after):
+    return (f"With symtap {after.let_out['flood']:,.1f} of "
+            f"{after.offered['flood']:,.0f} flood packets a second got out, "
+            f"and {after.forged_pkts} forged ones;\nthe good host uploaded at "
+            f"{after.upload_mbit_per_s:.1f} Mbit/s instead of "
+            f"{before.upload_mbit_per_s:.1f} without an attack.")
