@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shaper/daemon/control_socket.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = sizeof(((struct sockaddr_un *)NULL)->sun_path) };
+
+static int address_of(const char *path, struct sockaddr_un *ret_address)
+{
+	size_t length_bytes = strlen(path);
+
+	if (length_bytes == 0 || length_bytes >= sizeof(ret_address->sun_path))
+		return -ENAMETOOLONG;
+	memset(ret_address, 0, sizeof(*ret_address));
+	ret_address->sun_family = AF_UNIX;
+	memcpy(ret_address->sun_path, path, length_bytes);
+	return 0;
+}
+
+/* -EADDRINUSE: there is a listener; 0: the way is free now. */
+static int remove_left_over(const struct sockaddr_un *address)
+{
+	struct stat st;
+	int fd, answered;
+
+	if (lstat(address->sun_path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	answered = connect(fd, (const struct sockaddr *)address,
+			   sizeof(*address)) == 0 ||
+		   errno == EAGAIN;
+	close(fd);
+	if (answered)
+		return -EADDRINUSE;
+	return unlink(address->sun_path) < 0 ? -errno : 0;
+}
+
+/* false: the path has none, or it is the root. */
+static bool folder_of(const char *path, char folder[PATH_BYTES])
+{
+	char *slash;
+
+	snprintf(folder, PATH_BYTES, "%s", path);
+	slash = strrchr(folder, '/');
+	if (slash == NULL || slash == folder)
+		return false;
+	*slash = '\0';
+	return true;
+}
+
+int control_socket_give_folder(const char *path, uid_t uid, gid_t gid)
+{
+	char folder[PATH_BYTES];
+
+	if (!folder_of(path, folder))
+		return -EINVAL;
+	return chown(folder, uid, gid) < 0 ? -errno : 0;
+}
+
+static int set_group(const char *path, const char *group)
+{
+	struct group *entry;
+
+	if (group == NULL || group[0] == '\0')
+		return 0;
+	errno = 0;
+	entry = getgrnam(group);
+	if (entry == NULL)
+		return errno != 0 && errno != ENOENT ? -errno : -ESRCH;
+	return chown(path, (uid_t)-1, entry->gr_gid) < 0 ? -errno : 0;
+}
+
+/* Bound with no permissions for others, so that there is no moment in which
+ * somebody may connect whom the mode keeps out. */
+static int bind_private(int fd, const struct sockaddr_un *address)
+{
+	mode_t before = umask(0177);
+	int error = 0;
+
+	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+		error = -errno;
+	umask(before);
+	return error;
+}
+
+int control_socket_open(const char *path, mode_t mode, const char *group,
+			int backlog, bool *ret_made_folder, int *ret_fd)
+{
+	struct sockaddr_un address;
+	char folder[PATH_BYTES];
+	bool made_folder;
+	int error = address_of(path, &address);
+	int fd;
+
+	if (error < 0)
+		return error;
+	made_folder = folder_of(path, folder) && mkdir(folder, 0755) == 0;
+	error = remove_left_over(&address);
+	if (error < 0)
+		return error;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	error = bind_private(fd, &address);
+	if (error < 0)
+		goto fail;
+	error = set_group(path, group);
+	if (error == 0 &&
+	    (chmod(path, mode & 0777) < 0 || listen(fd, backlog) < 0))
+		error = -errno;
+	if (error < 0)
+		goto fail_bound;
+	*ret_made_folder = made_folder;
+	*ret_fd = fd;
+	return 0;
+fail_bound:
+	unlink(path);
+fail:
+	close(fd);
+	return error;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shaper/daemon/findings.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "shaper/daemon/status.h"
+
+/* More than this share of pairs in one direction is no accident. */
+enum { ONE_SIDED_PCT = 50 };
+
+const char *finding_weight_name(enum finding_weight weight)
+{
+	switch (weight) {
+	case FINDING_WARNING:
+		return "warning";
+	case FINDING_PROBLEM:
+		return "problem";
+	}
+	return "?";
+}
+
+struct finding *findings_add(struct findings *findings, const char *id,
+			     enum finding_weight weight, const char *format,
+			     ...)
+{
+	size_t i = findings->count < FINDINGS_MAX ? findings->count++
+						  : FINDINGS_MAX - 1;
+	struct finding *finding = &findings->list[i];
+	va_list args;
+
+	finding->id = id;
+	finding->weight = weight;
+	finding->remedy[0] = '\0';
+	va_start(args, format);
+	vsnprintf(finding->what, sizeof(finding->what), format, args);
+	va_end(args);
+	return finding;
+}
+
+void finding_remedy(struct finding *finding, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(finding->remedy, sizeof(finding->remedy), format, args);
+	va_end(args);
+}
+
+static unsigned long long number(uint64_t value)
+{
+	return (unsigned long long)value;
+}
+
+static void check_one_sided(const struct status *status,
+			    struct findings *findings)
+{
+	uint32_t pct = status->sums.totals.one_sided_pct;
+	struct finding *finding;
+
+	if (!status->is_one_sided && pct <= ONE_SIDED_PCT)
+		return;
+	finding = findings_add(
+		findings, "one-sided", FINDING_PROBLEM,
+		"Of %u %% of the pairs seen lately only one "
+		"direction passes here%s.",
+		pct, status->is_one_sided ? ", so nothing is held" : "");
+	finding_remedy(finding,
+		       "Check that replies come back through this gateway: "
+		       "`ip route get` from outside, a second uplink, "
+		       "asymmetric VRRP or ECMP.  `force_one_sided: true` in "
+		       "the policy holds in spite of it.");
+}
+
+static void check_queues(const struct status *status, struct findings *findings)
+{
+	uint64_t full = status_io_grown(status, NFQUEUE_kernel_queue_dropped);
+	uint64_t late = status_io_grown(status, NFQUEUE_kernel_user_dropped);
+	uint64_t errors = status_io_grown(status, NFQUEUE_verdict_errors);
+
+	if (full > 0)
+		finding_remedy(
+			findings_add(findings, "queue-full", FINDING_WARNING,
+				     "The kernel's queue was full for %llu "
+				     "packets in the last minutes.",
+				     number(full)),
+			"Raise `datapath: nfqueue: queue_length`, or `queues` "
+			"when a CPU is idle (see `symtapctl top` for who "
+			"floods).");
+	if (late > 0)
+		finding_remedy(
+			findings_add(findings, "socket-full", FINDING_WARNING,
+				     "%llu packets found no room in the "
+				     "socket's buffer in the last minutes.",
+				     number(late)),
+			"Raise net.core.rmem_max, or give the daemon a CPU of "
+			"its own.");
+	if (errors > 0)
+		finding_remedy(
+			findings_add(findings, "verdict-errors",
+				     FINDING_PROBLEM,
+				     "The kernel refused %llu verdicts in the "
+				     "last minutes.",
+				     number(errors)),
+			"Look for another program on the same queue numbers; "
+			"`datapath: nfqueue: first_queue` moves ours.");
+}
+
+static void check_tables(const struct status *status, struct findings *findings)
+{
+	static const struct {
+		enum stats_counter counter;
+		const char *id, *what, *remedy;
+	} rows[] = {
+		{ STATS_keys_refused_full, "table-full",
+		  "pairs or flows found no place: the table is full",
+		  "Raise `limits: pairs` and `flows`; packets without a place "
+		  "are judged by their host's gate." },
+		{ STATS_keys_refused_quota, "host-quota",
+		  "pairs or flows found no place: their host has its share",
+		  "`symtapctl top scope=host by=rate` shows who opens so many; "
+		  "`limits: pairs_per_host` and `flows_per_host` allow more." },
+		{ STATS_hosts_refused, "hosts-full",
+		  "hosts found no place and share one gate",
+		  "Raise `limits: hosts`." },
+		{ STATS_suspects_refused, "suspects-full",
+		  "keys near their threshold found no exact window",
+		  "Raise `limits: suspects`." },
+		{ STATS_dropped_bound, "held-full",
+		  "packets were dropped because too many wait in all",
+		  "Raise `limits: held_packets` and `held_bytes`, or lower the "
+		  "bounds of each host." },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t grown = status_grown(status, rows[i].counter);
+
+		if (grown > 0)
+			finding_remedy(
+				findings_add(findings, rows[i].id,
+					     FINDING_WARNING,
+					     "%llu %s in the last minutes.",
+					     number(grown), rows[i].what),
+				"%s", rows[i].remedy);
+	}
+}
+
+static void check_policy(const struct status *status, struct findings *findings)
+{
+	if (status->reload_error[0] != '\0')
+		finding_remedy(
+			findings_add(findings, "policy-refused",
+				     FINDING_PROBLEM,
+				     "The last reload was refused: %.180s",
+				     status->reload_error),
+			"Correct the file, check it with `symtapd -n -c FILE`, "
+			"then `symtapctl reload`.  The policy from before is "
+			"in force.");
+	if (status->state_refused)
+		finding_remedy(
+			findings_add(findings, "state-refused", FINDING_WARNING,
+				     "The state file was damaged or of another "
+				     "version: counters and penalties began "
+				     "anew."),
+			"Nothing to do; it is written again at the next stop. "
+			" After a crash check the disk.");
+}
+
+static void check_rules(const struct status *status, struct findings *findings)
+{
+	if (status->rules_restored > 0)
+		finding_remedy(
+			findings_add(findings, "rules-flushed", FINDING_WARNING,
+				     "Another program removed our nftables "
+				     "table %llu times; it was put back.",
+				     number(status->rules_restored)),
+			"Find what flushes the ruleset (firewall scripts, "
+			"`nft flush ruleset` in nftables.conf) and let it "
+			"delete its own tables only.");
+}
+
+void findings_of_status(const struct status *status, struct findings *findings)
+{
+	check_one_sided(status, findings);
+	check_queues(status, findings);
+	check_tables(status, findings);
+	check_policy(status, findings);
+	check_rules(status, findings);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_DAEMON_METRICS_H
+#define SHAPER_DAEMON_METRICS_H
+
+/*
+ * GET /metrics (Prometheus text) and GET /status.json over HTTP on a loopback
+ * address.  Answered from the status alone, so that no engine waits for a
+ * reader; connections, their time, and what they may send are bounded.
+ */
+
+#include <stdint.h>
+
+struct event_base;
+struct metrics;
+struct status;
+
+enum {
+	METRICS_CONNECTIONS_MAX = 16, /* more wait in the kernel's backlog */
+	METRICS_IDLE_S = 5,
+	METRICS_CONNECTION_S = 30, /* then it is closed, busy or not */
+	METRICS_HEADERS_BYTES = 8192,
+};
+
+/*
+ * Serve on `listen` ("127.0.0.1:9477", "[::1]:9477").  `status` outlives it.
+ * 0 or -errno: -EINVAL when it is not an address and port, -EPERM when it is
+ * not on the loopback: who may read this is not ours to decide.
+ */
+int metrics_new(struct event_base *base, const char *listen,
+		const struct status *status, struct metrics **ret_metrics);
+/* Connections end when the loop runs next, or with event_base_free. */
+void metrics_free(struct metrics *metrics);
+
+/* The port it listens on, for `listen` with port 0. */
+uint16_t metrics_port(const struct metrics *metrics);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shaper/daemon/metrics_text.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shaper/daemon/counters.h"
+#include "shaper/daemon/log.h"
+#include "shaper/daemon/status.h"
+
+static bool ends_with(const char *text, size_t length, const char *end)
+{
+	size_t end_length = strlen(end);
+
+	return length >= end_length &&
+	       memcmp(text + length - end_length, end, end_length) == 0;
+}
+
+/* The unit as a part of the name; "" where the name says what is counted. */
+static const char *unit_suffix(const char *unit)
+{
+	if (strcmp(unit, "packets") == 0)
+		return "_packets";
+	if (strcmp(unit, "super-packets") == 0)
+		return "_super_packets";
+	if (strcmp(unit, "nanoseconds") == 0)
+		return "_seconds";
+	return "";
+}
+
+void metrics_text_name(const char *prefix, const struct counter_row *row,
+		       char ret_name[METRICS_NAME_BYTES])
+{
+	size_t length = strlen(row->name);
+
+	if (ends_with(row->name, length, "_pkts"))
+		length -= strlen("_pkts");
+	else if (ends_with(row->name, length, "_ns"))
+		length -= strlen("_ns");
+	snprintf(ret_name, METRICS_NAME_BYTES, "%s_%.*s%s_total", prefix,
+		 (int)length, row->name, unit_suffix(row->unit));
+}
+
+static void head(FILE *page, const char *name, const char *type,
+		 const char *help)
+{
+	fprintf(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* Label values may hold anything but these three as they are. */
+static void label(FILE *page, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '\n')
+			fputs("\\n", page);
+		else if (*text == '\\' || *text == '"')
+			fprintf(page, "\\%c", *text);
+		else
+			fputc(*text, page);
+	}
+}
+
+static void gauge(FILE *page, const char *name, const char *help, double value)
+{
+	head(page, name, "gauge", help);
+	fprintf(page, "%s %.15g\n", name, value);
+}
+
+static void counter_value(FILE *page, const struct counter_row *row,
+			  uint64_t value)
+{
+	if (strcmp(row->unit, "nanoseconds") == 0)
+		fprintf(page, " %.9f\n", (double)value / 1e9);
+	else
+		fprintf(page, " %" PRIu64 "\n", value);
+}
+
+static void core_counters(FILE *page, const struct status *status)
+{
+	char name[METRICS_NAME_BYTES];
+	size_t i, engine;
+
+	for (i = 0; i < STATS_COUNT; i++) {
+		const struct counter_row *row = &counters_core[i];
+
+		metrics_text_name("symtap", row, name);
+		head(page, name, "counter", row->help);
+		for (engine = 0; engine < status->engines_count; engine++) {
+			fprintf(page, "%s{engine=\"%zu\"}", name, engine);
+			counter_value(page, row,
+				      status->engines[engine]
+					      .totals.stats.counter[i]);
+		}
+	}
+}
+
+static void io_counters(FILE *page, const struct status *status)
+{
+	char name[METRICS_NAME_BYTES];
+	size_t i, engine;
+
+	for (i = 0; i < NFQUEUE_COUNT; i++) {
+		const struct counter_row *row = &counters_io[i];
+
+		metrics_text_name("symtap_nfqueue", row, name);
+		head(page, name, "counter", row->help);
+		for (engine = 0; engine < status->engines_count; engine++) {
+			fprintf(page, "%s{engine=\"%zu\"}", name, engine);
+			counter_value(page, row,
+				      status->engines[engine].io.counter[i]);
+		}
+	}
+}
+
+static void unreadable(FILE *page, const struct status *status)
+{
+	static const char name[] = "symtap_unreadable_packets_total";
+	size_t i;
+
+	head(page, name, "counter", "passed unjudged: could not be read");
+	for (i = 1; i < PACKET_ERRORS; i++)
+		fprintf(page, "%s{reason=\"%s\"} %" PRIu64 "\n", name,
+			counters_unreadable[i].name,
+			status->sums.io.unreadable_pkts[i]);
+}
+
+static void tables(FILE *page, const struct snapshot_totals *totals)
+{
+	const struct {
+		const char *table;
+		uint32_t used, max;
+	} rows[] = {
+		{ "pairs", totals->pairs, totals->pairs_max },
+		{ "flows", totals->flows, totals->flows_max },
+		{ "hosts", totals->hosts, totals->hosts_max },
+		{ "suspects", totals->suspects, totals->suspects_max },
+	};
+	size_t i;
+
+	head(page, "symtap_table_used_keys", "gauge", "in the table now");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		fprintf(page, "symtap_table_used_keys{table=\"%s\"} %u\n",
+			rows[i].table, rows[i].used);
+	head(page, "symtap_table_max_keys", "gauge", "places in the table");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		fprintf(page, "symtap_table_max_keys{table=\"%s\"} %u\n",
+			rows[i].table, rows[i].max);
+}
+
+static void gauges(FILE *page, const struct status *status, uint64_t now_ns)
+{
+	const struct snapshot_totals *totals = &status->sums.totals;
+	uint64_t up_ns =
+		now_ns > status->started_ns ? now_ns - status->started_ns : 0;
+
+	head(page, "symtap_build_info", "gauge", "version of the daemon");
+	fprintf(page, "symtap_build_info{version=\"%s\"} 1\n", SYMTAP_VERSION);
+	gauge(page, "symtap_enforcing", "1: packets are held; 0: shadow mode",
+	      status->policy->mode == POLICY_ENFORCE);
+	gauge(page, "symtap_uptime_seconds", "since the daemon started",
+	      (double)up_ns / 1e9);
+	gauge(page, "symtap_held_packets", "waiting now", totals->held_pkts);
+	gauge(page, "symtap_held_bytes", "waiting now",
+	      (double)totals->held_bytes);
+	gauge(page, "symtap_over_threshold_keys", "over their threshold now",
+	      totals->penalties);
+	gauge(page, "symtap_one_sided_ratio",
+	      "pairs seen in one direction only, of those seen lately",
+	      (double)totals->one_sided_pct / 100);
+	gauge(page, "symtap_memory_bytes", "reserved for the tables",
+	      (double)totals->memory_bytes);
+	gauge(page, "symtap_exemptions", "given by the operator, in force",
+	      (double)status->exemptions_count);
+}
+
+static void counter(FILE *page, const char *name, const char *help,
+		    uint64_t value)
+{
+	head(page, name, "counter", help);
+	fprintf(page, "%s %" PRIu64 "\n", name, value);
+}
+
+static void daemon_counters(FILE *page, const struct status *status)
+{
+	counter(page, "symtap_policy_reloads_total", "policies taken up",
+		status->reloads);
+	counter(page, "symtap_policy_reloads_refused_total",
+		"policies refused, the one before stayed",
+		status->reloads_refused);
+	counter(page, "symtap_rules_restored_total",
+		"times our nftables table was gone and put back",
+		status->rules_restored);
+	counter(page, "symtap_log_lost_lines_total",
+		"log lines for which the reader had no room", log_lost_lines());
+}
+
+/* What our rules decided without us: transit, drops, forged sources. */
+static void kernel_counters(FILE *page, const struct status *status)
+{
+	size_t i;
+
+	head(page, "symtap_kernel_packets_total", "counter",
+	     "counted by our rules in the kernel");
+	for (i = 0; i < status->kernel_counters_count; i++) {
+		fputs("symtap_kernel_packets_total{rule=\"", page);
+		label(page, status->kernel_counters[i].name);
+		fprintf(page, "\"} %" PRIu64 "\n",
+			status->kernel_counters[i].pkts);
+	}
+	head(page, "symtap_kernel_bytes_total", "counter",
+	     "counted by our rules in the kernel");
+	for (i = 0; i < status->kernel_counters_count; i++) {
+		fputs("symtap_kernel_bytes_total{rule=\"", page);
+		label(page, status->kernel_counters[i].name);
+		fprintf(page, "\"} %" PRIu64 "\n",
+			status->kernel_counters[i].bytes);
+	}
+}
+
+char *metrics_text(const struct status *status, uint64_t now_ns)
+{
+	char *text = NULL;
+	size_t length_bytes;
+	FILE *page = open_memstream(&text, &length_bytes);
+
+	if (page == NULL)
+		return NULL;
+	gauges(page, status, now_ns);
+	tables(page, &status->sums.totals);
+	daemon_counters(page, status);
+	kernel_counters(page, status);
+	core_counters(page, status);
+	io_counters(page, status);
+	unreadable(page, status);
+	if (fclose(page) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shaper/daemon/status.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COMPARE_NS 60000000000ull
+
+const char *status_mode_name(enum policy_mode mode)
+{
+	switch (mode) {
+	case POLICY_SHADOW:
+		return "shadow";
+	case POLICY_ENFORCE:
+		return "enforce";
+	}
+	return "?";
+}
+
+const char *status_fail_name(enum policy_fail fail)
+{
+	switch (fail) {
+	case POLICY_FAIL_OPEN:
+		return "open";
+	case POLICY_FAIL_CLOSED:
+		return "closed";
+	}
+	return "?";
+}
+
+static void add_totals(struct snapshot_totals *sum,
+		       const struct snapshot_totals *totals)
+{
+	size_t i;
+
+	for (i = 0; i < STATS_COUNT; i++)
+		sum->stats.counter[i] += totals->stats.counter[i];
+	sum->pairs += totals->pairs;
+	sum->flows += totals->flows;
+	sum->hosts += totals->hosts;
+	sum->suspects += totals->suspects;
+	sum->pairs_max += totals->pairs_max;
+	sum->flows_max += totals->flows_max;
+	sum->hosts_max += totals->hosts_max;
+	sum->suspects_max += totals->suspects_max;
+	sum->held_pkts += totals->held_pkts;
+	sum->held_bytes += totals->held_bytes;
+	sum->penalties += totals->penalties;
+	sum->memory_bytes += totals->memory_bytes;
+	if (totals->one_sided_pct > sum->one_sided_pct)
+		sum->one_sided_pct = totals->one_sided_pct;
+}
+
+static void add_io(struct nfqueue_stats *sum, const struct nfqueue_stats *io)
+{
+	size_t i;
+
+	for (i = 0; i < NFQUEUE_COUNT; i++)
+		sum->counter[i] += io->counter[i];
+	for (i = 0; i < PACKET_ERRORS; i++)
+		sum->unreadable_pkts[i] += io->unreadable_pkts[i];
+}
+
+static void forget_exemptions(struct status *status, uint64_t now_ns)
+{
+	size_t kept = 0;
+	size_t i;
+
+	for (i = 0; i < status->exemptions_count; i++)
+		if (status->exemptions[i].until_ns > now_ns)
+			status->exemptions[kept++] = status->exemptions[i];
+	status->exemptions_count = kept;
+}
+
+void status_sum(struct status *status, uint64_t now_ns)
+{
+	size_t i;
+
+	memset(&status->sums, 0, sizeof(status->sums));
+	for (i = 0; i < status->engines_count; i++) {
+		add_totals(&status->sums.totals, &status->engines[i].totals);
+		if (status->engines[i].has_io)
+			add_io(&status->sums.io, &status->engines[i].io);
+	}
+	status->now_ns = now_ns;
+	if (status->between_ns == 0) {
+		status->before = status->between = status->sums;
+		status->before_ns = status->between_ns = now_ns;
+	} else if (now_ns - status->between_ns >= COMPARE_NS) {
+		status->before = status->between;
+		status->before_ns = status->between_ns;
+		status->between = status->sums;
+		status->between_ns = now_ns;
+	}
+	forget_exemptions(status, now_ns);
+}
+
+uint64_t status_grown(const struct status *status, enum stats_counter counter)
+{
+	return status->sums.totals.stats.counter[counter] -
+	       status->before.totals.stats.counter[counter];
+}
+
+uint64_t status_io_grown(const struct status *status,
+			 enum nfqueue_counter counter)
+{
+	return status->sums.io.counter[counter] -
+	       status->before.io.counter[counter];
+}
+
+bool status_exempt(struct status *status, const uint8_t address[16],
+		   uint64_t until_ns, uint64_t now_ns)
+{
+	struct status_exemption *exemption;
+	size_t i;
+
+	forget_exemptions(status, now_ns);
+	for (i = 0; i < status->exemptions_count; i++)
+		if (memcmp(status->exemptions[i].address, address, 16) == 0)
+			break;
+	if (i == PUMP_EXEMPTIONS_MAX)
+		return false;
+	exemption = &status->exemptions[i];
+	if (i == status->exemptions_count) {
+		if (until_ns == 0)
+			return true;
+		status->exemptions_count++;
+	}
+	memcpy(exemption->address, address, 16);
+	exemption->until_ns = until_ns;
+	forget_exemptions(status, now_ns);
+	return true;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_DAEMON_STATUS_H
+#define SHAPER_DAEMON_STATUS_H
+
+/*
+ * What the main thread knows of everything, at most a second old: status,
+ * stats, /metrics and doctor are answered from here, so that however many
+ * ask, the engines are asked once.  Main thread only.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/policy.h"
+#include "shaper/io/nfqueue_stats.h"
+#include "shaper/io/nft_rules.h"
+#include "shaper/pump.h"
+#include "shaper/snapshot.h"
+
+enum {
+	STATUS_ENGINES_MAX = 64,
+	STATUS_INTERFACES_MAX = 64,
+	STATUS_OFFENDERS_MAX = 64,
+	STATUS_KERNEL_COUNTERS_MAX = 256,
+	STATUS_TEXT_BYTES = 256,
+};
+
+struct status_engine {
+	struct snapshot_totals totals;
+	struct nfqueue_stats io;
+	bool has_io;
+	uint16_t queue, hold_queue; /* its numbers; 0 and 0 without io */
+};
+
+/* What to hold a packet means to the one who sent it. */
+struct status_interface {
+	char name[16];
+	bool is_guarded;
+	bool back_pressure; /* the sender waits; else the kernel holds */
+};
+
+struct status_exemption {
+	uint8_t address[16];
+	uint64_t until_ns;
+};
+
+/* Sums over all engines at one moment. */
+struct status_sums {
+	struct snapshot_totals totals; /* one_sided_pct: of the worst */
+	struct nfqueue_stats io;
+};
+
+struct status {
+	uint64_t now_ns; /* when the engines were last asked */
+	uint64_t started_ns;
+
+	const struct policy *policy; /* the one in force; borrowed */
+	char policy_path[STATUS_TEXT_BYTES];
+	uint64_t policy_loaded_ns;
+	uint64_t reloads, reloads_refused;
+	char reload_error[STATUS_TEXT_BYTES]; /* of the last; "": it was good */
+
+	bool is_one_sided;	 /* enforce holds nothing: one direction only */
+	bool state_refused;	 /* the state file was damaged or not ours */
+	uint64_t rules_restored; /* our table had gone and was put back */
+	struct status_engine engines[STATUS_ENGINES_MAX];
+	size_t engines_count;
+	struct status_interface interfaces[STATUS_INTERFACES_MAX];
+	size_t interfaces_count;
+	/* Counted by the kernel, under our rules' names. */
+	struct nftrules_counter kernel_counters[STATUS_KERNEL_COUNTERS_MAX];
+	size_t kernel_counters_count;
+	/* The last who sent what they may not. */
+	struct nftrules_offender offenders[STATUS_OFFENDERS_MAX];
+	size_t offenders_count;
+	struct status_exemption exemptions[PUMP_EXEMPTIONS_MAX];
+	size_t exemptions_count;
+
+	struct status_sums sums;
+	struct status_sums before; /* the same, 60 s to 120 s ago */
+	struct status_sums between;
+	uint64_t before_ns, between_ns;
+};
+
+/* Add up the engines, and remember the sums for status_grown.  Call it when
+ * engines[] was renewed. */
+void status_sum(struct status *status, uint64_t now_ns);
+
+/* How much a counter grew within the last one to two minutes. */
+uint64_t status_grown(const struct status *status, enum stats_counter counter);
+uint64_t status_io_grown(const struct status *status,
+			 enum nfqueue_counter counter);
+
+/*
+ * Remember an exemption (`until_ns` 0: end it).  false: too many.  Those that
+ * have run out are forgotten here and by status_sum.
+ */
+bool status_exempt(struct status *status, const uint8_t address[16],
+		   uint64_t until_ns, uint64_t now_ns);
+
+/* "enforce", "shadow"; "open", "closed" */
+const char *status_mode_name(enum policy_mode mode);
+const char *status_fail_name(enum policy_fail fail);
+
+#endif

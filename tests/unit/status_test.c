@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shaper/daemon/findings.h"
+#include "shaper/daemon/status.h"
+
+#define NS_PER_S 1000000000ull
+
+static struct policy policy;
+
+static int make_status(void **state)
+{
+	struct status *status = calloc(1, sizeof(*status));
+
+	status->policy = &policy;
+	status->engines_count = 2;
+	*state = status;
+	return 0;
+}
+
+static int free_status(void **state)
+{
+	free(*state);
+	return 0;
+}
+
+static void test_engines_are_added_up(void **state)
+{
+	struct status *status = *state;
+
+	status->engines[0].totals.stats.counter[STATS_sent_pkts] = 3;
+	status->engines[1].totals.stats.counter[STATS_sent_pkts] = 4;
+	status->engines[0].totals.held_pkts = 1;
+	status->engines[1].totals.held_pkts = 2;
+	status->engines[0].totals.one_sided_pct = 10;
+	status->engines[1].totals.one_sided_pct = 5;
+	status->engines[0].has_io = true;
+	status->engines[0].io.counter[NFQUEUE_batches] = 5;
+	status->engines[1].io.counter[NFQUEUE_batches] = 50; /* has none */
+	status_sum(status, NS_PER_S);
+	assert_int_equal(status->sums.totals.stats.counter[STATS_sent_pkts], 7);
+	assert_int_equal(status->sums.totals.held_pkts, 3);
+	assert_int_equal(status->sums.totals.one_sided_pct, 10);
+	assert_int_equal(status->sums.io.counter[NFQUEUE_batches], 5);
+}
+
+static void test_growth_is_of_the_last_minutes(void **state)
+{
+	struct status *status = *state;
+	uint64_t *counter =
+		&status->engines[0].totals.stats.counter[STATS_hosts_refused];
+	uint64_t second;
+
+	*counter = 100;
+	for (second = 1; second <= 600; second++) {
+		if (second == 300)
+			*counter += 7;
+		status_sum(status, second * NS_PER_S);
+		assert_int_equal(status_grown(status, STATS_hosts_refused),
+				 second >= 300 && second < 361 ? 7 : 0);
+	}
+}
+
+static void test_exemptions_run_out_and_are_bounded(void **state)
+{
+	struct status *status = *state;
+	uint8_t address[16] = { 1 };
+	uint16_t i;
+
+	assert_true(status_exempt(status, address, 0, 1)); /* ends nothing */
+	assert_int_equal(status->exemptions_count, 0);
+	for (i = 0; i < PUMP_EXEMPTIONS_MAX; i++) {
+		memcpy(address, &i, sizeof(i));
+		assert_true(status_exempt(status, address, 100 + i, 1));
+	}
+	memset(address, 0xff, 16);
+	assert_false(status_exempt(status, address, 1000, 1));
+	memset(address, 0, 16);
+	address[0] = 5;
+	assert_true(status_exempt(status, address, 2000, 1)); /* renewed */
+	assert_int_equal(status->exemptions_count, PUMP_EXEMPTIONS_MAX);
+	status_sum(status, 355); /* only the renewed one is left */
+	assert_int_equal(status->exemptions_count, 1);
+	assert_int_equal(status->exemptions[0].until_ns, 2000);
+	assert_true(status_exempt(status, address, 0, 356));
+	assert_int_equal(status->exemptions_count, 0);
+}
+
+static void test_a_healthy_gateway_has_no_findings(void **state)
+{
+	struct status *status = *state;
+	struct findings findings = { 0 };
+
+	status->engines[0].has_io = true;
+	status->engines[0].totals.stats.counter[STATS_dropped_key_bound] = 9;
+	status_sum(status, NS_PER_S);
+	findings_of_status(status, &findings);
+	assert_int_equal(findings.count, 0);
+}
+
+static void test_each_trouble_is_found_and_has_a_remedy(void **state)
+{
+	static const char *const ids[] = {
+		"one-sided",	  "queue-full",	   "socket-full",
+		"verdict-errors", "table-full",	   "host-quota",
+		"hosts-full",	  "suspects-full", "held-full",
+		"policy-refused", "state-refused", "rules-flushed",
+	};
+	struct status *status = *state;
+	struct findings findings = { 0 };
+	struct status_engine *engine = &status->engines[0];
+	size_t i;
+
+	engine->has_io = true;
+	status_sum(status, NS_PER_S);
+	engine->totals.one_sided_pct = 97;
+	engine->io.counter[NFQUEUE_kernel_queue_dropped] = 1;
+	engine->io.counter[NFQUEUE_kernel_user_dropped] = 1;
+	engine->io.counter[NFQUEUE_verdict_errors] = 1;
+	engine->totals.stats.counter[STATS_keys_refused_full] = 1;
+	engine->totals.stats.counter[STATS_keys_refused_quota] = 1;
+	engine->totals.stats.counter[STATS_hosts_refused] = 1;
+	engine->totals.stats.counter[STATS_suspects_refused] = 1;
+	engine->totals.stats.counter[STATS_dropped_bound] = 1;
+	strcpy(status->reload_error, "symtap.yaml: line 3: nonsense");
+	status->state_refused = true;
+	status->rules_restored = 1;
+	status_sum(status, 2 * NS_PER_S);
+	findings_of_status(status, &findings);
+	assert_int_equal(findings.count, sizeof(ids) / sizeof(ids[0]));
+	for (i = 0; i < findings.count; i++) {
+		assert_string_equal(findings.list[i].id, ids[i]);
+		assert_true(strlen(findings.list[i].what) > 20);
+		assert_true(strlen(findings.list[i].remedy) > 10);
+		assert_true(strlen(findings.list[i].remedy) <
+			    FINDING_TEXT_BYTES - 1);
+	}
+}
+
+static void test_findings_are_bounded(void **state)
+{
+	static struct findings findings;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 3 * FINDINGS_MAX; i++)
+		finding_remedy(findings_add(&findings, "x", FINDING_WARNING,
+					    "%0500d", i),
+			       "%0500d", i);
+	assert_int_equal(findings.count, FINDINGS_MAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, make_status, free_status)
+		T(test_engines_are_added_up),
+		T(test_growth_is_of_the_last_minutes),
+		T(test_exemptions_run_out_and_are_bounded),
+		T(test_a_healthy_gateway_has_no_findings),
+		T(test_each_trouble_is_found_and_has_a_remedy),
+		T(test_findings_are_bounded),
+#undef T
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
