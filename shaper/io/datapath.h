@@ -25,9 +25,15 @@ struct datapath {
 	 * an error means that this data path has ended. */
 	int (*on_readable)(void *self, size_t fd_index, uint64_t now_ns);
 
-	/* When advance has something to do; NS_NEVER for never. */
+	/* When advance has something to do; NS_NEVER for never.  It may also be
+	 * called earlier: after somebody else told the pump something. */
 	uint64_t (*next_ns)(const void *self);
 	int (*advance)(void *self, uint64_t now_ns);
+
+	/* So much comes in that it is cheaper taken in larger lots: do not
+	 * look at the descriptors for so long.  0: look at once.  NULL: as
+	 * if always 0. */
+	uint64_t (*pause_ns)(const void *self);
 
 	/* Release (or drop) what is held, and let go of everything. */
 	void (*close)(void *self, uint64_t now_ns);

@@ -11,30 +11,31 @@
 
 #include <stdint.h>
 
-#include "flowtable/packet.h"
+#include "flowtable/packet_meta.h"
 
-#define NFQUEUE_COUNTERS(X)                                                  \
-	X(received_pkts, "packets", "received from the kernel")              \
-	X(batches, "batches", "received from the kernel")                    \
-	X(passed_pkts, "packets", "let go at once")                          \
-	X(dropped_pkts, "packets", "dropped by verdict")                     \
-	X(set_aside_pkts, "packets", "moved to the hold queue")              \
-	X(hold_received_pkts, "packets", "arrived in the hold queue")        \
-	X(hold_passed_pkts, "packets", "let go from the hold queue")         \
-	X(hold_dropped_pkts, "packets", "dropped from the hold queue")       \
-	X(forwarded_shard_pkts, "packets", "handed on to another engine")    \
-	X(kernel_queue_dropped, "packets",                                   \
-	  "lost: the kernel's queue was full")                               \
-	X(kernel_user_dropped, "packets",                                    \
-	  "lost: the socket's buffer was full")                              \
-	X(overruns, "times", "the kernel reported a full socket buffer")     \
-	X(receive_errors, "times", "receiving failed otherwise")             \
-	X(verdict_errors, "times", "the kernel refused verdicts")            \
-	X(malformed_messages, "messages", "from the kernel, not understood") \
-	X(unknown_interfaces, "packets", "their interface has no name (yet)")
-
-/* One per enum packet_error, beside the table above. */
-#define NFQUEUE_PARSE_ERRORS PACKET_ERRORS
+#define NFQUEUE_COUNTERS(X)                                                    \
+	X(received_pkts, "packets", "received from the kernel")                \
+	X(batches, "batches", "received from the kernel")                      \
+	X(passed_pkts, "packets", "let go at once")                            \
+	X(dropped_pkts, "packets", "dropped by verdict")                       \
+	X(set_aside_pkts, "packets", "moved to the hold queue")                \
+	X(hold_received_pkts, "packets", "arrived in the hold queue")          \
+	X(hold_passed_pkts, "packets", "let go from the hold queue")           \
+	X(hold_dropped_pkts, "packets", "dropped from the hold queue")         \
+	X(forwarded_shard_pkts, "packets", "handed on to another engine")      \
+	X(unjudged_pkts, "packets", "not ours to judge: let go")               \
+	X(missed_pkts, "packets",                                              \
+	  "never seen: the socket was full (let go by fail: open, else lost)") \
+	X(hold_missed_pkts, "packets", "lost on their way to the hold queue")  \
+	X(kernel_queue_dropped, "packets",                                     \
+	  "lost: the kernel's queue was full")                                 \
+	X(kernel_user_dropped, "packets", "lost: the socket was full")         \
+	X(overruns, "times", "the kernel reported a full socket")              \
+	X(receive_errors, "times", "receiving failed otherwise")               \
+	X(verdict_errors, "times", "the kernel refused verdicts")              \
+	X(malformed_messages, "messages", "from the kernel, not understood")   \
+	X(unknown_interfaces, "packets", "their interface has no name (yet)")  \
+	X(refusals_lost, "refusals", "not passed on: the ring was full")
 
 enum nfqueue_counter {
 #define X(name, unit, help) NFQUEUE_##name,
@@ -45,8 +46,9 @@ enum nfqueue_counter {
 
 struct nfqueue_stats {
 	uint64_t counter[NFQUEUE_COUNT];
-	/* Passed, not judged: indexed by enum packet_error, [0] unused. */
-	uint64_t unreadable_pkts[NFQUEUE_PARSE_ERRORS];
+	/* Could not be read in full: indexed by enum packet_error, [0] unused.
+	 * Where the addresses could be read they were judged all the same. */
+	uint64_t unreadable_pkts[PACKET_ERRORS];
 };
 
 #endif

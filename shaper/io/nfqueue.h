@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_IO_NFQUEUE_H
+#define SHAPER_IO_NFQUEUE_H
+
+/*
+ * Packets of the kernel's NFQUEUE to a pump and back.
+ *
+ * Each engine has two kernel queues.  The main one takes every packet, super-
+ * packets whole, and each gets its verdict at once: go on, drop, or move to
+ * the hold queue.  The hold queue takes no super-packets, so the kernel hands
+ * them back there in their segments, in order.  Nothing is ever held in the
+ * main queue: there, one verdict can cover a whole batch.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shaper/io/datapath.h"
+#include "shaper/io/nfqueue_stats.h"
+
+struct nfqueue;
+struct policy;
+struct pump;
+struct zones;
+
+struct nfqueue_config {
+	struct pump *pump;	     /* borrowed for life, as */
+	struct zones *zones;	     /* all of these */
+	const struct policy *policy; /* until nfqueue_set_policy */
+	uint16_t main_queue, hold_queue;
+	uint16_t shard_main_queue[64]; /* main queue of each shard */
+	uint8_t shard, shards;	       /* this engine among its siblings */
+	uint32_t shard_seed;	       /* as shard_of() gets it */
+	uint32_t main_length_pkts;     /* what may come in a burst */
+	uint32_t hold_length_pkts;     /* what may be held, and a burst */
+	bool fail_open;
+};
+
+/*
+ * Take both queues.  0 or -errno; -EBUSY: another program has one of them,
+ * *ret_busy_queue says which (nfqueue_owner: who).
+ */
+int nfqueue_new(const struct nfqueue_config *config,
+		struct nfqueue **ret_nfqueue, uint16_t *ret_busy_queue);
+
+/* The netlink port, mostly a process id, that has a queue; 0: nobody. */
+uint32_t nfqueue_owner(uint16_t queue);
+
+/* Does not release what is held: close does. */
+void nfqueue_free(struct nfqueue *nfqueue);
+
+/* For the loop; fds are [0] main, [1] hold, [2] interfaces. */
+void nfqueue_datapath(struct nfqueue *nfqueue, struct datapath *ret_datapath);
+
+/* Together with pump_set_policy, by the thread that runs the data path. */
+void nfqueue_set_policy(struct nfqueue *nfqueue, const struct policy *policy);
+
+/* Carry out what the pump let go meanwhile: after pump_release_address and
+ * the like. */
+void nfqueue_collect(struct nfqueue *nfqueue);
+
+const struct nfqueue_stats *nfqueue_stats(const struct nfqueue *nfqueue);
+
+#endif

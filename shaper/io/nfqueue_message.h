@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_IO_NFQUEUE_MESSAGE_H
+#define SHAPER_IO_NFQUEUE_MESSAGE_H
+
+/*
+ * One message of the kernel's, read in one pass: every packet comes this way.
+ * Internal to the NFQUEUE data path.
+ */
+
+#include <arpa/inet.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_queue.h>
+#include <linux/netlink.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct nfqueue_message {
+	uint32_t id;
+	uint32_t in_ifindex; /* the bridge's port where there is one */
+	uint32_t out_ifindex;
+	const uint8_t *bytes; /* from layer 3 on; into the message */
+	uint32_t captured_bytes;
+	uint32_t wire_bytes;
+	uint16_t ethertype;
+	uint16_t vlan; /* a tag beside the bytes (bridges); 0: none */
+	bool super_packet;
+};
+
+enum nfqueue_message_kind {
+	NFQUEUE_MESSAGE_PACKET,
+	NFQUEUE_MESSAGE_ERROR, /* the kernel refused something */
+	NFQUEUE_MESSAGE_OTHER, /* not understood */
+};
+
+/* Netlink pads to 4 bytes, so 32-bit values may be read where they lie; they
+ * are copied all the same, which costs nothing and assumes nothing. */
+static inline uint32_t nfqueue_message_u32(const uint8_t *at)
+{
+	uint32_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return ntohl(value);
+}
+
+static inline uint16_t nfqueue_message_u16(const uint8_t *at)
+{
+	uint16_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return ntohs(value);
+}
+
+/* What is left of a list of attributes. */
+struct nfqueue_attrs {
+	const uint8_t *at;
+	size_t length;
+};
+
+struct nfqueue_attr {
+	const uint8_t *at; /* behind its header */
+	size_t length;
+	uint16_t type;
+};
+
+/* linux/netlink.h's NLA_ALIGN and NLA_HDRLEN are signed. */
+enum { NFQUEUE_ATTR_HEADER = sizeof(struct nlattr) };
+
+/* false: no more, or the rest makes no sense. */
+static inline bool nfqueue_attrs_next(struct nfqueue_attrs *attrs,
+				      struct nfqueue_attr *ret_attr)
+{
+	struct nlattr attr;
+	size_t room;
+
+	if (attrs->length < sizeof(attr))
+		return false;
+	memcpy(&attr, attrs->at, sizeof(attr));
+	if (attr.nla_len < sizeof(attr) || attr.nla_len > attrs->length)
+		return false;
+	ret_attr->at = attrs->at + NFQUEUE_ATTR_HEADER;
+	ret_attr->length = attr.nla_len - sizeof(attr);
+	ret_attr->type = attr.nla_type & 0x3fff; /* NLA_TYPE_MASK */
+	room = (attr.nla_len + 3u) & ~(size_t)3;
+	if (room > attrs->length) /* the last one may lack its padding */
+		room = attrs->length;
+	attrs->at += room;
+	attrs->length -= room;
+	return true;
+}
+
+static inline uint16_t nfqueue_message_vlan(const uint8_t *at, size_t length)
+{
+	struct nfqueue_attrs attrs = { at, length };
+	struct nfqueue_attr attr;
+
+	while (nfqueue_attrs_next(&attrs, &attr)) {
+		if (attr.type == NFQA_VLAN_TCI && attr.length >= 2)
+			return nfqueue_message_u16(attr.at) & 0xfff;
+	}
+	return 0;
+}
+
+static inline void nfqueue_message_take(struct nfqueue_message *message,
+					const struct nfqueue_attr *attr)
+{
+	switch (attr->type) {
+	case NFQA_PAYLOAD:
+		message->bytes = attr->at;
+		message->captured_bytes = (uint32_t)attr->length;
+		return;
+	case NFQA_VLAN:
+		message->vlan = nfqueue_message_vlan(attr->at, attr->length);
+		return;
+	}
+	if (attr->length < sizeof(uint32_t))
+		return;
+	switch (attr->type) {
+	case NFQA_IFINDEX_INDEV:
+		if (message->in_ifindex == 0)
+			message->in_ifindex = nfqueue_message_u32(attr->at);
+		return;
+	case NFQA_IFINDEX_OUTDEV:
+		if (message->out_ifindex == 0)
+			message->out_ifindex = nfqueue_message_u32(attr->at);
+		return;
+	case NFQA_IFINDEX_PHYSINDEV:
+		message->in_ifindex = nfqueue_message_u32(attr->at);
+		return;
+	case NFQA_IFINDEX_PHYSOUTDEV:
+		message->out_ifindex = nfqueue_message_u32(attr->at);
+		return;
+	case NFQA_CAP_LEN:
+		message->wire_bytes = nfqueue_message_u32(attr->at);
+		return;
+	case NFQA_SKB_INFO:
+		message->super_packet =
+			(nfqueue_message_u32(attr->at) & NFQA_SKB_GSO) != 0;
+		return;
+	}
+}
+
+/*
+ * Read the `length` bytes of one datagram.  A packet's id, which comes first,
+ * is enough for it to be a packet; what is missing or cut off behind it is 0,
+ * and no packet bytes means captured_bytes == 0.
+ */
+static inline enum nfqueue_message_kind
+nfqueue_message_read(const uint8_t *at, size_t length,
+		     struct nfqueue_message *ret_message)
+{
+	const size_t head = sizeof(struct nlmsghdr) + sizeof(struct nfgenmsg);
+	struct nfqnl_msg_packet_hdr packet;
+	struct nfqueue_attrs attrs;
+	struct nfqueue_attr attr;
+	struct nlmsghdr header;
+
+	if (length < sizeof(header))
+		return NFQUEUE_MESSAGE_OTHER;
+	memcpy(&header, at, sizeof(header));
+	if (header.nlmsg_type == NLMSG_ERROR)
+		return NFQUEUE_MESSAGE_ERROR;
+	if (header.nlmsg_type != (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET) ||
+	    length < head)
+		return NFQUEUE_MESSAGE_OTHER;
+	attrs = (struct nfqueue_attrs){ at + head, length - head };
+	if (!nfqueue_attrs_next(&attrs, &attr) ||
+	    attr.type != NFQA_PACKET_HDR || attr.length < sizeof(packet))
+		return NFQUEUE_MESSAGE_OTHER;
+	memcpy(&packet, attr.at, sizeof(packet));
+	*ret_message = (struct nfqueue_message){
+		.id = ntohl(packet.packet_id),
+		.ethertype = ntohs(packet.hw_protocol),
+	};
+	while (nfqueue_attrs_next(&attrs, &attr))
+		nfqueue_message_take(ret_message, &attr);
+	if (ret_message->wire_bytes < ret_message->captured_bytes)
+		ret_message->wire_bytes = ret_message->captured_bytes;
+	return NFQUEUE_MESSAGE_PACKET;
+}
+
+#endif
