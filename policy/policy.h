@@ -14,7 +14,13 @@
 #include "flowtable/flow.h"
 #include "policy/gate_params.h"
 
+struct policy_index;
 struct zone;
+
+enum {
+	POLICY_HELD_PKTS_MAX = 16777216, /* limits.held_* when lifted, too */
+	POLICY_QUEUE_BURST_PKTS = 4096,  /* a queue's room beside what waits */
+};
 
 enum policy_mode {
 	POLICY_SHADOW, /* measure and report what would be held */
@@ -142,6 +148,10 @@ struct policy {
 	uint16_t control_mode; /* octal file mode */
 	char metrics_listen[64]; /* "ADDRESS:PORT"; "": none */
 	char state_file[108];    /* "": counters do not outlive the process */
+
+	/* Made of the above by policy_prepare; NULL: the answers are the
+	 * same, slower and without bindings. */
+	struct policy_index *index;
 };
 
 /* What applies to one key. */
@@ -150,7 +160,27 @@ struct policy_class {
 	bool exempt;
 };
 
+/* Also one that was only partly filled. */
 void policy_free(struct policy *policy);
+
+/*
+ * Make ready for the packet path.  policy_parse does it; only who fills a
+ * struct policy by hand has to.  false: out of memory.
+ */
+bool policy_prepare(struct policy *policy);
+
+/* They ask for the same; where their rules stand in a file does not matter. */
+bool policy_equal(const struct policy *a, const struct policy *b);
+
+/* The length of each queue: `queue_length`, or what may be held and a burst. */
+uint32_t policy_queue_length(const struct policy *policy);
+
+/*
+ * The name of a key of `match` that keys of this scope do not contain, so
+ * that they cannot be told apart by it; NULL: the match fits the scope.
+ */
+const char *policy_match_beyond(const struct policy_match *match,
+				enum flow_scope scope);
 
 /* Is this address (v4 mapped) one of ours?  On the packet path.  Cannot fail. */
 bool policy_is_inside(const struct policy *policy, const uint8_t addr[16]);

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "policy/policy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/address.h"
+#include "policy/index.h"
+#include "policy/protocol.h"
+#include "policy/zones.h"
+
+static void free_match(struct policy_match *match)
+{
+	free(match->src.list);
+	free(match->dst.list);
+	free(match->src_port.list);
+	free(match->dst_port.list);
+}
+
+void policy_free(struct policy *policy)
+{
+	if (policy == NULL)
+		return;
+	index_free(policy->index);
+	free(policy->inside.list);
+	free(policy->params);
+	for (size_t i = 0; i < policy->rules_count; i++)
+		free_match(&policy->rules[i].match);
+	free(policy->rules);
+	for (size_t i = 0; i < policy->sources_count; i++)
+		free(policy->sources[i].sources.list);
+	free(policy->sources);
+	for (size_t i = 0; i < policy->bindings_count; i++)
+		free(policy->bindings[i].addresses.list);
+	free(policy->bindings);
+	for (size_t i = 0; i < policy->zones_count; i++)
+		free(policy->zones[i].members);
+	free(policy->zones);
+	free(policy);
+}
+
+bool policy_prepare(struct policy *policy)
+{
+	struct policy_index *index = index_new(policy);
+
+	if (index == NULL)
+		return false;
+	index_free(policy->index);
+	policy->index = index;
+	return true;
+}
+
+uint32_t policy_queue_length(const struct policy *policy)
+{
+	uint32_t held_pkts = policy->limits.held_packets;
+
+	if (policy->nfqueue.queue_length != 0)
+		return policy->nfqueue.queue_length;
+	if (held_pkts == 0)
+		held_pkts = POLICY_HELD_PKTS_MAX;
+	return held_pkts + POLICY_QUEUE_BURST_PKTS;
+}
+
+const char *policy_match_beyond(const struct policy_match *match,
+				enum flow_scope scope)
+{
+	if (match->tcp_flags_mask != 0)
+		return "flags";
+	if (scope == FLOW_SCOPE_FLOW)
+		return NULL;
+	if (match->proto != 0)
+		return "proto";
+	if (match->src_port.count != 0)
+		return "src_port";
+	if (match->dst_port.count != 0)
+		return "dst_port";
+	if (scope == FLOW_SCOPE_HOST && match->dst.count != 0)
+		return "dst";
+	return NULL;
+}
+
+bool policy_is_inside(const struct policy *policy, const uint8_t addr[16])
+{
+	if (policy->index != NULL)
+		return index_is_inside(policy->index, addr);
+	for (size_t i = 0; i < policy->inside.count; i++) {
+		if (address_is_in(addr, &policy->inside.list[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool holds_address(const struct policy_prefixes *prefixes,
+			  const uint8_t addr[16])
+{
+	for (size_t i = 0; i < prefixes->count; i++) {
+		if (address_is_in(addr, &prefixes->list[i]))
+			return true;
+	}
+	return prefixes->count == 0;
+}
+
+/* What a protocol without ports has in their place is not a port. */
+static bool holds_port(const struct policy_ports *ports, uint8_t proto,
+		       uint16_t port)
+{
+	if (ports->count == 0)
+		return true;
+	if (!protocol_has_ports(proto))
+		return false;
+	for (size_t i = 0; i < ports->count; i++) {
+		if (port >= ports->list[i].first && port <= ports->list[i].last)
+			return true;
+	}
+	return false;
+}
+
+static bool holds_proto(uint8_t wanted, uint8_t proto)
+{
+	return wanted == 0 || wanted == proto ||
+	       (wanted == PROTOCOL_ICMP && proto == PROTOCOL_ICMPV6);
+}
+
+static bool fits(const struct policy_match *match, const struct flow_key *key,
+		 const struct zone *zone)
+{
+	if (policy_match_beyond(match, (enum flow_scope)key->scope) != NULL)
+		return false;
+	if (match->interface[0] != '\0' &&
+	    strcmp(match->interface, zone->interface) != 0)
+		return false;
+	if (match->vlan != 0 && match->vlan != zone->vlan)
+		return false;
+	return holds_proto(match->proto, key->proto) &&
+	       holds_address(&match->src, key->inside) &&
+	       holds_address(&match->dst, key->outside) &&
+	       holds_port(&match->src_port, key->proto, key->inside_port) &&
+	       holds_port(&match->dst_port, key->proto, key->outside_port);
+}
+
+void policy_classify(const struct policy *policy, const struct flow_key *key,
+		     const struct zone *zone, struct policy_class *ret_class)
+{
+	*ret_class = (struct policy_class){ 0 };
+	for (size_t i = 0; i < policy->rules_count; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+
+		if (rule->action != POLICY_EXEMPT &&
+		    rule->action != POLICY_LIMIT)
+			continue;
+		if (!fits(&rule->match, key, zone))
+			continue;
+		if (rule->action == POLICY_EXEMPT)
+			ret_class->exempt = true;
+		else
+			ret_class->params = rule->params;
+		return;
+	}
+}
+
+void policy_host_of(const struct policy *policy, const uint8_t addr[16],
+		    const struct zone *zone, uint8_t ret_host[16])
+{
+	const uint8_t *bound = NULL;
+
+	if (policy->index != NULL)
+		bound = index_find_bound(policy->index, policy, addr, zone);
+	memmove(ret_host, bound != NULL ? bound : addr, 16);
+	if (bound == NULL && !address_is_v4(addr))
+		address_mask(ret_host, policy->host_prefix6);
+}

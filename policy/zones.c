@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "policy/zones.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flowtable/siphash.h"
+#include "policy/policy.h"
+
+#define HASH_NONFATAL_OOM	  1
+#define uthash_nonfatal_oom(item) ((item)->unhashed = true)
+#define HASH_FUNCTION(key, length, hash) \
+	((hash) = (unsigned)siphash13(secret, key, length))
+#include <uthash.h>
+
+enum { OTHER = ZONES_MAX - 1 };
+
+struct place {
+	struct zone zone;
+	bool unhashed;
+	UT_hash_handle hh;
+};
+
+struct zones {
+	uint8_t secret[16];
+	struct place *by_name;
+	size_t count;
+	struct place places[ZONES_MAX];
+};
+
+struct zones *zones_new(void)
+{
+	struct zones *zones = calloc(1, sizeof(*zones));
+	const void *place = zones;
+
+	if (zones == NULL)
+		return NULL;
+	/* Where memory lies is what an outsider does not know. */
+	memcpy(zones->secret, &place, sizeof(place));
+	snprintf(zones->places[OTHER].zone.name, ZONE_NAME_SIZE, "other");
+	return zones;
+}
+
+void zones_free(struct zones *zones)
+{
+	if (zones == NULL)
+		return;
+	HASH_CLEAR(hh, zones->by_name);
+	free(zones);
+}
+
+static uint16_t find_or_add(struct zones *zones, const struct zone *zone)
+{
+	const uint8_t *secret = zones->secret;
+	struct place *place;
+
+	HASH_FIND(hh, zones->by_name, zone->name, ZONE_NAME_SIZE, place);
+	if (place == NULL) {
+		if (zones->count == OTHER)
+			return OTHER;
+		place = &zones->places[zones->count];
+		place->zone = *zone;
+		place->unhashed = false;
+		HASH_ADD(hh, zones->by_name, zone.name, ZONE_NAME_SIZE, place);
+		if (place->unhashed)
+			return OTHER;
+		zones->count++;
+	} else if (place->zone.interface[0] == '\0') {
+		place->zone = *zone; /* until now known by its name only */
+	}
+	return (uint16_t)(place - zones->places);
+}
+
+static const struct policy_zone *
+find_group(const struct policy *policy, const char *interface, uint16_t vlan)
+{
+	for (size_t i = 0; i < policy->zones_count; i++) {
+		const struct policy_zone *group = &policy->zones[i];
+
+		for (size_t j = 0; j < group->count; j++) {
+			if (group->members[j].vlan == vlan &&
+			    strcmp(group->members[j].interface, interface) == 0)
+				return group;
+		}
+	}
+	return NULL;
+}
+
+uint16_t zones_id(struct zones *zones, const struct policy *policy,
+		  const char *interface, uint16_t vlan)
+{
+	const struct policy_zone *group = find_group(policy, interface, vlan);
+	struct zone zone = { .vlan = vlan };
+
+	snprintf(zone.interface, sizeof(zone.interface), "%s", interface);
+	if (group != NULL)
+		memcpy(zone.name, group->name, sizeof(zone.name));
+	else if (vlan == 0)
+		snprintf(zone.name, sizeof(zone.name), "%s", zone.interface);
+	else
+		snprintf(zone.name, sizeof(zone.name), "%s.%u", zone.interface,
+			 vlan);
+	return find_or_add(zones, &zone);
+}
+
+uint16_t zones_id_of_name(struct zones *zones, const char *name)
+{
+	struct zone zone = { 0 };
+
+	snprintf(zone.name, sizeof(zone.name), "%s", name);
+	if (strcmp(zone.name, zones->places[OTHER].zone.name) == 0)
+		return OTHER;
+	return find_or_add(zones, &zone);
+}
+
+const struct zone *zones_get(const struct zones *zones, uint16_t id)
+{
+	return &zones->places[id < ZONES_MAX ? id : OTHER].zone;
+}
