@@ -79,7 +79,8 @@ static inline enum packet_error packet_walk_ipv6(struct packet_cursor *cursor,
 			fragmented = true;
 			*ret_fragment = (uint8_t)packet_fragment_of(
 				at[3] & 1, at[2] | at[3] >> 3);
-			*ret_fragment_id = packet_u32(at + 4);
+			if (*ret_fragment != PACKET_WHOLE)
+				*ret_fragment_id = packet_u32(at + 4);
 		} else if (ends->proto == PACKET_EXT_AUTHENTICATION) {
 			bytes = ((uint32_t)at[1] + 2) * 4;
 		} else {
@@ -146,8 +147,6 @@ static inline enum packet_error packet_parse_icmp(struct packet_cursor *cursor,
 	struct packet_cursor quote;
 	enum packet_error error;
 
-	if (!packet_has(cursor, 8))
-		return PACKET_TRUNCATED;
 	error = packet_skip(cursor, 8);
 	if (error != PACKET_OK)
 		return error;
@@ -299,8 +298,6 @@ static inline enum packet_error packet_parse_ipv6(struct packet_cursor *cursor,
 				 &meta->fragment_id);
 	if (error != PACKET_OK)
 		return error;
-	if (meta->fragment == PACKET_WHOLE)
-		meta->fragment_id = 0;
 	return packet_parse_l4(cursor, ip[7], meta);
 }
 

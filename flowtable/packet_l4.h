@@ -58,19 +58,21 @@ static inline enum packet_error packet_parse_tcp(struct packet_cursor *cursor,
 {
 	const uint8_t *tcp = packet_at(cursor);
 	uint32_t tcp_bytes;
+	enum packet_error error;
 
 	if (!packet_has(cursor, 20))
 		return PACKET_TRUNCATED;
 	tcp_bytes = (uint32_t)(tcp[12] >> 4) * 4;
 	if (tcp_bytes < 20)
 		return PACKET_BAD_LENGTH;
-	if (!packet_has(cursor, tcp_bytes))
-		return PACKET_TRUNCATED;
+	error = packet_skip(cursor, tcp_bytes);
+	if (error != PACKET_OK)
+		return error;
 	packet_take_ports(tcp, &meta->ends);
 	meta->tcp_flags = tcp[13];
 	if (tcp[13] & PACKET_TCP_SYN)
 		meta->mss = packet_tcp_mss(tcp + 20, tcp_bytes - 20);
-	return packet_skip(cursor, tcp_bytes);
+	return PACKET_OK;
 }
 
 /* Clients, servers and relays: 68 and 67, or 546 and 547, at both ends. */
@@ -87,25 +89,32 @@ static inline enum packet_error packet_parse_udp(struct packet_cursor *cursor,
 {
 	const uint8_t *udp = packet_at(cursor);
 	uint16_t udp_bytes;
+	enum packet_error error;
 
 	if (!packet_has(cursor, 8))
 		return PACKET_TRUNCATED;
 	udp_bytes = packet_u16(udp + 4);
 	if (udp_bytes < 8 && udp_bytes != 0) /* 0: RFC 2675 section 4 */
 		return PACKET_BAD_LENGTH;
+	error = packet_skip(cursor, 8);
+	if (error != PACKET_OK)
+		return error;
 	packet_take_ports(udp, &meta->ends);
 	if (packet_is_dhcp(meta))
 		meta->kind = PACKET_DHCP;
-	return packet_skip(cursor, 8);
+	return PACKET_OK;
 }
 
 static inline enum packet_error packet_parse_sctp(struct packet_cursor *cursor,
 						  struct packet_meta *meta)
 {
-	if (!packet_has(cursor, 12))
-		return PACKET_TRUNCATED;
-	packet_take_ports(packet_at(cursor), &meta->ends);
-	return packet_skip(cursor, 12);
+	const uint8_t *sctp = packet_at(cursor);
+	enum packet_error error = packet_skip(cursor, 12);
+
+	if (error != PACKET_OK)
+		return error;
+	packet_take_ports(sctp, &meta->ends);
+	return PACKET_OK;
 }
 
 /* Questions and answers that carry an identifier: echo, timestamp,
