@@ -30,12 +30,16 @@ mkdir -m 1777 "$root/tmp"
 bind /usr /usr
 mount -o remount,ro,bind "$root/usr"
 mount -t tmpfs -o mode=755 tmpfs "$root/usr/local"
+mkdir -p "$root"/usr/local/{bin,sbin,lib,etc,share/man}
 # Nothing of what this host starts at boot.
 mount -t tmpfs tmpfs "$root/usr/lib/systemd/system/sysinit.target.wants"
 mount -t tmpfs tmpfs "$root/usr/lib/systemd/system/multi-user.target.wants"
-# The source, with this build where the manual says that it is.
-bind "$source" /src
-bind "$build" /src/build/release
+# Where they know themselves to be, and where the manual says.
+bind "$source" "$source"
+bind "$build" "$build"
+if [ "$build" != "$source/build/release" ]; then
+	bind "$build" "$source/build/release"
+fi
 
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
@@ -58,8 +62,7 @@ echo "passwd: files
 group: files
 shadow: files" >"$root/etc/nsswitch.conf"
 cp /etc/ld.so.cache /etc/login.defs "$root/etc/"
-[ ! -d /etc/alternatives ] || cp -a /etc/alternatives "$root/etc/"
-cat /proc/sys/kernel/random/uuid | tr -d - >"$root/etc/machine-id"
+tr -d - </proc/sys/kernel/random/uuid >"$root/etc/machine-id"
 chroot "$root" systemd-sysusers
 
 cat >"$root/etc/systemd/system/test.target" <<'END'
