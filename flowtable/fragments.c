@@ -140,8 +140,9 @@ static int places_of(const struct entry *set, uint32_t owner, uint64_t now_ns)
 	return places;
 }
 
-/* The oldest place of whoever has most; an owner at its share gives up one of
- * its own even while others are free. */
+/* The oldest place of whoever would have most.  The owner counts with what it
+ * asks for, and at its share gives up one of its own even if others are free.
+ */
 static struct entry *place_for(struct entry *set, uint32_t owner,
 			       uint64_t now_ns)
 {
@@ -152,15 +153,14 @@ static struct entry *place_for(struct entry *set, uint32_t owner,
 	for (int i = 0; i < WAYS; i++) {
 		int places;
 
-		if (at_share && set[i].owner != owner)
-			continue;
 		if (!is_live(&set[i], now_ns)) {
 			if (at_share)
 				continue;
 			return &set[i];
 		}
-		places = places_of(set, set[i].owner, now_ns);
-		if (!place || places > most ||
+		places = places_of(set, set[i].owner, now_ns) +
+			 (set[i].owner == owner);
+		if (places > most ||
 		    (places == most && set[i].made_ns < place->made_ns)) {
 			place = &set[i];
 			most = places;

@@ -8,16 +8,16 @@
  *
  * The table is cut into sets of 16 places, 8 for each direction, and a secret
  * hash of (addresses, id, protocol, zone, direction) picks the set.  A place is
- * charged to the guarded end: its IPv4 address or IPv6 /64, and its zone.  In a
- * full set a newcomer takes the oldest place of whoever has most there, itself
- * included, and nobody has more than two of the eight.  So, whatever is
- * sprayed:
+ * charged to the guarded end: its IPv4 address or IPv6 /64, and its zone.
+ * Nobody has more than two of the eight, and in a full set a newcomer takes the
+ * oldest place of whoever would then have most, itself included.  So, whatever
+ * is sprayed:
  *
  *  - packets from outside never displace what guarded hosts made, nor the
  *    other way round;
  *  - one guarded host, or everybody who writes to it, never holds more than a
- *    quarter of the table, and a set's sole entry of a host can only be
- *    displaced while eight or more hosts have entries in that set;
+ *    quarter of the places of its direction; and a host's only entry in a set
+ *    is displaced only when eight other hosts want a place there;
  *  - spraying from outside to eight or more guarded addresses does orphan
  *    fragments that come in: it takes about as many first fragments as half the
  *    table has places, between a first fragment and its followers.  Orphans are
