@@ -199,6 +199,8 @@ def mode(machine):
 def story(machine, steps):
     before = leftovers(machine)
     follow(machine, steps, "Install")
+    check_equal("systemd finds nothing wrong with the unit", "", machine.run(
+        "systemd-analyze verify --man=no symtapd.service"))
     follow(machine, steps, "Configure")
     follow(machine, steps, "Shadow first")
     check("the unit is active", is_active(machine))
