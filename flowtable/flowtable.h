@@ -29,26 +29,27 @@ enum { FLOWTABLE_RUNS = 4 };
 #define FLOWTABLE_NONE UINT32_MAX
 
 enum flow_entry_flag {
-	FLOW_ENTRY_EXEMPT = 1,	/* a rule says so: never held */
-	FLOW_ENTRY_OUTSIDE = 2, /* made by a packet from outside */
-	FLOW_ENTRY_ASIDE = 4,	/* packets of it are on their way to hold */
-	FLOW_ENTRY_LEARN = 8,	/* one of them tells the segment size */
+	FLOW_ENTRY_EXEMPT = 1,    /* a rule says so: never held */
+	FLOW_ENTRY_OUTSIDE = 2,   /* made by a packet from outside */
+	FLOW_ENTRY_ASIDE = 4,     /* packets of it are on their way to hold */
+	FLOW_ENTRY_WITH_HOST = 8, /* those that wait elsewhere do so there */
+	FLOW_ENTRY_OPENING = 16,  /* TCP: its SYN went out */
 };
 
 /* One key.  What a scope does not need is 0.  Zeroed when it is made. */
 struct flow_entry {
 	struct flow_key key;
 	uint32_t suspect; /* exact window and gate; 0: none is needed */
-	uint32_t up;	  /* flow: its pair; pair: its host (slots) */
+	uint32_t up;      /* flow: its pair; pair: its host (slots) */
 	union {
 		uint16_t segment_bytes[2]; /* flow: out, in; 0: unknown */
-		uint32_t below;		   /* pair, host: entries whose `up`
+		uint32_t below;            /* pair, host: entries whose `up`
 					    * this is */
 	} u;
-	uint8_t flags;	    /* enum flow_entry_flag */
-	uint8_t params;	    /* index of its gate_params */
+	uint8_t flags;      /* enum flow_entry_flag */
+	uint8_t params;     /* index of its gate_params */
 	uint8_t generation; /* of the policy that chose them */
-	uint8_t parked;	    /* flow: its packets that wait in a wider key */
+	uint8_t parked;     /* flow: its packets that wait in a wider key */
 	uint64_t base_ns;   /* shaper/window.h: a window in 40 bytes */
 	uint64_t runs[FLOWTABLE_RUNS];
 };

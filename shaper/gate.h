@@ -20,7 +20,7 @@
 
 #include "policy/gate_params.h"
 
-struct gate {		   /* all-zero: fresh */
+struct gate {              /* all-zero: fresh */
 	uint64_t armed_ns; /* when the timer fires; 0: not armed */
 	uint32_t releases; /* n */
 	bool owes;

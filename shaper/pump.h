@@ -45,15 +45,16 @@ enum { PUMP_HERE = 0xff };
 
 struct pump_config {
 	const struct policy *policy; /* borrowed until pump_set_policy */
-	struct zones *zones;	     /* borrowed for the pump's life */
-	uint8_t seed[16];	     /* random; keys the hash */
-	uint8_t shard, shards;	     /* this engine among its siblings: 0, 1 */
-	bool lift_bounds;	     /* the simulator: held_* bounds are 0 */
+	struct zones *zones;         /* borrowed for the pump's life */
+	uint8_t seed[16];            /* random; keys the hash */
+	uint8_t shard, shards;       /* this engine among its siblings: 0, 1 */
+	uint32_t shard_seed;         /* as the rules were given it */
+	bool lift_bounds;            /* the simulator: held_* bounds are 0 */
 };
 
 struct pump_packet {
 	struct packet_meta meta;
-	uint64_t id;	    /* pump_hold: the adapter's, to give back */
+	uint64_t id;        /* pump_hold: the adapter's, to give back */
 	uint16_t src_zone;  /* where the source lives, when it is guarded */
 	uint16_t dst_zone;  /* the same of the destination */
 	uint16_t wire_pkts; /* 1; a super-packet: its segments, or 0 when only
@@ -61,7 +62,7 @@ struct pump_packet {
 	bool super_packet;  /* GSO or GRO: more than one wire packet */
 	bool from_shard;    /* only its destination is still to be told: the
 			     * source's engine has let it out */
-	uint8_t shard;	    /* out: engine that must hear of it next, or
+	uint8_t shard;      /* out: engine that must hear of it next, or
 			     * PUMP_HERE */
 	uint8_t verdict;    /* out: enum pump_verdict */
 };
@@ -69,7 +70,7 @@ struct pump_packet {
 struct pump_release {
 	uint64_t id;
 	uint8_t verdict; /* PUMP_PASS or PUMP_DROP */
-	uint8_t shard;	 /* as in pump_packet */
+	uint8_t shard;   /* as in pump_packet */
 };
 
 /*
@@ -140,16 +141,16 @@ bool pump_exempt_address(struct pump *pump, const uint8_t address[16],
  * What must survive a restart, one key a record: counts in the window and the
  * penalty.  Ages, not times, so that another clock can take them up again.
  */
+enum { PUMP_RECORD_RUNS = 16 };
 struct pump_record {
 	struct flow_key key; /* zone: by name, beside the record */
-	uint32_t params;     /* informative; the policy decides anew */
 	uint32_t releases;
 	uint64_t armed_in_ns; /* from now; 0: not armed */
 	uint32_t runs_count;
 	struct pump_record_run {
 		uint64_t age_ns;
 		uint32_t sent_pkts, heard_pkts;
-	} runs[16];
+	} runs[PUMP_RECORD_RUNS];
 };
 struct snapshot_cursor;
 size_t pump_export(struct pump *pump, struct snapshot_cursor *cursor,

@@ -19,14 +19,14 @@ struct pump;
 
 struct snapshot_row {
 	struct flow_key key;
-	uint32_t offered_pkts;	/* out, in the window, also what waits or was
+	uint32_t offered_pkts;  /* out, in the window, also what waits or was
 				 * refused */
-	uint32_t sent_pkts;	/* out and let go, in the window */
-	uint32_t heard_pkts;	/* in, in the window */
-	uint32_t held_pkts;	/* waiting now */
-	uint32_t releases;	/* n: releases over the threshold in a row */
-	uint64_t armed_ns;	/* when the next one leaves; 0: not armed */
-	uint64_t delay_ns;	/* length of that delay */
+	uint32_t sent_pkts;     /* out and let go, in the window */
+	uint32_t heard_pkts;    /* in, in the window */
+	uint32_t held_pkts;     /* waiting now */
+	uint32_t releases;      /* n: releases over the threshold in a row */
+	uint64_t armed_ns;      /* when the next one leaves; 0: not armed */
+	uint64_t delay_ns;      /* length of that delay */
 	uint64_t held_since_ns; /* oldest that waits came then; 0: none */
 	uint64_t over_since_ns; /* over the threshold since; 0: it is not */
 	uint64_t window_ns;
@@ -37,7 +37,7 @@ struct snapshot_row {
 };
 
 struct snapshot_query {
-	uint8_t scopes;	 /* bit (1 << enum flow_scope) */
+	uint8_t scopes;  /* bit (1 << enum flow_scope) */
 	bool by_address; /* only keys with `address` at either end */
 	uint8_t address[16];
 	bool only_over; /* only keys over their threshold or held */
@@ -66,10 +66,12 @@ struct snapshot_totals {
 	uint32_t pairs_max, flows_max, hosts_max, suspects_max;
 	uint32_t held_pkts;
 	uint64_t held_bytes;
-	uint32_t penalties;	/* keys over their threshold, now */
-	uint32_t one_sided_pct; /* pairs heard or seen in one direction only,
-				 * of those seen lately */
-	uint64_t memory_bytes;	/* reserved by pump_new */
+	uint32_t penalties;     /* keys over their threshold, now */
+	uint32_t one_sided_pct; /* of what went out lately, what nothing
+				 * came in for */
+	bool one_sided;         /* we see one direction only: nothing is
+				 * held, unless forced */
+	uint64_t memory_bytes;  /* reserved by pump_new */
 };
 
 void snapshot_totals(const struct pump *pump, struct snapshot_totals *ret);

@@ -35,9 +35,9 @@ struct window_run {
 	uint32_t sent_pkts, heard_pkts;
 };
 
-struct window {				/* all-zero: empty */
+struct window {                         /* all-zero: empty */
 	uint32_t sent_pkts, heard_pkts; /* in all runs */
-	uint16_t head, count;		/* oldest run, how many */
+	uint16_t head, count;           /* oldest run, how many */
 	struct window_run runs[WINDOW_RUNS];
 };
 

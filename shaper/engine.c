@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shaper/engine.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/zones.h"
+
+enum { OUTSIDE_SHARE = 8 }; /* keys made from outside: an eighth on top */
+
+/* 2^-1/2 and 2^-1 in fixed point */
+enum { NEAR_Q16 = 46341, FAR_Q16 = 32768 };
+
+static void load_params(struct engine *engine, const struct policy *policy)
+{
+	assert(policy->params_count >= 1 &&
+	       policy->params_count <= ENGINE_PARAMS_MAX);
+	/* An index that an earlier policy gave means the default now. */
+	for (size_t i = 0; i < ENGINE_PARAMS_MAX; i++) {
+		const struct gate_params *gate =
+			&policy->params[i < policy->params_count ? i : 0];
+		uint64_t ratio = gate->ratio_q16;
+
+		engine->params[i] = (struct engine_params){
+			.gate = *gate,
+			.near_q16 = (uint32_t)(ratio * NEAR_Q16 >> 16),
+			.far_q16 = (uint32_t)(ratio * FAR_Q16 >> 16),
+		};
+	}
+}
+
+static bool init_table(struct engine *engine, enum flow_scope scope,
+		       uint32_t max, const uint8_t seed[16])
+{
+	uint32_t outside_max = max / OUTSIDE_SHARE + 1;
+	uint32_t capacity = max + outside_max;
+
+	if (scope == FLOW_SCOPE_HOST)
+		capacity++;
+	engine->inside_max[scope] = max;
+	engine->outside_max[scope] = outside_max;
+	return flowtable_init(&engine->tables[scope], capacity, seed);
+}
+
+static void add_shared_host(struct engine *engine)
+{
+	struct flowtable *hosts = &engine->tables[FLOW_SCOPE_HOST];
+	struct flow_key key = { .zone = UINT16_MAX, .scope = FLOW_SCOPE_HOST };
+	uint32_t slot = flowtable_add(hosts, &key, flowtable_hash(hosts, &key));
+
+	assert(slot == ENGINE_HOST_SHARED);
+	(void)slot;
+}
+
+bool engine_init(struct engine *engine, const struct policy *policy,
+		 struct zones *zones, const uint8_t seed[16])
+{
+	const struct policy_limits *limits = &policy->limits;
+
+	*engine = (struct engine){ .policy = policy, .zones = zones };
+	load_params(engine, policy);
+	if (!init_table(engine, FLOW_SCOPE_FLOW, limits->flows, seed) ||
+	    !init_table(engine, FLOW_SCOPE_PAIR, limits->pairs, seed) ||
+	    !init_table(engine, FLOW_SCOPE_HOST, limits->hosts, seed))
+		goto fail;
+	engine->per_host_max[FLOW_SCOPE_FLOW] = limits->flows_per_host;
+	engine->per_host_max[FLOW_SCOPE_PAIR] = limits->pairs_per_host;
+	engine->hosts_count = engine->tables[FLOW_SCOPE_HOST].capacity;
+	engine->hosts = calloc(engine->hosts_count, sizeof(*engine->hosts));
+	if (!engine->hosts ||
+	    !suspects_init(&engine->suspects, limits->suspects,
+			   engine->hosts_count))
+		goto fail;
+	engine->fifo_links = calloc(suspects_ids(&engine->suspects),
+				    sizeof(*engine->fifo_links));
+	if (!engine->fifo_links)
+		goto fail;
+	add_shared_host(engine);
+	return true;
+fail:
+	engine_fini(engine);
+	return false;
+}
+
+void engine_fini(struct engine *engine)
+{
+	for (int scope = 0; scope < FLOW_SCOPES; scope++)
+		flowtable_fini(&engine->tables[scope]);
+	suspects_fini(&engine->suspects);
+	free(engine->hosts);
+	free(engine->fifo_links);
+	engine->hosts = NULL;
+	engine->fifo_links = NULL;
+}
+
+size_t engine_bytes(const struct engine *engine)
+{
+	size_t bytes =
+		suspects_bytes(&engine->suspects) +
+		engine->hosts_count * sizeof(*engine->hosts) +
+		suspects_ids(&engine->suspects) * sizeof(*engine->fifo_links);
+
+	for (int scope = 0; scope < FLOW_SCOPES; scope++)
+		bytes += flowtable_bytes(&engine->tables[scope]);
+	return bytes;
+}
+
+static bool is_exempted(const struct engine *engine, const struct flow_key *key)
+{
+	for (uint32_t i = 0; i < engine->exemptions_count; i++) {
+		const uint8_t *address = engine->exemptions[i].address;
+
+		if (memcmp(key->inside, address, 16) == 0 ||
+		    (key->scope != FLOW_SCOPE_HOST &&
+		     memcmp(key->outside, address, 16) == 0))
+			return true;
+	}
+	return false;
+}
+
+void engine_classify(const struct engine *engine, struct flow_entry *entry)
+{
+	struct policy_class class;
+
+	policy_classify(engine->policy, &entry->key,
+			zones_get(engine->zones, entry->key.zone), &class);
+	entry->flags &= (uint8_t)~FLOW_ENTRY_EXEMPT;
+	if (class.exempt || is_exempted(engine, &entry->key))
+		entry->flags |= FLOW_ENTRY_EXEMPT;
+	entry->params = (uint8_t) class.params;
+	entry->generation = engine->generation;
+}
+
+static void classify_all(struct engine *engine)
+{
+	for (int scope = 0; scope < FLOW_SCOPES; scope++) {
+		struct flowtable *table = &engine->tables[scope];
+
+		for (uint32_t slot = 0; slot < table->fresh; slot++)
+			if (flowtable_in_use(table, slot))
+				engine_classify(engine,
+						flowtable_entry(table, slot));
+	}
+}
+
+/* A generation has 8 bits: before it comes round again, nobody may be left
+ * who still bears it. */
+void engine_reclassify(struct engine *engine)
+{
+	if (++engine->generation == 0)
+		classify_all(engine);
+}
+
+void engine_set_policy(struct engine *engine, const struct policy *policy)
+{
+	engine->policy = policy;
+	load_params(engine, policy);
+	engine->per_host_max[FLOW_SCOPE_FLOW] = policy->limits.flows_per_host;
+	engine->per_host_max[FLOW_SCOPE_PAIR] = policy->limits.pairs_per_host;
+	engine_reclassify(engine);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_ENGINE_H
+#define SHAPER_ENGINE_H
+
+/*
+ * Packet > keys > windows > gates: what is known of every flow, pair and host,
+ * and what their gates answer.  Knows nothing of packets that wait: that is
+ * the pump's.  Internal to shaper/; an adapter uses pump.h.
+ *
+ * Places.  A flow has a place only beside its pair, a pair only beside its
+ * host: `up` always leads to the wider key, which counts in `below` what hangs
+ * on it and stays as long as that is not 0.  What finds no place is judged by
+ * its host's gate; a host without one shares the last host of the table.
+ *
+ * Who pays.  A key is charged to the host whose packet made it, at most
+ * `pairs_per_host` and `flows_per_host`.  Keys that only packets from outside
+ * made live in an eighth of the table, added to what `limits` says, so that
+ * they displace nothing.
+ *
+ * What is forgotten.  Only a key that owes nothing: nothing in its window, no
+ * penalty, nothing waiting, nothing below it.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flowtable/flow.h"
+#include "flowtable/flowtable.h"
+#include "policy/policy.h"
+#include "shaper/lengths.h"
+#include "shaper/stats.h"
+#include "shaper/suspects.h"
+
+struct zones;
+
+enum {
+	ENGINE_PARAMS_MAX = 256,
+	ENGINE_EXEMPTIONS_MAX = 256,
+	ENGINE_HOST_SHARED = 0, /* slot of the host of all that have none */
+};
+
+struct engine_params {
+	struct gate_params gate;
+	uint32_t near_q16; /* 2^(T - 1/2): an exact window is wanted */
+	uint32_t far_q16;  /* 2^(T - 1): it is no longer */
+};
+
+/* What a guarded host has beside its entry. */
+struct engine_host {
+	uint32_t made[FLOW_SCOPE_HOST]; /* flows, pairs it is charged for */
+	uint32_t suspects;              /* its flows and pairs borrowed */
+	uint32_t held_pkts;             /* wire packets that wait, in all */
+	uint32_t aside_pkts;            /* on their way there */
+	uint32_t supers;                /* super-packets since a probe */
+	uint64_t multicast_ns, dhcp_ns, icmp_error_ns; /* see engine_allows */
+	uint64_t refused_until_ns;
+	uint32_t asserted_pkts; /* one-sidedness: says it was answered ... */
+	uint32_t heard_pkts;    /* ... and really was; this period */
+	struct lengths fifos;   /* of held packets, by length */
+};
+
+struct engine_exemption {
+	uint8_t address[16];
+	uint64_t until_ns;
+};
+
+struct engine {
+	const struct policy *policy;
+	struct zones *zones;
+	struct flowtable tables[FLOW_SCOPES];
+	uint32_t inside_max[FLOW_SCOPES];  /* as `limits` says */
+	uint32_t outside_max[FLOW_SCOPES]; /* made from outside */
+	uint32_t outside[FLOW_SCOPES];
+	uint32_t per_host_max[FLOW_SCOPE_HOST];
+	uint32_t hands[FLOW_SCOPES]; /* where each sweep goes on */
+	struct engine_host *hosts;
+	uint32_t hosts_count; /* capacity, with the shared last one */
+	struct suspects suspects;
+	struct lengths_link *fifo_links; /* by suspect id */
+	struct engine_params params[ENGINE_PARAMS_MAX];
+	struct engine_exemption exemptions[ENGINE_EXEMPTIONS_MAX];
+	uint32_t exemptions_count;
+	uint8_t generation;
+	uint32_t penalties; /* keys over their threshold */
+	struct stats stats;
+};
+
+struct engine_place {
+	struct flow_entry *flow, *pair; /* NULL: no place */
+	struct flow_entry *host;        /* never NULL */
+	uint32_t host_slot;
+};
+
+enum engine_answer {
+	ENGINE_OPEN,
+	ENGINE_OWES,
+	ENGINE_CLOSED,
+	ENGINE_NO_GATE, /* over, and no gate left to borrow: ask the host */
+};
+
+/* false: out of memory. */
+bool engine_init(struct engine *engine, const struct policy *policy,
+		 struct zones *zones, const uint8_t seed[16]);
+void engine_fini(struct engine *engine);
+size_t engine_bytes(const struct engine *engine);
+void engine_set_policy(struct engine *engine, const struct policy *policy);
+
+/* Let rules and exemptions decide what this key is. */
+void engine_classify(const struct engine *engine, struct flow_entry *entry);
+
+/* Rules and exemptions apply anew to every key, as it is next seen. */
+void engine_reclassify(struct engine *engine);
+
+/*
+ * Find the keys of a flow, or make them.  `guess` is flowtable_guess's answer
+ * for it.  Borrowed until the next call that makes or forgets keys.
+ */
+void engine_place(struct engine *engine, const struct flow_key *key,
+		  uint64_t hash, uint32_t guess, enum flow_direction direction,
+		  uint64_t now_ns, struct engine_place *ret_place);
+
+/* The same for a key of any scope, with its wider keys.  false: no place. */
+bool engine_place_of_key(struct engine *engine, const struct flow_key *key,
+			 uint64_t now_ns, struct engine_place *ret_place);
+
+/* Does this key's gate hold packets? */
+static inline bool engine_enforces(const struct engine *engine,
+				   const struct flow_entry *entry)
+{
+	return (engine->policy->enforce >> entry->key.scope & 1) &&
+	       !(entry->flags & FLOW_ENTRY_EXEMPT);
+}
+
+static inline const struct engine_params *
+engine_params(const struct engine *engine, const struct flow_entry *entry)
+{
+	return &engine->params[entry->params];
+}
+
+static inline struct flow_entry *engine_entry_of(const struct engine *engine,
+						 const struct suspect *suspect)
+{
+	return flowtable_entry(&engine->tables[suspect->scope], suspect->slot);
+}
+
+static inline uint32_t engine_slot(const struct engine *engine,
+				   const struct flow_entry *entry)
+{
+	return (uint32_t)(entry - engine->tables[entry->key.scope].entries);
+}
+
+/* The host that a key belongs to. */
+static inline uint32_t engine_host_slot(const struct engine *engine,
+					const struct flow_entry *entry)
+{
+	switch ((enum flow_scope)entry->key.scope) {
+	case FLOW_SCOPE_FLOW:
+		return flowtable_entry(&engine->tables[FLOW_SCOPE_PAIR],
+				       entry->up)
+			->up;
+	case FLOW_SCOPE_PAIR:
+		return entry->up;
+	case FLOW_SCOPE_HOST:
+	case FLOW_SCOPES:
+		break;
+	}
+	return (uint32_t)(entry - engine->tables[FLOW_SCOPE_HOST].entries);
+}
+
+/*
+ * May `wire_pkts` packets of this key leave, all at once?  One: the gate is
+ * asked, and armed when it is closed.  More: only an open gate that would let
+ * all of them go says so.
+ */
+enum engine_answer engine_ask(struct engine *engine, struct flow_entry *entry,
+			      uint32_t wire_pkts, uint64_t now_ns);
+
+/* Make sure that the entry has a suspect.  0: none to borrow. */
+uint32_t engine_suspect(struct engine *engine, struct flow_entry *entry,
+			uint64_t now_ns);
+
+/* Take a suspect back when its key owes nothing and is far from its
+ * threshold. */
+void engine_absolve(struct engine *engine, uint32_t id, uint64_t now_ns);
+
+/* Count in the windows of one key. */
+void engine_count(struct engine *engine, struct flow_entry *entry,
+		  uint32_t sent_pkts, uint32_t heard_pkts, uint64_t now_ns);
+
+/* Packets of one key in its window now. */
+void engine_sums(struct engine *engine, struct flow_entry *entry,
+		 uint64_t now_ns, uint32_t *ret_sent_pkts,
+		 uint32_t *ret_heard_pkts);
+
+/* Look at `steps` entries of a table and forget those that owe nothing. */
+void engine_sweep(struct engine *engine, enum flow_scope scope, uint32_t steps,
+		  uint64_t now_ns);
+
+/*
+ * A plain limit of `pkts_per_s`, with a burst of as many (GCRA, ITU-T I.371):
+ * `state_ns` is the theoretical arrival time; all-zero is fresh.
+ */
+bool engine_allows(uint64_t *state_ns, uint32_t pkts_per_s, uint32_t pkts,
+		   uint64_t now_ns);
+
+#endif

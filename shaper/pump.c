@@ -1,0 +1,696 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A packet arrives: whose is it, and may it go? */
+#include "shaper/pump.h"
+
+#include <stdlib.h>
+
+#include "flowtable/shard.h"
+#include "policy/policy.h"
+#include "policy/zones.h"
+#include "shaper/pump_state.h"
+
+enum {
+	TOKENS_SPARE = 1024,    /* leaving, not yet collected */
+	TOKENS_UNBOUND = 65536, /* to begin with, when the bound is lifted */
+	PROTO_TCP = 6,
+	PROBE_TCP = 512,  /* super-packets until the segment size is learnt */
+	PROBE_OTHER = 64, /* anew */
+};
+
+/* ------ life */
+
+struct pump *pump_new(const struct pump_config *config, uint64_t now_ns)
+{
+	const struct policy_limits *limits = &config->policy->limits;
+	bool unbound = config->lift_bounds || limits->held_packets == 0;
+	struct pump *pump = calloc(1, sizeof(*pump));
+	struct engine *engine;
+
+	if (!pump)
+		return NULL;
+	engine = &pump->engine;
+	pump->config = *config;
+	pump->now_ns = now_ns;
+	pump->upkeep_ns = NS_NEVER;
+	if (!engine_init(engine, config->policy, config->zones, config->seed) ||
+	    !tokens_init(&pump->tokens,
+			 unbound ? TOKENS_UNBOUND
+				 : limits->held_packets + TOKENS_SPARE,
+			 unbound) ||
+	    !deadlines_init(&pump->deadlines, suspects_ids(&engine->suspects)))
+		goto fail;
+	pump->host_links =
+		calloc(engine->hosts_count, sizeof(*pump->host_links));
+	if (pump->host_links)
+		return pump;
+fail:
+	pump_free(pump);
+	return NULL;
+}
+
+void pump_free(struct pump *pump)
+{
+	if (!pump)
+		return;
+	engine_fini(&pump->engine);
+	tokens_fini(&pump->tokens);
+	deadlines_fini(&pump->deadlines);
+	free(pump->host_links);
+	free(pump);
+}
+
+/* ------ classes that S never holds */
+
+static struct engine_host *sender_of(struct pump *pump,
+				     const struct pump_packet *packet)
+{
+	struct engine *engine = &pump->engine;
+	const struct flowtable *hosts = &engine->tables[FLOW_SCOPE_HOST];
+	struct flow_key key = { .zone = packet->src_zone,
+				.scope = FLOW_SCOPE_HOST };
+	uint32_t slot;
+
+	policy_host_of(engine->policy, packet->meta.ends.src,
+		       zones_get(engine->zones, key.zone), key.inside);
+	slot = flowtable_find(hosts, &key, flowtable_hash(hosts, &key));
+	return &engine->hosts[slot == FLOWTABLE_NONE ? ENGINE_HOST_SHARED
+						     : slot];
+}
+
+/* A plain rate for what guarded hosts send of a class.  A host that sent
+ * nothing else has no place yet and shares its allowance with its like. */
+static enum pump_verdict limit_class(struct pump *pump,
+				     const struct pump_packet *packet,
+				     uint64_t *state_ns, uint32_t pkts_per_s,
+				     enum stats_counter dropped)
+{
+	uint32_t pkts = packet->wire_pkts ? packet->wire_pkts : 1;
+
+	if (engine_allows(state_ns, pkts_per_s, pkts, pump->now_ns))
+		return PUMP_PASS;
+	pump->engine.stats.counter[dropped] += pkts;
+	return pump_holds(pump) ? PUMP_DROP : PUMP_PASS;
+}
+
+static enum pump_verdict offer_class(struct pump *pump,
+				     const struct pump_packet *packet)
+{
+	const struct policy *policy = pump->engine.policy;
+	uint64_t *counter = pump->engine.stats.counter;
+	bool out = !packet->from_shard &&
+		   policy_is_inside(policy, packet->meta.ends.src);
+	struct engine_host *host = out ? sender_of(pump, packet) : NULL;
+
+	switch ((enum packet_kind)packet->meta.kind) {
+	case PACKET_UNICAST:
+		break;
+	case PACKET_MULTICAST:
+		counter[STATS_multicast_pkts]++;
+		if (out)
+			return limit_class(pump, packet, &host->multicast_ns,
+					   policy->multicast_pkts_per_s,
+					   STATS_multicast_dropped);
+		break;
+	case PACKET_ICMP_ERROR:
+		counter[STATS_icmp_error_pkts]++;
+		if (out)
+			return limit_class(pump, packet, &host->icmp_error_ns,
+					   policy->icmp_error_pkts_per_s,
+					   STATS_icmp_error_dropped);
+		break;
+	case PACKET_NEIGHBOUR:
+		counter[STATS_neighbour_pkts]++;
+		break;
+	case PACKET_DHCP:
+		counter[STATS_dhcp_pkts]++;
+		if (out)
+			return limit_class(pump, packet, &host->dhcp_ns,
+					   policy->dhcp_pkts_per_s,
+					   STATS_dhcp_dropped);
+		break;
+	}
+	return PUMP_PASS;
+}
+
+/* ------ what counts as a packet */
+
+static uint32_t payload_bytes(const struct packet_meta *meta)
+{
+	return meta->length_bytes > meta->header_bytes
+		       ? meta->length_bytes - meta->header_bytes
+		       : 0;
+}
+
+/* Wire packets of this one; 0: its segment size is not known (any more), so
+ * it is to be brought back in segments, which tell. */
+static uint32_t wire_pkts_of(struct pump *pump,
+			     const struct pump_packet *packet,
+			     const struct engine_place *place,
+			     enum flow_direction direction)
+{
+	struct flow_entry *flow = place->flow;
+	struct engine_host *host = &pump->engine.hosts[place->host_slot];
+	uint32_t probe = packet->meta.ends.proto == PROTO_TCP ? PROBE_TCP
+							      : PROBE_OTHER;
+	uint32_t segment, payload;
+
+	if (!packet->super_packet)
+		return 1;
+	if (packet->wire_pkts > 0)
+		return packet->wire_pkts;
+	segment = flow ? flow->u.segment_bytes[direction] : 0;
+	if (segment == 0)
+		return 0;
+	if (++host->supers >= probe) {
+		host->supers = 0;
+		flow->u.segment_bytes[direction] = 0;
+		return 0;
+	}
+	payload = payload_bytes(&packet->meta);
+	return payload <= segment ? 1 : (payload + segment - 1) / segment;
+}
+
+/* A plain packet: super-packets of this flow have no smaller segments than
+ * the largest of these. */
+static void learn_segment(const struct pump_packet *packet,
+			  const struct engine_place *place,
+			  enum flow_direction direction)
+{
+	uint32_t payload = payload_bytes(&packet->meta);
+
+	if (place->flow && payload > place->flow->u.segment_bytes[direction] &&
+	    payload <= UINT16_MAX)
+		place->flow->u.segment_bytes[direction] = (uint16_t)payload;
+}
+
+/* ------ setting aside */
+
+static bool mark(struct pump *pump, const struct flow_entry *entry)
+{
+	if (pump->marks_count == PUMP_ASIDE_MAX)
+		return false;
+	pump->marks[pump->marks_count++] = (struct pump_mark){
+		.scope = entry->key.scope,
+		.slot = engine_slot(&pump->engine, entry),
+	};
+	return true;
+}
+
+/* Later packets of a flow follow those that were set aside before. */
+static bool set_aside(struct pump *pump, const struct engine_place *place)
+{
+	if (!place->flow || place->flow->flags & FLOW_ENTRY_ASIDE)
+		return true;
+	if (!mark(pump, place->flow))
+		return false;
+	place->flow->flags |= FLOW_ENTRY_ASIDE;
+	return true;
+}
+
+static bool set_aside_for(struct pump *pump, const struct engine_place *place,
+			  struct suspect *rest, uint32_t wire_pkts)
+{
+	if (!set_aside(pump, place))
+		return false;
+	if (rest->aside_pkts == 0 &&
+	    !mark(pump, engine_entry_of(&pump->engine, rest)))
+		return false;
+	rest->aside_pkts += wire_pkts;
+	return true;
+}
+
+void pump_settle(struct pump *pump)
+{
+	struct engine *engine = &pump->engine;
+
+	while (pump->marks_count > 0) {
+		const struct pump_mark *last =
+			&pump->marks[--pump->marks_count];
+		struct flow_entry *entry = flowtable_entry(
+			&engine->tables[last->scope], last->slot);
+
+		entry->flags &= (uint8_t)~FLOW_ENTRY_ASIDE;
+		if (entry->suspect)
+			suspects_get(&engine->suspects, entry->suspect)
+				->aside_pkts = 0;
+	}
+}
+
+/* ------ out */
+
+static bool has_queue(const struct pump *pump, const struct flow_entry *entry,
+		      bool with_aside)
+{
+	const struct suspect *suspect;
+
+	if (!entry->suspect)
+		return false;
+	suspect = suspects_get(&pump->engine.suspects, entry->suspect);
+	return suspect->first || (with_aside && suspect->aside_pkts);
+}
+
+/* Do packets wait that this one must not overtake? */
+static bool must_follow(const struct pump *pump,
+			const struct engine_place *place, bool with_aside)
+{
+	const struct engine *engine = &pump->engine;
+	struct flow_entry *entries[] = { place->flow, place->pair,
+					 place->host };
+	bool placed = true;
+
+	if (place->flow &&
+	    (place->flow->parked ||
+	     (with_aside && place->flow->flags & FLOW_ENTRY_ASIDE)))
+		return true;
+	for (int scope = 0; scope < FLOW_SCOPES; scope++) {
+		if (!(engine->policy->enforce >> scope & 1) &&
+		    (placed || scope != FLOW_SCOPE_HOST))
+			continue;
+		if (!entries[scope]) {
+			placed = false;
+			continue;
+		}
+		if (entries[scope]->flags & FLOW_ENTRY_EXEMPT)
+			continue;
+		if (has_queue(pump, entries[scope], with_aside))
+			return true;
+		if (placed)
+			return false;
+	}
+	return false;
+}
+
+static bool is_exempt(const struct pump *pump, const struct engine_place *place,
+		      const struct flow_key *key)
+{
+	struct flow_entry probe = { .key = *key };
+
+	if (place->flow)
+		return place->flow->flags & FLOW_ENTRY_EXEMPT;
+	engine_classify(&pump->engine, &probe);
+	return probe.flags & FLOW_ENTRY_EXEMPT;
+}
+
+static void note_offered(struct pump *pump, const struct engine_place *place,
+			 uint32_t wire_pkts)
+{
+	struct flow_entry *entries[] = { place->flow, place->pair,
+					 place->host };
+
+	pump->engine.stats.counter[STATS_out_pkts] += wire_pkts;
+	for (int scope = 0; scope < FLOW_SCOPES; scope++)
+		if (entries[scope] && entries[scope]->suspect)
+			suspect_offer(suspects_get(&pump->engine.suspects,
+						   entries[scope]->suspect),
+				      engine_params(&pump->engine,
+						    entries[scope])
+					      ->gate.window_ns,
+				      wire_pkts, pump->now_ns);
+}
+
+static void pass_exempt(struct pump *pump, const struct engine_place *place,
+			uint32_t wire_pkts, enum flow_direction direction)
+{
+	pump->engine.stats.counter[STATS_exempt_pkts] += wire_pkts;
+	if (place->flow)
+		engine_count(&pump->engine, place->flow,
+			     direction == FLOW_OUT ? wire_pkts : 0,
+			     direction == FLOW_IN ? wire_pkts : 0,
+			     pump->now_ns);
+}
+
+/* It may not go.  In shadow mode it goes, and a ghost waits for it. */
+static enum pump_verdict make_wait(struct pump *pump,
+				   const struct engine_place *place,
+				   const struct flow_key *key,
+				   const struct pump_packet *packet,
+				   uint32_t wire_pkts)
+{
+	uint32_t id = pump_rest(pump, place);
+	struct suspect *rest = suspects_get(&pump->engine.suspects, id);
+
+	if (!pump_holds(pump)) {
+		if (pump_enqueue(pump, place, id, key, packet, wire_pkts,
+				 TOKEN_GHOST) == PUMP_WAIT)
+			pump_stir(pump, id);
+		note_offered(pump, place, wire_pkts);
+		return PUMP_PASS;
+	}
+	if (pump_key_is_full(pump, rest) &&
+	    pump->engine.policy->limits.at_bound == POLICY_BOUND_DROP) {
+		pump->engine.stats.counter[STATS_dropped_key_bound] +=
+			wire_pkts;
+		note_offered(pump, place, wire_pkts);
+		pump_refuse(pump, id);
+		return PUMP_DROP;
+	}
+	if (!set_aside_for(pump, place, rest, wire_pkts)) {
+		pump->engine.stats.counter[STATS_dropped_bound] += wire_pkts;
+		return PUMP_DROP;
+	}
+	return PUMP_WAIT;
+}
+
+static enum pump_verdict split(struct pump *pump,
+			       const struct engine_place *place)
+{
+	pump->engine.stats.counter[STATS_split_pkts]++;
+	return set_aside(pump, place) ? PUMP_WAIT : PUMP_DROP;
+}
+
+enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
+
+/* A connection that goes on after its SYN was answered: did we hear it? */
+static void watch_handshake(struct pump *pump, const struct packet_meta *meta,
+			    struct flow_entry *flow)
+{
+	uint8_t flags = meta->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK);
+	uint32_t sent, heard;
+
+	if (flags == TCP_SYN)
+		flow->flags |= FLOW_ENTRY_OPENING;
+	if (flags != TCP_ACK || !(flow->flags & FLOW_ENTRY_OPENING))
+		return;
+	engine_sums(&pump->engine, flow, pump->now_ns, &sent, &heard);
+	if (heard == 0)
+		pump->sides.answered_unheard++;
+	else
+		flow->flags &= (uint8_t)~FLOW_ENTRY_OPENING;
+}
+
+static enum pump_verdict offer_out(struct pump *pump,
+				   struct pump_packet *packet,
+				   const struct flow_key *key, uint64_t hash,
+				   uint32_t guess, uint32_t *ret_wire_pkts)
+{
+	struct engine_place place;
+	struct pump_asked asked;
+	uint32_t wire_pkts;
+	bool follows;
+
+	engine_place(&pump->engine, key, hash, guess, FLOW_OUT, pump->now_ns,
+		     &place);
+	wire_pkts = wire_pkts_of(pump, packet, &place, FLOW_OUT);
+	*ret_wire_pkts = wire_pkts;
+	follows = must_follow(pump, &place, true);
+	if (place.flow && packet->meta.ends.proto == PROTO_TCP)
+		watch_handshake(pump, &packet->meta, place.flow);
+	if (wire_pkts == 0)
+		return split(pump, &place);
+	if (!packet->super_packet)
+		learn_segment(packet, &place, FLOW_OUT);
+	if (is_exempt(pump, &place, key) && !follows) {
+		pass_exempt(pump, &place, wire_pkts, FLOW_OUT);
+		return PUMP_PASS;
+	}
+	if (follows || !pump_ask(pump, &place, wire_pkts, &asked))
+		return make_wait(pump, &place, key, packet, wire_pkts);
+	note_offered(pump, &place, wire_pkts);
+	pump_sent(pump, &place, &asked, wire_pkts);
+	return PUMP_PASS;
+}
+
+/* ------ in */
+
+static enum pump_verdict offer_in(struct pump *pump,
+				  const struct pump_packet *packet,
+				  const struct flow_key *key, uint64_t hash,
+				  uint32_t guess, uint32_t wire_pkts,
+				  bool may_split)
+{
+	struct engine_place place;
+
+	engine_place(&pump->engine, key, hash, guess, FLOW_IN, pump->now_ns,
+		     &place);
+	if (may_split && place.flow && place.flow->flags & FLOW_ENTRY_ASIDE)
+		return set_aside(pump, &place) ? PUMP_WAIT : PUMP_DROP;
+	if (wire_pkts == 0)
+		wire_pkts = wire_pkts_of(pump, packet, &place, FLOW_IN);
+	if (wire_pkts == 0 && may_split)
+		return split(pump, &place);
+	if (!packet->super_packet)
+		learn_segment(packet, &place, FLOW_IN);
+	if (wire_pkts == 0)
+		wire_pkts = 1;
+	pump->engine.stats.counter[STATS_in_pkts] += wire_pkts;
+	if (is_exempt(pump, &place, key))
+		pass_exempt(pump, &place, wire_pkts, FLOW_IN);
+	else
+		pump_heard(pump, &place, wire_pkts);
+	return PUMP_PASS;
+}
+
+/* ------ a batch: every memory access of a look-up is asked for before the
+ * first is needed */
+
+struct look_up {
+	struct flow_key key;
+	uint64_t hash;
+	uint32_t guess;
+	enum { LOOK_UP_NONE, LOOK_UP_OUT, LOOK_UP_IN, LOOK_UP_CLASS } what;
+	bool onward; /* out, and the destination is guarded too */
+};
+
+static uint8_t shard_of_host(const struct pump *pump, const uint8_t address[16],
+			     uint16_t zone)
+{
+	uint8_t host[16];
+
+	if (pump->config.shards <= 1)
+		return pump->config.shard;
+	policy_host_of(pump->engine.policy, address,
+		       zones_get(pump->engine.zones, zone), host);
+	return shard_of(host, pump->config.shard_seed, pump->config.shards);
+}
+
+static void look_up(const struct pump *pump, struct pump_packet *packet,
+		    struct look_up *ret)
+{
+	const struct flowtable *flows = &pump->engine.tables[FLOW_SCOPE_FLOW];
+	const struct policy *policy = pump->engine.policy;
+	bool out, in;
+
+	packet->shard = PUMP_HERE;
+	ret->onward = false;
+	if (packet->meta.kind != PACKET_UNICAST) {
+		ret->what = LOOK_UP_CLASS;
+		return;
+	}
+	in = policy_is_inside(policy, packet->meta.ends.dst);
+	out = !packet->from_shard &&
+	      policy_is_inside(policy, packet->meta.ends.src);
+	ret->what = out ? LOOK_UP_OUT : in ? LOOK_UP_IN : LOOK_UP_NONE;
+	if (ret->what == LOOK_UP_NONE)
+		return;
+	flow_key_of(&packet->meta, out ? FLOW_OUT : FLOW_IN,
+		    out ? packet->src_zone : packet->dst_zone, &ret->key);
+	ret->hash = flowtable_hash(flows, &ret->key);
+	flowtable_prefetch(flows, ret->hash);
+	if (!out || !in)
+		return;
+	ret->onward = true;
+	packet->shard =
+		shard_of_host(pump, packet->meta.ends.dst, packet->dst_zone);
+	if (packet->shard == pump->config.shard)
+		packet->shard = PUMP_HERE;
+}
+
+static void look_up_entries(const struct pump *pump, struct look_up *look_ups,
+			    size_t count)
+{
+	const struct flowtable *flows = &pump->engine.tables[FLOW_SCOPE_FLOW];
+	const struct flowtable *pairs = &pump->engine.tables[FLOW_SCOPE_PAIR];
+
+	for (size_t i = 0; i < count; i++)
+		if (look_ups[i].what == LOOK_UP_OUT ||
+		    look_ups[i].what == LOOK_UP_IN)
+			look_ups[i].guess =
+				flowtable_guess(flows, look_ups[i].hash);
+		else
+			look_ups[i].guess = FLOWTABLE_NONE;
+	for (size_t i = 0; i < count; i++)
+		if (look_ups[i].guess != FLOWTABLE_NONE)
+			flowtable_prefetch_entry(
+				pairs,
+				flowtable_entry(flows, look_ups[i].guess)->up);
+}
+
+static void tell_receiver(struct pump *pump, const struct pump_packet *packet,
+			  uint32_t wire_pkts)
+{
+	const struct flowtable *flows = &pump->engine.tables[FLOW_SCOPE_FLOW];
+	struct flow_key key;
+
+	flow_key_of(&packet->meta, FLOW_IN, packet->dst_zone, &key);
+	offer_in(pump, packet, &key, flowtable_hash(flows, &key),
+		 FLOWTABLE_NONE, wire_pkts, false);
+}
+
+static enum pump_verdict offer_one(struct pump *pump,
+				   struct pump_packet *packet,
+				   const struct look_up *found)
+{
+	enum pump_verdict verdict = PUMP_PASS;
+	uint32_t wire_pkts = 0;
+
+	switch (found->what) {
+	case LOOK_UP_NONE:
+		pump->engine.stats.counter[STATS_transit_pkts]++;
+		return PUMP_PASS;
+	case LOOK_UP_CLASS:
+		return offer_class(pump, packet);
+	case LOOK_UP_IN:
+		return offer_in(pump, packet, &found->key, found->hash,
+				found->guess, 0, true);
+	case LOOK_UP_OUT:
+		verdict = offer_out(pump, packet, &found->key, found->hash,
+				    found->guess, &wire_pkts);
+		break;
+	}
+	if (verdict == PUMP_PASS && found->onward && packet->shard == PUMP_HERE)
+		tell_receiver(pump, packet, wire_pkts);
+	return verdict;
+}
+
+static void set_time(struct pump *pump, uint64_t now_ns)
+{
+	if (now_ns < pump->now_ns)
+		pump->engine.stats.counter[STATS_time_ran_back]++;
+	else
+		pump->now_ns = now_ns;
+	if (pump->upkeep_ns == NS_NEVER)
+		pump->upkeep_ns = pump->now_ns + PUMP_UPKEEP_NS;
+	if (pump_next_ns(pump) <= pump->now_ns)
+		pump_advance(pump, pump->now_ns);
+}
+
+void pump_offer(struct pump *pump, struct pump_packet *packets, size_t count,
+		uint64_t now_ns)
+{
+	struct look_up look_ups[PUMP_BATCH];
+
+	set_time(pump, now_ns);
+	while (count > 0) {
+		size_t some = count < PUMP_BATCH ? count : PUMP_BATCH;
+
+		for (size_t i = 0; i < some; i++)
+			look_up(pump, &packets[i], &look_ups[i]);
+		look_up_entries(pump, look_ups, some);
+		for (size_t i = 0; i < some; i++)
+			packets[i].verdict = (uint8_t)offer_one(
+				pump, &packets[i], &look_ups[i]);
+		packets += some;
+		count -= some;
+	}
+	pump_tell(pump);
+}
+
+/* ------ what was set aside comes back */
+
+static enum pump_verdict hold_out(struct pump *pump, struct pump_packet *packet,
+				  const struct look_up *found)
+{
+	struct engine_place place;
+	struct pump_asked asked;
+	bool follows;
+	uint32_t rest;
+	uint8_t flags = 0;
+
+	engine_place(&pump->engine, &found->key, found->hash, FLOWTABLE_NONE,
+		     FLOW_OUT, pump->now_ns, &place);
+	learn_segment(packet, &place, FLOW_OUT);
+	follows = must_follow(pump, &place, false);
+	if (is_exempt(pump, &place, &found->key) && !follows) {
+		pass_exempt(pump, &place, 1, FLOW_OUT);
+		return PUMP_PASS;
+	}
+	note_offered(pump, &place, 1);
+	if (!follows && pump_ask(pump, &place, 1, &asked)) {
+		pump_sent(pump, &place, &asked, 1);
+		return PUMP_PASS;
+	}
+	if (found->onward && packet->shard == PUMP_HERE)
+		flags = TOKEN_ONWARD;
+	rest = pump_rest(pump, &place);
+	if (pump_enqueue(pump, &place, rest, &found->key, packet, 1, flags) !=
+	    PUMP_WAIT)
+		return PUMP_DROP;
+	if (!follows)
+		pump_stir(pump, rest);
+	return PUMP_WAIT;
+}
+
+void pump_hold(struct pump *pump, struct pump_packet *packets, size_t count,
+	       uint64_t now_ns)
+{
+	struct look_up found;
+
+	set_time(pump, now_ns);
+	for (size_t i = 0; i < count; i++) {
+		struct pump_packet *packet = &packets[i];
+
+		look_up(pump, packet, &found);
+		if (found.what == LOOK_UP_OUT) {
+			packet->verdict =
+				(uint8_t)hold_out(pump, packet, &found);
+			if (packet->verdict == PUMP_PASS && found.onward &&
+			    packet->shard == PUMP_HERE)
+				tell_receiver(pump, packet, 1);
+		} else if (found.what == LOOK_UP_IN) {
+			packet->verdict = (uint8_t)offer_in(
+				pump, packet, &found.key, found.hash,
+				FLOWTABLE_NONE, 1, false);
+		} else {
+			packet->verdict = PUMP_PASS;
+		}
+	}
+	pump_tell(pump);
+}
+
+size_t pump_collect(struct pump *pump, struct pump_release *ret_releases,
+		    size_t max)
+{
+	size_t count = 0;
+
+	while (count < max && pump->leaving_first) {
+		uint32_t id = pump->leaving_first;
+		const struct token *token = tokens_get(&pump->tokens, id);
+
+		if (!(token->flags & TOKEN_GHOST))
+			ret_releases[count++] = (struct pump_release){
+				.id = token->id,
+				.verdict = token->verdict,
+				.shard = token->shard,
+			};
+		tokens_unlink(&pump->tokens, &pump->leaving_first,
+			      &pump->leaving_last, id);
+		tokens_give_back(&pump->tokens, id);
+	}
+	return count;
+}
+
+/* ------ time */
+
+uint64_t pump_next_ns(const struct pump *pump)
+{
+	const struct deadline *first = deadlines_first(&pump->deadlines);
+	uint64_t next_ns = pump->upkeep_ns;
+
+	if (first && first->at_ns < next_ns)
+		next_ns = first->at_ns;
+	return next_ns;
+}
+
+void pump_advance(struct pump *pump, uint64_t now_ns)
+{
+	const struct deadline *first;
+
+	if (now_ns > pump->now_ns)
+		pump->now_ns = now_ns;
+	while ((first = deadlines_first(&pump->deadlines)) != NULL &&
+	       first->at_ns <= pump->now_ns)
+		pump_stir(pump, first->id);
+	if (pump->upkeep_ns <= pump->now_ns)
+		pump_upkeep(pump);
+	pump_tell(pump);
+}

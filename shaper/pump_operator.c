@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the operator says: another policy, release, exempt, drain, restart. */
+#include <string.h>
+
+#include "shaper/pump_state.h"
+#include "shaper/snapshot.h"
+
+static struct suspect *suspect_of(const struct pump *pump, uint32_t id)
+{
+	return suspects_get(&pump->engine.suspects, id);
+}
+
+/* The suspect ids in use are 1..fresh-1 and those of the hosts. */
+static uint32_t next_id(const struct pump *pump, uint32_t id)
+{
+	const struct suspects *suspects = &pump->engine.suspects;
+
+	if (++id < suspects->fresh || id > suspects->lent_max)
+		return id;
+	return suspects->lent_max + 1;
+}
+
+static bool is_last(const struct pump *pump, uint32_t id)
+{
+	const struct suspects *suspects = &pump->engine.suspects;
+
+	return id >
+	       suspects->lent_max + pump->engine.tables[FLOW_SCOPE_HOST].fresh;
+}
+
+static bool is_about(const struct flow_key *key, const uint8_t address[16])
+{
+	return memcmp(key->inside, address, 16) == 0 ||
+	       (key->scope != FLOW_SCOPE_HOST &&
+		memcmp(key->outside, address, 16) == 0);
+}
+
+/* Windows are emptied: S starts anew, so that what comes next is not held on
+ * account of what was forgiven. */
+static void forgive(struct pump *pump, uint32_t id)
+{
+	struct suspect *suspect = suspect_of(pump, id);
+
+	suspect->gate = (struct gate){ 0 };
+	memset(&suspect->window, 0, sizeof(suspect->window));
+	pump_stir(pump, id);
+}
+
+size_t pump_release_address(struct pump *pump, const uint8_t address[16],
+			    uint64_t now_ns)
+{
+	size_t released = 0;
+
+	pump_advance(pump, now_ns);
+	for (uint32_t id = next_id(pump, 0); !is_last(pump, id);
+	     id = next_id(pump, id)) {
+		struct suspect *suspect = suspect_of(pump, id);
+
+		if (suspect->scope == FLOW_SCOPES || suspect->slot == 0)
+			continue;
+		if (!is_about(&engine_entry_of(&pump->engine, suspect)->key,
+			      address))
+			continue;
+		while (suspect->first) {
+			struct token *token =
+				tokens_get(&pump->tokens, suspect->first);
+
+			released += token->wire_pkts;
+			pump_expel(pump, id, suspect->first, PUMP_PASS);
+		}
+		forgive(pump, id);
+	}
+	pump_tell(pump);
+	return released;
+}
+
+static bool end_exemption(struct engine *engine, const uint8_t address[16])
+{
+	for (uint32_t i = 0; i < engine->exemptions_count; i++) {
+		if (memcmp(engine->exemptions[i].address, address, 16) != 0)
+			continue;
+		engine->exemptions[i] =
+			engine->exemptions[--engine->exemptions_count];
+		return true;
+	}
+	return false;
+}
+
+bool pump_exempt_address(struct pump *pump, const uint8_t address[16],
+			 uint64_t until_ns, uint64_t now_ns)
+{
+	struct engine *engine = &pump->engine;
+
+	pump_advance(pump, now_ns);
+	end_exemption(engine, address);
+	if (until_ns > now_ns) {
+		struct engine_exemption *next;
+
+		if (engine->exemptions_count == ENGINE_EXEMPTIONS_MAX)
+			return false;
+		next = &engine->exemptions[engine->exemptions_count++];
+		memcpy(next->address, address, 16);
+		next->until_ns = until_ns;
+		pump_release_address(pump, address, now_ns);
+		if (pump->upkeep_ns == NS_NEVER)
+			pump->upkeep_ns = now_ns + PUMP_UPKEEP_NS;
+	}
+	engine_reclassify(engine);
+	return true;
+}
+
+void pump_set_policy(struct pump *pump, const struct policy *policy,
+		     uint64_t now_ns)
+{
+	bool held = pump_holds(pump);
+
+	pump_advance(pump, now_ns);
+	engine_set_policy(&pump->engine, policy);
+	if (held && !pump_holds(pump))
+		pump_drain(pump, PUMP_PASS, now_ns);
+	else
+		pump_stir_all(pump);
+	pump_tell(pump);
+}
+
+void pump_drain(struct pump *pump, enum pump_verdict verdict, uint64_t now_ns)
+{
+	uint64_t *dropped = &pump->engine.stats.counter[STATS_dropped_drain];
+
+	pump_advance(pump, now_ns);
+	for (uint32_t id = next_id(pump, 0); !is_last(pump, id);
+	     id = next_id(pump, id)) {
+		struct suspect *suspect = suspect_of(pump, id);
+
+		if (suspect->scope == FLOW_SCOPES)
+			continue;
+		while (suspect->first) {
+			if (verdict == PUMP_DROP)
+				*dropped += tokens_get(&pump->tokens,
+						       suspect->first)
+						    ->wire_pkts;
+			pump_expel(pump, id, suspect->first, verdict);
+		}
+	}
+	pump_tell(pump);
+}
+
+/* ------ restart */
+
+static bool export_one(struct pump *pump, struct flow_entry *entry,
+		       struct pump_record *record)
+{
+	const struct suspect *suspect;
+	uint32_t sent, heard, first;
+
+	engine_sums(&pump->engine, entry, pump->now_ns, &sent, &heard);
+	if (sent == 0 && heard == 0)
+		return false;
+	*record = (struct pump_record){ .key = entry->key };
+	if (!entry->suspect) {
+		record->runs_count = 1;
+		record->runs[0] = (struct pump_record_run){
+			.age_ns = pump->now_ns - window_small_newest_ns(entry),
+			.sent_pkts = sent,
+			.heard_pkts = heard,
+		};
+		return true;
+	}
+	suspect = suspect_of(pump, entry->suspect);
+	record->releases = suspect->gate.releases;
+	if (suspect->gate.armed_ns > pump->now_ns)
+		record->armed_in_ns = suspect->gate.armed_ns - pump->now_ns;
+	first = suspect->window.count > PUMP_RECORD_RUNS
+			? suspect->window.count - PUMP_RECORD_RUNS
+			: 0;
+	for (uint32_t i = 0; i < suspect->window.count; i++) {
+		const struct window_run *run = window_run(&suspect->window, i);
+		struct pump_record_run *to =
+			&record->runs[i > first ? i - first : 0];
+
+		/* Too many: the oldest are told as one, at the latest time. */
+		to->age_ns = pump->now_ns - run->start_ns;
+		to->sent_pkts += run->sent_pkts;
+		to->heard_pkts += run->heard_pkts;
+	}
+	record->runs_count = suspect->window.count - first;
+	return true;
+}
+
+size_t pump_export(struct pump *pump, struct snapshot_cursor *cursor,
+		   size_t steps, struct pump_record *ret_records, size_t max,
+		   uint64_t now_ns)
+{
+	size_t count = 0;
+
+	if (now_ns > pump->now_ns)
+		pump->now_ns = now_ns;
+	for (; steps > 0 && count < max && !cursor->ended; steps--) {
+		const struct flowtable *table =
+			&pump->engine.tables[cursor->scope];
+		uint32_t slot = cursor->position++;
+
+		if (slot >= table->fresh) {
+			cursor->position = 0;
+			cursor->ended = ++cursor->scope == FLOW_SCOPES;
+			continue;
+		}
+		if (flowtable_in_use(table, slot) &&
+		    export_one(pump, flowtable_entry(table, slot),
+			       &ret_records[count]))
+			count++;
+	}
+	return count;
+}
+
+static bool is_plausible(const struct pump_record *record)
+{
+	const uint64_t most_ns = 60000000000u; /* the longest window */
+
+	if (record->key.scope >= FLOW_SCOPES || record->runs_count == 0 ||
+	    record->runs_count > PUMP_RECORD_RUNS ||
+	    record->armed_in_ns > most_ns)
+		return false;
+	for (uint32_t i = 0; i < record->runs_count; i++)
+		if (record->runs[i].age_ns > most_ns ||
+		    record->runs[i].sent_pkts > 1u << 30 ||
+		    record->runs[i].heard_pkts > 1u << 30)
+			return false;
+	return true;
+}
+
+/* Oldest first, as they were told; nothing older than the clock. */
+static void import_window(struct pump *pump, struct flow_entry *entry,
+			  const struct pump_record *record, uint64_t down_ns)
+{
+	uint64_t window_ns =
+		engine_params(&pump->engine, entry)->gate.window_ns;
+	uint64_t last_ns = 0;
+
+	for (uint32_t i = 0; i < record->runs_count; i++) {
+		const struct pump_record_run *run = &record->runs[i];
+		uint64_t age_ns = run->age_ns + down_ns;
+		uint64_t start_ns;
+
+		if (age_ns >= window_ns || age_ns >= pump->now_ns)
+			continue;
+		start_ns = pump->now_ns - age_ns;
+		if (start_ns < last_ns)
+			start_ns = last_ns;
+		last_ns = start_ns;
+		engine_count(&pump->engine, entry, run->sent_pkts,
+			     run->heard_pkts, start_ns);
+	}
+}
+
+bool pump_import(struct pump *pump, const struct pump_record *record,
+		 uint64_t down_ns, uint64_t now_ns)
+{
+	struct engine *engine = &pump->engine;
+	struct engine_place place;
+	struct flow_entry *entry;
+	struct suspect *suspect;
+	uint32_t id;
+
+	if (!is_plausible(record))
+		return false;
+	if (now_ns > pump->now_ns)
+		pump->now_ns = now_ns;
+	if (pump->upkeep_ns == NS_NEVER)
+		pump->upkeep_ns = pump->now_ns + PUMP_UPKEEP_NS;
+	if (!engine_place_of_key(engine, &record->key, pump->now_ns, &place))
+		return false;
+	entry = record->key.scope == FLOW_SCOPE_FLOW   ? place.flow
+		: record->key.scope == FLOW_SCOPE_PAIR ? place.pair
+						       : place.host;
+	if (record->releases) {
+		id = engine_suspect(engine, entry, pump->now_ns);
+		if (id) {
+			suspect = suspect_of(pump, id);
+			suspect->gate.releases = record->releases;
+			if (record->armed_in_ns > down_ns)
+				suspect->gate.armed_ns = pump->now_ns +
+							 record->armed_in_ns -
+							 down_ns;
+		}
+	}
+	import_window(pump, entry, record, down_ns);
+	return true;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_PUMP_STATE_H
+#define SHAPER_PUMP_STATE_H
+
+/*
+ * The inside of a pump, for the pump_*.c files and snapshot.c only.
+ *
+ * A packet waits once: its token rests in the FIFO of its narrowest enforced
+ * key that has a gate.  Wider gates that block the head of a FIFO keep that
+ * FIFO in a ring, and let one packet of each go in turn.
+ */
+
+#include "shaper/deadlines.h"
+#include "shaper/engine.h"
+#include "shaper/pump.h"
+#include "shaper/tokens.h"
+
+enum {
+	PUMP_BATCH = 64,       /* keys looked up together */
+	PUMP_ASIDE_MAX = 8192, /* marks between two pump_settle */
+	PUMP_REFUSALS_MAX = 1024,
+	PUMP_SIDES_PERIODS = 3, /* in a row, to believe it */
+};
+
+#define PUMP_UPKEEP_NS 100000000u
+
+/* One key that the next pump_settle must unmark. */
+struct pump_mark {
+	uint8_t scope; /* of the entry; flow: FLOW_ENTRY_ASIDE */
+	uint32_t slot;
+};
+
+/*
+ * Do we see both directions?  In a period, TCP connections that went on after
+ * their SYN must have been answered, whether we saw it or not.
+ */
+struct pump_sides {
+	uint64_t until_ns;          /* end of this period */
+	uint32_t answered_unheard;  /* packets that say so, nothing heard */
+	uint64_t out_pkts, in_pkts; /* counters when it began */
+	uint32_t periods;           /* one-sided ones in a row */
+	uint32_t one_sided_pct;     /* of the last period */
+};
+
+struct pump {
+	struct engine engine;
+	struct pump_config config;
+	struct tokens tokens;
+	struct deadlines deadlines; /* by suspect id */
+	struct lengths busiest;     /* hosts, by what they hold */
+	struct lengths_link *host_links;
+	uint32_t held_pkts;
+	uint64_t held_bytes;
+	uint32_t leaving_first, leaving_last;
+	uint32_t untold; /* first leaving token not yet heard of onward */
+	struct pump_mark marks[PUMP_ASIDE_MAX];
+	uint32_t marks_count;
+	struct pump_refusal refusals[PUMP_REFUSALS_MAX];
+	uint32_t refusals_first, refusals_count;
+	uint64_t now_ns;    /* latest time seen */
+	uint64_t upkeep_ns; /* when to look after the tables next */
+	struct pump_sides sides;
+};
+
+/* The keys of a packet whose gates were asked, and what they said. */
+struct pump_asked {
+	struct flow_entry *entry[FLOW_SCOPES];
+	enum engine_answer answer[FLOW_SCOPES];
+	unsigned int count;
+};
+
+/* We see only one direction: what is not heard was answered all the same. */
+static inline bool pump_is_one_sided(const struct pump *pump)
+{
+	return pump->sides.periods >= PUMP_SIDES_PERIODS;
+}
+
+/* Do packets wait (true), or only tokens of packets that went? */
+static inline bool pump_holds(const struct pump *pump)
+{
+	const struct policy *policy = pump->engine.policy;
+
+	return policy->mode == POLICY_ENFORCE &&
+	       (policy->force_one_sided || !pump_is_one_sided(pump));
+}
+
+/* --- pump_wait.c: what rests, and how it leaves */
+
+/* Ask every enforced key of a packet; all are asked even if one is closed. */
+bool pump_ask(struct pump *pump, const struct engine_place *place,
+	      uint32_t wire_pkts, struct pump_asked *ret_asked);
+
+/* A packet leaves whose keys were asked: what they owed is given up. */
+void pump_sent(struct pump *pump, const struct engine_place *place,
+	       const struct pump_asked *asked, uint32_t wire_pkts);
+
+/* Where a packet of this place would rest.  Never 0. */
+uint32_t pump_rest(struct pump *pump, const struct engine_place *place);
+
+/* A token of `packet` into the FIFO of suspect `rest`.  PUMP_WAIT, or what the
+ * bounds say instead. */
+enum pump_verdict pump_enqueue(struct pump *pump,
+			       const struct engine_place *place, uint32_t rest,
+			       const struct flow_key *key,
+			       const struct pump_packet *packet,
+			       uint32_t wire_pkts, uint8_t flags);
+
+/* Something changed at this gate: let out what may leave. */
+void pump_stir(struct pump *pump, uint32_t id);
+
+/* Packets came in for these keys. */
+void pump_heard(struct pump *pump, const struct engine_place *place,
+		uint32_t wire_pkts);
+
+/* Tell guarded destinations of what left; to be called last. */
+void pump_tell(struct pump *pump);
+
+/* Take the first (or last) token of a FIFO away and let it leave. */
+void pump_expel(struct pump *pump, uint32_t id, uint32_t token,
+		enum pump_verdict verdict);
+
+/* Everything that waits asks again: rules or mode have changed. */
+void pump_stir_all(struct pump *pump);
+
+/* Is the key's FIFO as long as one key's may be? */
+bool pump_key_is_full(const struct pump *pump, const struct suspect *rest);
+
+/* --- pump_refuse.c */
+
+void pump_refuse(struct pump *pump, uint32_t rest);
+void pump_unrefuse(struct pump *pump, uint32_t rest);
+
+/* --- pump_upkeep.c: tables, suspects, one-sidedness, exemptions */
+
+void pump_upkeep(struct pump *pump);
+
+#endif

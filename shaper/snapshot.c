@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shaper/snapshot.h"
+
+#include <string.h>
+
+#include "shaper/asym.h"
+#include "shaper/pump_state.h"
+
+static bool is_wanted(const struct snapshot_query *query,
+		      const struct flow_key *key)
+{
+	if (!query->by_address)
+		return true;
+	return memcmp(key->inside, query->address, 16) == 0 ||
+	       (key->scope != FLOW_SCOPE_HOST &&
+		memcmp(key->outside, query->address, 16) == 0);
+}
+
+static void describe_suspect(const struct pump *pump,
+			     const struct suspect *suspect,
+			     const struct gate_params *params,
+			     struct snapshot_row *row)
+{
+	uint32_t offered =
+		suspect_offered(suspect, params->window_ns, pump->now_ns);
+
+	if (offered > row->offered_pkts)
+		row->offered_pkts = offered;
+	row->held_pkts = suspect->held_pkts;
+	row->releases = suspect->gate.releases;
+	row->armed_ns = suspect->gate.armed_ns;
+	row->over_since_ns = suspect->over_since_ns;
+	if (suspect->gate.armed_ns)
+		row->delay_ns = gate_delay_ns(params, suspect->gate.releases);
+	if (suspect->first)
+		row->held_since_ns =
+			tokens_get(&pump->tokens, suspect->first)->arrived_ns;
+}
+
+static bool describe(struct pump *pump, struct flow_entry *entry,
+		     const struct snapshot_query *query,
+		     struct snapshot_row *row)
+{
+	const struct engine *engine = &pump->engine;
+	const struct gate_params *params = &engine_params(engine, entry)->gate;
+	uint32_t sent, heard;
+
+	engine_sums(&pump->engine, entry, pump->now_ns, &sent, &heard);
+	*row = (struct snapshot_row){
+		.key = entry->key,
+		.offered_pkts = sent,
+		.sent_pkts = sent,
+		.heard_pkts = heard,
+		.window_ns = params->window_ns,
+		.ratio_q16 = params->ratio_q16,
+		.over = asym_exceeds(sent, heard, params->ratio_q16),
+		.exempt = entry->flags & FLOW_ENTRY_EXEMPT,
+		.enforced = engine_enforces(engine, entry),
+	};
+	if (entry->suspect)
+		describe_suspect(
+			pump, suspects_get(&engine->suspects, entry->suspect),
+			params, row);
+	if (query->only_over)
+		return row->over || row->held_pkts;
+	return row->offered_pkts || row->heard_pkts || row->held_pkts;
+}
+
+size_t snapshot_rows(struct pump *pump, const struct snapshot_query *query,
+		     struct snapshot_cursor *cursor, size_t steps,
+		     struct snapshot_row *ret_rows, size_t max, uint64_t now_ns)
+{
+	size_t count = 0;
+
+	if (now_ns > pump->now_ns)
+		pump->now_ns = now_ns;
+	for (; steps > 0 && count < max && !cursor->ended; steps--) {
+		const struct flowtable *table =
+			&pump->engine.tables[cursor->scope];
+		uint32_t slot = cursor->position++;
+		struct flow_entry *entry = flowtable_entry(table, slot);
+
+		if (slot >= table->fresh ||
+		    !(query->scopes >> cursor->scope & 1)) {
+			cursor->position = 0;
+			cursor->ended = ++cursor->scope == FLOW_SCOPES;
+			continue;
+		}
+		if (flowtable_in_use(table, slot) &&
+		    entry->key.zone != UINT16_MAX &&
+		    is_wanted(query, &entry->key) &&
+		    describe(pump, entry, query, &ret_rows[count]))
+			count++;
+	}
+	return count;
+}
+
+void snapshot_totals(const struct pump *pump, struct snapshot_totals *ret)
+{
+	const struct engine *engine = &pump->engine;
+
+	*ret = (struct snapshot_totals){
+		.stats = engine->stats,
+		.pairs = engine->tables[FLOW_SCOPE_PAIR].used,
+		.flows = engine->tables[FLOW_SCOPE_FLOW].used,
+		.hosts = engine->tables[FLOW_SCOPE_HOST].used - 1,
+		.suspects = engine->suspects.used,
+		.pairs_max = engine->inside_max[FLOW_SCOPE_PAIR],
+		.flows_max = engine->inside_max[FLOW_SCOPE_FLOW],
+		.hosts_max = engine->inside_max[FLOW_SCOPE_HOST],
+		.suspects_max = engine->suspects.lent_max,
+		.held_pkts = pump->held_pkts,
+		.held_bytes = pump->held_bytes,
+		.penalties = engine->penalties,
+		.one_sided_pct = pump->sides.one_sided_pct,
+		.one_sided = pump_is_one_sided(pump),
+		.memory_bytes = engine_bytes(engine) +
+				pump->tokens.capacity * sizeof(struct token),
+	};
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_SUSPECTS_H
+#define SHAPER_SUSPECTS_H
+
+/*
+ * The pool of what a key borrows when it comes near its threshold: an exact
+ * window, a gate and a place to wait.  Ids 1..lent are lent to flows and
+ * pairs; above them each host has one of its own, since a host must always be
+ * able to judge what has no other place.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shaper/gate.h"
+#include "shaper/window.h"
+
+enum suspect_ring { SUSPECT_RING_PAIR, SUSPECT_RING_HOST, SUSPECT_RINGS };
+
+struct suspect { /* zeroed when it is lent */
+	struct gate gate;
+	uint64_t over_since_ns;    /* 0: it is not over its threshold */
+	uint64_t refused_until_ns; /* the adapter was told to refuse it */
+	uint64_t offered_start_ns; /* offered packets: this half window ... */
+	uint32_t offered_pkts[3];  /* ... and the two before */
+
+	uint32_t slot; /* its entry, in the table of ... */
+	uint8_t scope; /* ... this scope; FLOW_SCOPES: not lent */
+
+	uint32_t first, last; /* FIFO of tokens that rest here; 0: empty */
+	uint32_t held_pkts;   /* wire packets in it */
+	uint32_t aside_pkts;  /* on their way into it */
+
+	uint32_t turn;    /* whose turn it is of those below; 0: nobody */
+	uint32_t waiting; /* how many below wait for this gate */
+	struct {
+		uint32_t of; /* the gate waited for; 0: in no ring */
+		uint32_t next, prev;
+	} ring[SUSPECT_RINGS];
+
+	struct window window;
+};
+
+struct suspects {
+	struct suspect *all; /* [0] is not used */
+	uint32_t lent_max;   /* for flows and pairs */
+	uint32_t hosts_max;
+	uint32_t used;  /* of lent_max */
+	uint32_t fresh; /* never used from here on; 1..lent_max + 1 */
+	uint32_t freed; /* linked by `slot`; 0: none */
+	uint32_t hand;  /* where the search for one to return goes on */
+};
+
+/* false: out of memory. */
+bool suspects_init(struct suspects *suspects, uint32_t lent_max,
+		   uint32_t hosts_max);
+void suspects_fini(struct suspects *suspects);
+size_t suspects_bytes(const struct suspects *suspects);
+
+/* How many ids there are, 0 included: for arrays by id. */
+uint32_t suspects_ids(const struct suspects *suspects);
+
+/* Zeroed but for slot and scope.  0: none left. */
+uint32_t suspects_lend(struct suspects *suspects, uint8_t scope, uint32_t slot);
+
+/* The host's own.  Cannot fail. */
+uint32_t suspects_of_host(struct suspects *suspects, uint32_t host_slot);
+
+void suspects_take_back(struct suspects *suspects, uint32_t id);
+
+static inline struct suspect *suspects_get(const struct suspects *suspects,
+					   uint32_t id)
+{
+	return &suspects->all[id];
+}
+
+/* Does anything wait at this gate or for it? */
+static inline bool suspect_waits(const struct suspect *suspect)
+{
+	return suspect->first != 0 || suspect->waiting != 0;
+}
+
+/* Offered in the window, to half a window's precision (counts up to W/2 too
+ * long); for display only. */
+void suspect_offer(struct suspect *suspect, uint64_t window_ns, uint32_t pkts,
+		   uint64_t now_ns);
+uint32_t suspect_offered(const struct suspect *suspect, uint64_t window_ns,
+			 uint64_t now_ns);
+
+#endif
