@@ -88,8 +88,7 @@ void address_print(const uint8_t addr[16], char ret_text[ADDRESS_TEXT_SIZE])
 		inet_ntop(AF_INET6, addr, ret_text, ADDRESS_TEXT_SIZE);
 }
 
-/* ::/0 to ::/95 is IPv6, although what it masks looks like neither. */
-static bool prefix_is_v4(const struct policy_prefix *prefix)
+bool address_prefix_is_v4(const struct policy_prefix *prefix)
 {
 	return prefix->length >= 96 && address_is_v4(prefix->addr);
 }
@@ -100,7 +99,7 @@ void address_print_prefix(const struct policy_prefix *prefix,
 	unsigned length = prefix->length;
 	size_t used;
 
-	if (prefix_is_v4(prefix))
+	if (address_prefix_is_v4(prefix))
 		length -= 96;
 	address_print(prefix->addr, ret_text);
 	if (prefix->length == 128)
@@ -125,7 +124,7 @@ bool address_covers(const struct policy_prefix *outer,
 		    const struct policy_prefix *inner)
 {
 	if (inner->length < outer->length ||
-	    prefix_is_v4(outer) != prefix_is_v4(inner))
+	    address_prefix_is_v4(outer) != address_prefix_is_v4(inner))
 		return false;
 	return address_is_in(inner->addr, outer);
 }
@@ -134,6 +133,49 @@ bool address_overlaps(const struct policy_prefix *a,
 		      const struct policy_prefix *b)
 {
 	return address_covers(a, b) || address_covers(b, a);
+}
+
+bool address_is_loopback(const uint8_t addr[16])
+{
+	if (address_is_v4(addr))
+		return addr[12] == 127;
+	for (size_t i = 0; i < 15; i++) {
+		if (addr[i] != 0)
+			return false;
+	}
+	return addr[15] == 1;
+}
+
+bool address_parse_endpoint(const char *text, uint8_t ret_addr[16],
+			    uint16_t *ret_port)
+{
+	const char *colon = strrchr(text, ':');
+	char head[ADDRESS_TEXT_SIZE];
+	size_t length;
+	uint64_t port;
+	uint8_t addr[16];
+	bool brackets = text[0] == '[';
+
+	if (colon == NULL ||
+	    units_parse_count(colon + 1, 1, 65535, &port) != UNITS_OK)
+		return false;
+	length = (size_t)(colon - text);
+	if (brackets && (length < 2 || text[length - 1] != ']'))
+		return false;
+	if (brackets) {
+		text++;
+		length -= 2;
+	}
+	if (length >= sizeof(head))
+		return false;
+	memcpy(head, text, length);
+	head[length] = '\0';
+	if (address_parse(head, addr) != ADDRESS_OK ||
+	    address_is_v4(addr) == brackets)
+		return false;
+	memcpy(ret_addr, addr, sizeof(addr));
+	*ret_port = (uint16_t)port;
+	return true;
 }
 
 static int hex_digit(char digit)

@@ -14,7 +14,7 @@ enum address_result {
 	ADDRESS_MALFORMED,
 	ADDRESS_BAD_LENGTH, /* more bits than an address has */
 	ADDRESS_HOST_BITS,  /* set below the prefix; the result has them 0 */
-	ADDRESS_MAPPED,	    /* ::ffff:a.b.c.d: an IPv4 address is meant */
+	ADDRESS_MAPPED,     /* ::ffff:a.b.c.d: an IPv4 address is meant */
 };
 
 enum { ADDRESS_TEXT_SIZE = 64, ADDRESS_MAC_TEXT_SIZE = 18 };
@@ -32,6 +32,14 @@ void address_print_prefix(const struct policy_prefix *prefix,
 void address_print(const uint8_t addr[16], char ret_text[ADDRESS_TEXT_SIZE]);
 
 bool address_is_v4(const uint8_t addr[16]);
+bool address_is_loopback(const uint8_t addr[16]);
+
+/* ::/0 to ::/95 is IPv6, although all of IPv4 is mapped into it. */
+bool address_prefix_is_v4(const struct policy_prefix *prefix);
+
+/* "127.0.0.1:9477" or "[::1]:9477". */
+bool address_parse_endpoint(const char *text, uint8_t ret_addr[16],
+			    uint16_t *ret_port);
 
 /* An IPv6 prefix holds no (mapped) IPv4 address, however short it is. */
 bool address_is_in(const uint8_t addr[16], const struct policy_prefix *prefix);

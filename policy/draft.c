@@ -91,6 +91,41 @@ bool draft_read_prefixes(struct keys_reader *reader,
 	return keys_each(reader, node, max, one_prefix, prefixes);
 }
 
+static bool one_inside(struct keys_reader *reader, const struct yaml_node *node,
+		       void *into)
+{
+	static const struct policy_prefix NOBODY[] = {
+		{ .addr = { [10] = 255, [11] = 255, [12] = 224 },
+		  .length = 100 },
+		{ .addr = { [10] = 255, [11] = 255, [12] = 127 },
+		  .length = 104 },
+		{ .addr = { 255 }, .length = 8 },
+		{ .addr = { 0 }, .length = 8 },
+	};
+	struct policy_prefix prefix;
+
+	if (!parse_prefix(reader, node, &prefix))
+		return false;
+	for (size_t i = 0; i < sizeof(NOBODY) / sizeof(NOBODY[0]); i++) {
+		if (!address_overlaps(&NOBODY[i], &prefix))
+			continue;
+		keys_error(reader, node, "the prefixes of your own hosts",
+			   "%s holds multicast, loopback or reserved addresses",
+			   node->text);
+		return false;
+	}
+	return one_prefix(reader, node, into);
+}
+
+bool draft_read_inside(struct keys_reader *reader, const struct yaml_node *node,
+		       void *into)
+{
+	struct draft *draft = into;
+
+	return keys_each(reader, node, DRAFT_INSIDE_MAX, one_inside,
+			 &draft->policy.inside);
+}
+
 bool draft_read_interface(struct keys_reader *reader,
 			  const struct yaml_node *node, char ret_name[16])
 {

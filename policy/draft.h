@@ -53,6 +53,10 @@ bool draft_read_prefixes(struct keys_reader *reader,
 			 const struct yaml_node *node, size_t max,
 			 struct policy_prefixes *prefixes);
 
+/* `inside:`, which the packet path compares in a loop. */
+bool draft_read_inside(struct keys_reader *reader, const struct yaml_node *node,
+		       void *into);
+
 /* An interface's name, into 16 bytes. */
 bool draft_read_interface(struct keys_reader *reader,
 			  const struct yaml_node *node, char ret_name[16]);
@@ -72,7 +76,8 @@ bool draft_finish_limiter(struct keys_reader *reader,
 
 /* What a rule may match, and whether it may do so together. */
 bool draft_check_match(struct keys_reader *reader, const struct yaml_node *node,
-		       const struct policy_rule *rule, uint8_t enforce);
+		       const struct policy *policy,
+		       const struct policy_rule *rule);
 
 /* params[0], once `profile` and `limiter` were read. */
 bool draft_finish_default(struct keys_reader *reader, struct draft *draft);
@@ -85,6 +90,15 @@ bool draft_read_rules(struct keys_reader *reader, const struct yaml_node *node,
 		      void *into);
 bool draft_read_zones(struct keys_reader *reader, const struct yaml_node *node,
 		      void *into);
+
+/* Mostly warnings: addresses that nobody may send, or two hosts may. */
+bool draft_check_antispoof(struct keys_reader *reader,
+			   const struct draft *draft);
+
+/* A rule that keys can follow names all members of a zone or none. */
+bool draft_check_zones(struct keys_reader *reader, const struct yaml_node *node,
+		       const struct policy *policy,
+		       const struct policy_rule *rule);
 
 /* What only shows when the whole file was read. */
 bool draft_check(struct keys_reader *reader, const struct draft *draft);

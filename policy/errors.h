@@ -14,9 +14,9 @@
 enum { POLICY_ERRORS_MAX = 20, POLICY_ERROR_LINE_SIZE = 640 };
 
 struct policy_error {
-	bool warning;	       /* usable, but probably not what was meant */
+	bool warning;          /* usable, but probably not what was meant */
 	uint32_t line, column; /* from 1; 0: the file as a whole */
-	char key[96];	       /* "rules[2].match.src"; "": none */
+	char key[96];          /* "rules[2].match.src"; "": none */
 	char wrong[192];
 	char right[192]; /* "": nothing to say */
 };
@@ -24,7 +24,7 @@ struct policy_error {
 struct policy_errors {
 	char file_name[128];
 	struct policy_error list[POLICY_ERRORS_MAX];
-	size_t count;		 /* in the list */
+	size_t count;            /* in the list */
 	size_t errors, warnings; /* found, also those past the list */
 };
 

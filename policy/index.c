@@ -9,7 +9,7 @@
 #include "policy/policy.h"
 #include "policy/zones.h"
 
-#define HASH_NONFATAL_OOM	  1
+#define HASH_NONFATAL_OOM         1
 #define uthash_nonfatal_oom(item) ((item)->unhashed = true)
 #define HASH_FUNCTION(key, length, hash) \
 	((hash) = (unsigned)siphash13(secret, key, length))
@@ -36,9 +36,9 @@ struct bound {
 
 struct policy_index {
 	uint8_t secret[16];
-	struct bound *bound;	 /* by bound_key */
+	struct bound *bound;     /* by bound_key */
 	struct bound *bound_all; /* the array they live in */
-	uint8_t lengths[129];	 /* that occur, longest first */
+	uint8_t lengths[129];    /* that occur, longest first */
 	size_t lengths_count;
 	size_t inside_count;
 	struct words inside[];

@@ -38,9 +38,9 @@ struct keys_reader {
 struct keys_entry {
 	const char *name;
 	enum keys_type type;
-	uint64_t min, max;	       /* numbers; both are allowed */
-	size_t offset, size;	       /* where in the struct; KEYS_FIELD */
-	const char *zero_word;	       /* "auto": stands for 0 or for "" */
+	uint64_t min, max;             /* numbers; both are allowed */
+	size_t offset, size;           /* where in the struct; KEYS_FIELD */
+	const char *zero_word;         /* "auto": stands for 0 or for "" */
 	const char *const *words;      /* KEYS_WORD; ends with NULL */
 	const struct keys_entry *keys; /* KEYS_MAP; KEYS_OTHER: of its maps */
 	/* KEYS_OTHER: false when an error was added */

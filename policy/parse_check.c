@@ -2,9 +2,9 @@
 #include "policy/draft.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "policy/address.h"
+#include "policy/errors.h"
 #include "policy/units.h"
 #include "policy/yaml.h"
 
@@ -126,41 +126,61 @@ static bool check_queues(const struct keys_reader *reader,
 	return good;
 }
 
-/* Nothing to say where antispoof checks no interface at all. */
-static void warn_uncovered(struct keys_reader *reader,
-			   const struct draft *draft)
+static bool check_path(const struct keys_reader *reader,
+		       const struct draft *draft, const char *map,
+		       const char *key, const char *path)
+{
+	struct spot spot = find_spot(reader, draft, map, key);
+
+	if (path[0] == '/' || path[0] == '\0')
+		return true;
+	keys_error(&spot.reader, spot.node, "a path that begins with /",
+		   "\"%.*s\" would be looked for wherever the daemon is",
+		   KEYS_SHOWN, path);
+	return false;
+}
+
+static bool check_listen(const struct keys_reader *reader,
+			 const struct draft *draft)
+{
+	const char *listen = draft->policy.metrics_listen;
+	struct spot spot = find_spot(reader, draft, "metrics", "listen");
+	uint8_t addr[16];
+	uint16_t port;
+
+	if (listen[0] == '\0')
+		return true;
+	if (!address_parse_endpoint(listen, addr, &port)) {
+		keys_error(&spot.reader, spot.node,
+			   "none, or such as 127.0.0.1:9477 or [::1]:9477",
+			   "\"%.*s\" is no address and port", KEYS_SHOWN,
+			   listen);
+		return false;
+	}
+	if (!address_is_loopback(addr))
+		keys_warning(&spot.reader, spot.node,
+			     "a loopback address, such as 127.0.0.1:9477",
+			     "whoever reaches %s can read who talks to whom",
+			     listen);
+	return true;
+}
+
+static bool check_files(const struct keys_reader *reader,
+			const struct draft *draft)
 {
 	const struct policy *policy = &draft->policy;
-	const struct yaml_node *node = yaml_tree_find(draft->root, "inside");
+	bool good = check_path(reader, draft, "control", "socket",
+			       policy->control_socket);
 
-	if (policy->sources_count == 0 || node == NULL)
-		return;
-	if (node->kind == YAML_LIST)
-		node = node->first;
-	for (size_t i = 0; i < policy->inside.count && node != NULL;
-	     i++, node = node->next) {
-		bool covered = false;
-		size_t before;
+	good &= check_path(reader, draft, "state", "file", policy->state_file);
+	if (policy->control_mode & 0002) {
+		struct spot spot = find_spot(reader, draft, "control", "mode");
 
-		for (size_t j = 0; j < policy->sources_count; j++) {
-			const struct policy_prefixes *sources =
-				&policy->sources[j].sources;
-
-			for (size_t k = 0; k < sources->count; k++)
-				covered |= address_overlaps(
-					&sources->list[k],
-					&policy->inside.list[i]);
-		}
-		if (covered)
-			continue;
-		before = keys_enter(reader, "inside");
-		keys_warning(reader, node,
-			     "add it to the sources of its interface",
-			     "no antispoof source covers %s: its packets would "
-			     "be dropped wherever they arrive",
-			     node->text);
-		keys_leave(reader, before);
+		keys_warning(&spot.reader, spot.node, "0660, and a group",
+			     "everybody on this machine may release and "
+			     "exempt");
 	}
+	return good;
 }
 
 bool draft_check(struct keys_reader *reader, const struct draft *draft)
@@ -168,6 +188,9 @@ bool draft_check(struct keys_reader *reader, const struct draft *draft)
 	bool good = check_limits(reader, draft);
 
 	good &= check_queues(reader, draft);
-	warn_uncovered(reader, draft);
+	good &= check_listen(reader, draft);
+	good &= check_files(reader, draft);
+	if (reader->errors->errors == 0)
+		good &= draft_check_antispoof(reader, draft);
 	return good;
 }

@@ -8,15 +8,6 @@ static const char *const PROFILES[] = { "literal", "seven-to-one", NULL };
 static const char *const AT_BOUND[] = { "drop", "release", NULL };
 static const char *const FAILS[] = { "open", "closed", NULL };
 
-static bool read_inside(struct keys_reader *reader,
-			const struct yaml_node *node, void *into)
-{
-	struct draft *draft = into;
-
-	return draft_read_prefixes(reader, node, DRAFT_INSIDE_MAX,
-				   &draft->policy.inside);
-}
-
 static const struct keys_entry LIMITER_KEYS[] = {
 	{ .name = "threshold",
 	  .type = KEYS_LOG2,
@@ -199,7 +190,7 @@ static const struct keys_entry KEYS[] = {
 	{ .name = "inside",
 	  .type = KEYS_OTHER,
 	  .required = true,
-	  .read = read_inside,
+	  .read = draft_read_inside,
 	  .help = "the prefixes of the guarded hosts" },
 	{ .name = "host_prefix6",
 	  .type = KEYS_COUNT,

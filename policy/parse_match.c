@@ -231,8 +231,10 @@ static bool check_family(struct keys_reader *reader,
 
 static bool check_limit(struct keys_reader *reader,
 			const struct yaml_node *node,
-			const struct policy_rule *rule, uint8_t enforce)
+			const struct policy *policy,
+			const struct policy_rule *rule)
 {
+	uint8_t enforce = policy->enforce;
 	enum flow_scope narrowest = FLOW_SCOPES;
 	const struct yaml_node *at;
 	const char *missing;
@@ -259,15 +261,39 @@ static bool check_limit(struct keys_reader *reader,
 	return false;
 }
 
+/* The wider key of the same packets goes on by its own threshold. */
+static void warn_half_limit(struct keys_reader *reader,
+			    const struct yaml_node *node,
+			    const struct policy *policy,
+			    const struct policy_rule *rule)
+{
+	const char *beyond = policy_match_beyond(&rule->match, FLOW_SCOPE_PAIR);
+
+	if (rule->action != POLICY_LIMIT || beyond == NULL ||
+	    !(policy->enforce & 1u << FLOW_SCOPE_PAIR) ||
+	    policy->params[rule->params].ratio_q16 <=
+		    policy->params[0].ratio_q16)
+		return;
+	keys_warning(reader, yaml_tree_find(node, beyond),
+		     "action: exempt, or limiter.enforce: [flow]",
+		     "this threshold is for flows only: %s is not in a pair's "
+		     "key, and the pair is held by its own",
+		     beyond);
+}
+
 bool draft_check_match(struct keys_reader *reader, const struct yaml_node *node,
-		       const struct policy_rule *rule, uint8_t enforce)
+		       const struct policy *policy,
+		       const struct policy_rule *rule)
 {
 	size_t before = keys_enter(reader, "match");
 	bool good = check_ports(reader, node, &rule->match);
 
 	good &= check_flags(reader, node, rule);
 	good &= check_family(reader, node, &rule->match);
-	good &= check_limit(reader, node, rule, enforce);
+	good &= check_limit(reader, node, policy, rule);
+	good &= draft_check_zones(reader, node, policy, rule);
+	if (good)
+		warn_half_limit(reader, node, policy, rule);
 	keys_leave(reader, before);
 	return good;
 }

@@ -7,8 +7,8 @@
 
 #include "policy/yaml.h"
 
-static const char *const ACTIONS[] = { "drop",	"accept", "exempt",
-				       "limit", "log",	  NULL };
+static const char *const ACTIONS[] = { "drop",  "accept", "exempt",
+				       "limit", "log",    NULL };
 
 const struct keys_entry DRAFT_RULE_KEYS[] = {
 	{ .name = "priority",
@@ -119,8 +119,7 @@ static bool check_rule(struct keys_reader *reader, const struct yaml_node *node,
 		good &= add_params(reader, node, draft, rule);
 	else
 		good &= refuse_limiter(reader, node);
-	good &= draft_check_match(reader, match, &rule->rule,
-				  draft->policy.enforce);
+	good &= draft_check_match(reader, match, &draft->policy, &rule->rule);
 	return good;
 }
 

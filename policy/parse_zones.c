@@ -144,3 +144,35 @@ bool draft_read_zones(struct keys_reader *reader, const struct yaml_node *node,
 	}
 	return good;
 }
+
+static bool holds_member(const struct policy_match *match,
+			 const struct policy_zone_member *member)
+{
+	return (match->interface[0] == '\0' ||
+		strcmp(match->interface, member->interface) == 0) &&
+	       (match->vlan == 0 || match->vlan == member->vlan);
+}
+
+bool draft_check_zones(struct keys_reader *reader, const struct yaml_node *node,
+		       const struct policy *policy,
+		       const struct policy_rule *rule)
+{
+	if (rule->action != POLICY_LIMIT && rule->action != POLICY_EXEMPT)
+		return true;
+	for (size_t i = 0; i < policy->zones_count; i++) {
+		const struct policy_zone *zone = &policy->zones[i];
+		size_t held = 0;
+
+		for (size_t j = 0; j < zone->count; j++)
+			held += holds_member(&rule->match, &zone->members[j]);
+		if (held == 0 || held == zone->count)
+			continue;
+		keys_error(reader, node,
+			   "match the whole zone, or take the place out of it",
+			   "a key in zone %s does not say which interface or "
+			   "VLAN of it",
+			   zone->name);
+		return false;
+	}
+	return true;
+}

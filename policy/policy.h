@@ -62,11 +62,11 @@ struct policy_match {
 	struct policy_prefixes src; /* the guarded end of an out packet */
 	struct policy_prefixes dst;
 	struct policy_ports src_port, dst_port;
-	uint8_t proto;     /* 0: any; `proto: icmp` matches ICMP and ICMPv6 */
+	uint8_t proto; /* 0: any; `proto: icmp` matches ICMP and ICMPv6 */
 	uint8_t tcp_flags_set, tcp_flags_mask; /* (flags & mask) == set;
 						* mask 0: any */
-	char interface[16]; /* the guarded end's; "": any */
-	uint16_t vlan;      /* 0: any */
+	char interface[16];                    /* the guarded end's; "": any */
+	uint16_t vlan;                         /* 0: any */
 };
 
 struct policy_rule {
@@ -93,7 +93,7 @@ struct policy_zone { /* zones: named groups of interfaces and VLANs */
 	struct policy_zone_member {
 		char interface[16];
 		uint16_t vlan; /* 0: untagged */
-	} *members;
+	} * members;
 	size_t count;
 };
 
@@ -101,10 +101,10 @@ struct policy_zone { /* zones: named groups of interfaces and VLANs */
  * 0 lifts a held_* bound. */
 struct policy_limits {
 	uint32_t pairs, flows, hosts;
-	uint32_t suspects;       /* keys with an exact window and a gate */
+	uint32_t suspects; /* keys with an exact window and a gate */
 	uint32_t pairs_per_host, flows_per_host;
 	uint32_t fragments;
-	uint32_t held_packets;   /* wire packets, in all */
+	uint32_t held_packets; /* wire packets, in all */
 	uint64_t held_bytes;
 	uint32_t held_packets_per_host, held_packets_per_key;
 	enum policy_at_bound at_bound;
@@ -113,10 +113,10 @@ struct policy_limits {
 struct policy {
 	enum policy_mode mode;
 	struct policy_prefixes inside;
-	uint8_t host_prefix6;   /* one IPv6 host is one prefix; 32..128 */
-	uint8_t enforce;        /* bit (1 << enum flow_scope) */
-	bool force_one_sided;   /* hold although we see one direction only */
-	bool guard_gateway;     /* judge the gateway's own traffic as well */
+	uint8_t host_prefix6; /* one IPv6 host is one prefix; 32..128 */
+	uint8_t enforce;      /* bit (1 << enum flow_scope) */
+	bool force_one_sided; /* hold although we see one direction only */
+	bool guard_gateway;   /* judge the gateway's own traffic as well */
 
 	struct gate_params *params; /* [0] is the default */
 	size_t params_count;
@@ -133,19 +133,19 @@ struct policy {
 	uint32_t multicast_pkts_per_s; /* per guarded host */
 	uint32_t dhcp_pkts_per_s;
 	uint32_t icmp_error_pkts_per_s;
-	uint32_t fragment_pkts_per_s;  /* tiny ones, before reassembly */
+	uint32_t fragment_pkts_per_s; /* tiny ones, before reassembly */
 	struct policy_limits limits;
 
 	struct {
 		uint16_t queues;      /* 0: auto */
 		uint16_t first_queue; /* its number; each engine takes two */
 		enum policy_fail fail;
-		bool bridge;          /* hook bridged packets, not routed */
+		bool bridge;           /* hook bridged packets, not routed */
 		uint32_t queue_length; /* 0: what may be held, and a burst */
 	} nfqueue;
 	char control_socket[108];
 	char control_group[32];
-	uint16_t control_mode; /* octal file mode */
+	uint16_t control_mode;   /* octal file mode */
 	char metrics_listen[64]; /* "ADDRESS:PORT"; "": none */
 	char state_file[108];    /* "": counters do not outlive the process */
 
@@ -182,7 +182,8 @@ uint32_t policy_queue_length(const struct policy *policy);
 const char *policy_match_beyond(const struct policy_match *match,
 				enum flow_scope scope);
 
-/* Is this address (v4 mapped) one of ours?  On the packet path.  Cannot fail. */
+/* Is this address (v4 mapped) one of ours?  On the packet path.  Cannot fail.
+ */
 bool policy_is_inside(const struct policy *policy, const uint8_t addr[16]);
 
 /*

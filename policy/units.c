@@ -24,7 +24,7 @@ static const struct unit TIME_UNITS[] = {
 static const struct unit BYTE_UNITS[] = {
 	{ "TiB", UINT64_C(1) << 40 }, { "GiB", UINT64_C(1) << 30 },
 	{ "MiB", UINT64_C(1) << 20 }, { "KiB", UINT64_C(1) << 10 },
-	{ "B", UINT64_C(1) },	      { NULL, 0 },
+	{ "B", UINT64_C(1) },         { NULL, 0 },
 };
 
 /* Digits at *text, which moves past them. */
@@ -151,7 +151,7 @@ void units_print_bytes(uint64_t bytes, char ret_text[UNITS_TEXT_SIZE])
 /* Logarithms are whole numbers of 1e-9 here. */
 #define LOG2_ONE    UINT64_C(1000000000)
 #define LOG2_MAX    (15 * LOG2_ONE)
-#define LN2_Q60	    UINT64_C(799144290325165979) /* ln 2 x 2^60 */
+#define LN2_Q60     UINT64_C(799144290325165979) /* ln 2 x 2^60 */
 #define LOG2_DIGITS 9
 
 /* a x b in Q60, both below 4; by halves, since C has no 128 bits. */

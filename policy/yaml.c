@@ -25,7 +25,7 @@ struct yaml_tree {
 struct level {
 	struct yaml_node *node; /* the list or map that is open */
 	struct yaml_node *last; /* in it */
-	const char *key;	/* map: read, its value is still to come */
+	const char *key;        /* map: read, its value is still to come */
 	uint32_t key_line, key_column;
 };
 

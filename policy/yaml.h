@@ -31,13 +31,13 @@ enum yaml_kind {
 
 struct yaml_node {
 	enum yaml_kind kind;
-	uint32_t line, column;	       /* from 1 */
+	uint32_t line, column;         /* from 1 */
 	uint32_t key_line, key_column; /* of `key` */
-	const char *key;	       /* in a map: its key; else NULL */
-	const char *text;	       /* scalar: its value, no NUL inside */
+	const char *key;               /* in a map: its key; else NULL */
+	const char *text;              /* scalar: its value, no NUL inside */
 	const struct yaml_node *first; /* list and map: what it holds */
 	const struct yaml_node *next;  /* beside it in its list or map */
-	size_t count;		       /* list and map: how many it holds */
+	size_t count;                  /* list and map: how many it holds */
 };
 
 /*

@@ -9,7 +9,7 @@
 #include "flowtable/siphash.h"
 #include "policy/policy.h"
 
-#define HASH_NONFATAL_OOM	  1
+#define HASH_NONFATAL_OOM         1
 #define uthash_nonfatal_oom(item) ((item)->unhashed = true)
 #define HASH_FUNCTION(key, length, hash) \
 	((hash) = (unsigned)siphash13(secret, key, length))

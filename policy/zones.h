@@ -17,9 +17,9 @@ struct zones;
 enum { ZONES_MAX = 4096, ZONE_NAME_SIZE = 32 };
 
 struct zone {
-	char name[ZONE_NAME_SIZE];      /* "lan0", "lan0.17", "campus" */
-	char interface[16];             /* first seen on */
-	uint16_t vlan;                  /* 0: untagged */
+	char name[ZONE_NAME_SIZE]; /* "lan0", "lan0.17", "campus" */
+	char interface[16];        /* first seen on */
+	uint16_t vlan;             /* 0: untagged */
 };
 
 struct zones *zones_new(void); /* NULL: out of memory */
