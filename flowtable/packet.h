@@ -21,6 +21,30 @@
 /* Tags of a frame; priority tags (VLAN 0) among them. */
 enum { PACKET_TAGS_MAX = 4 };
 
+/*
+ * Step over a PPPoE session header (RFC 2516; code 0 is a session's data) and
+ * the PPP protocol, which is one odd byte when it is compressed (RFC 1661
+ * section 6.5), as some senders do here as well.  Eight bytes are there.
+ * 0: it carries no IP.
+ */
+static inline uint16_t packet_pppoe_ethertype(struct packet_cursor *cursor)
+{
+	const uint8_t *at = packet_at(cursor);
+	uint16_t ppp = at[6];
+	uint32_t bytes = 7;
+
+	if ((at[6] & 1) == 0) {
+		ppp = packet_u16(at + 6);
+		bytes = 8;
+	}
+	cursor->offset_bytes += bytes;
+	if (at[1] == 0 && ppp == 0x0021)
+		return 0x0800;
+	if (at[1] == 0 && ppp == 0x0057)
+		return 0x86dd;
+	return 0;
+}
+
 /* Step over 802.1Q and 802.1ad tags, noting the first two VLANs, and over the
  * PPPoE session header behind them. */
 static inline enum packet_error packet_parse_link(struct packet_cursor *cursor,
@@ -29,7 +53,6 @@ static inline enum packet_error packet_parse_link(struct packet_cursor *cursor,
 {
 	uint32_t vlans = 0;
 	const uint8_t *at;
-	uint16_t ppp;
 
 	for (uint32_t i = 0; *ethertype == 0x8100 || *ethertype == 0x88a8;
 	     i++) {
@@ -53,15 +76,7 @@ static inline enum packet_error packet_parse_link(struct packet_cursor *cursor,
 		return PACKET_OK;
 	if (!packet_has(cursor, 8))
 		return PACKET_TRUNCATED;
-	at = packet_at(cursor);
-	ppp = packet_u16(at + 6);
-	cursor->offset_bytes += 8;
-	/* RFC 2516: code 0 is a session's data. */
-	*ethertype = 0;
-	if (at[1] == 0 && ppp == 0x0021)
-		*ethertype = 0x0800;
-	if (at[1] == 0 && ppp == 0x0057)
-		*ethertype = 0x86dd;
+	*ethertype = packet_pppoe_ethertype(cursor);
 	return PACKET_OK;
 }
 

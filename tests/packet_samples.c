@@ -14,17 +14,17 @@
 /* lengths, ids and offsets, protocols: hex digits of the whole field */
 #define V4_TO(total, id_offset, proto, dst) \
 	"4500" total id_offset "40" proto "0000" HOST4 dst
-#define V4(total, id_offset, proto)	V4_TO(total, id_offset, proto, FAR4)
+#define V4(total, id_offset, proto)     V4_TO(total, id_offset, proto, FAR4)
 #define V6_TO(payload, next, hops, dst) "60000000" payload next hops HOST6 dst
-#define V6(payload, next)		V6_TO(payload, next, "40", FAR6)
+#define V6(payload, next)               V6_TO(payload, next, "40", FAR6)
 #define TCP(offset_flags) \
 	"9c400050 00000001 00000002" offset_flags "ffff0000 0000"
-#define UDP(ports, bytes)	ports bytes "0000"
-#define ICMP(type_code, rest)	type_code "0000" rest
+#define UDP(ports, bytes)       ports bytes "0000"
+#define ICMP(type_code, rest)   type_code "0000" rest
 #define ETHERNET(dst_mac, type) dst_mac "525400123456" type
-#define MAC			"5254000a0b0c"
-#define PAD8			"0000000000000000"
-#define QUOTE4			V4("0054", "12344000", "11")
+#define MAC                     "5254000a0b0c"
+#define PAD8                    "0000000000000000"
+#define QUOTE4                  V4("0054", "12344000", "11")
 #define HBH(next) \
 	next "00" \
 	     "0104 00000000"
@@ -435,6 +435,12 @@ const struct packet_sample packet_samples[] = {
 	  .ends = { .src_port = 53, .dst_port = 5353, .proto = 17 } },
 	{ "pppoe-udp4", OK_ETHERNET(22, 28), .family = 0x0800,
 	  .hex = ETHERNET(MAC, "8864") "1100 0001 001e 0021" V4(
+		  "001c", "12340000", "11") UDP("003514e9", "0008"),
+	  .length_bytes = 28,
+	  .ends = { .src_port = 53, .dst_port = 5353, .proto = 17 } },
+	{ "pppoe-with-compressed-protocol", OK_ETHERNET(21, 28),
+	  .family = 0x0800,
+	  .hex = ETHERNET(MAC, "8864") "1100 0001 001d 21" V4(
 		  "001c", "12340000", "11") UDP("003514e9", "0008"),
 	  .length_bytes = 28,
 	  .ends = { .src_port = 53, .dst_port = 5353, .proto = 17 } },
