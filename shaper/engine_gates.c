@@ -122,6 +122,10 @@ uint32_t engine_suspect(struct engine *engine, struct flow_entry *entry,
 	window_grow(&suspects_get(&engine->suspects, id)->window, entry,
 		    engine_params(engine, entry)->gate.window_ns);
 	entry->suspect = id;
+	suspect_offer(suspects_get(&engine->suspects, id),
+		      engine_params(engine, entry)->gate.window_ns,
+		      suspects_get(&engine->suspects, id)->window.sent_pkts,
+		      now_ns);
 	engine->stats.counter[STATS_suspects_made]++;
 	return id;
 }

@@ -495,8 +495,10 @@ static bool take_turn(struct pump *pump, uint32_t gate)
 		wide->turn = suspect_of(pump, id)->ring[ring].next;
 		if (leave_one(pump, id, &shut))
 			return true;
-		if (shut == gate)
+		if (shut == gate) {
+			wide->turn = id; /* its turn has yet to come */
 			return false;
+		}
 	}
 	return false;
 }

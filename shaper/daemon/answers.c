@@ -248,7 +248,7 @@ static json_t *status_body(const struct status *status, uint64_t now_ns)
 				 status_fail_name(status->policy->nfqueue.fail),
 				 "uptime_s", since(status->started_ns, now_ns),
 				 "policy", policy_of(status, now_ns),
-				 "one_sided", (int)status->is_one_sided,
+				 "one_sided", (int)status->sums.totals.one_sided,
 				 "one_sided_pct", (int)totals->one_sided_pct);
 	json_t *more = json_pack(
 		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "offered_packets",

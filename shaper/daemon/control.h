@@ -28,7 +28,7 @@ enum {
 
 struct control_config {
 	const char *path;
-	mode_t mode;	   /* permission bits of the socket */
+	mode_t mode;       /* permission bits of the socket */
 	const char *group; /* who owns it beside us; "": our own */
 	struct status *status;
 	struct mailbox *const *mailboxes;

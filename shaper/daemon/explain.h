@@ -38,11 +38,11 @@ void explain_address(const uint8_t address[16],
 const char *explain_proto(uint8_t proto, char buffer[4]);
 
 enum explain_state {
-	EXPLAIN_QUIET,	 /* not over its threshold */
-	EXPLAIN_EXEMPT,	 /* would be over, but is never held */
+	EXPLAIN_QUIET,   /* not over its threshold */
+	EXPLAIN_EXEMPT,  /* would be over, but is never held */
 	EXPLAIN_COUNTED, /* over, but its scope is not enforced, or shadow */
-	EXPLAIN_OVER,	 /* over: its next packet would wait */
-	EXPLAIN_HELD,	 /* packets wait */
+	EXPLAIN_OVER,    /* over: its next packet would wait */
+	EXPLAIN_HELD,    /* packets wait */
 };
 enum explain_state explain_state(const struct snapshot_row *row, bool shadow);
 /* "quiet", "exempt", "counted", "over", "held" */

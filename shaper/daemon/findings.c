@@ -59,13 +59,13 @@ static void check_one_sided(const struct status *status,
 	uint32_t pct = status->sums.totals.one_sided_pct;
 	struct finding *finding;
 
-	if (!status->is_one_sided && pct <= ONE_SIDED_PCT)
+	if (!status->sums.totals.one_sided && pct <= ONE_SIDED_PCT)
 		return;
 	finding = findings_add(
 		findings, "one-sided", FINDING_PROBLEM,
 		"Of %u %% of the pairs seen lately only one "
 		"direction passes here%s.",
-		pct, status->is_one_sided ? ", so nothing is held" : "");
+		pct, status->sums.totals.one_sided ? ", so nothing is held" : "");
 	finding_remedy(finding,
 		       "Check that replies come back through this gateway: "
 		       "`ip route get` from outside, a second uplink, "

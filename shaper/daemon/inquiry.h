@@ -20,7 +20,7 @@ enum { INQUIRY_EXPLAIN_ROWS = 64 };
 
 struct inquiry_answer {
 	struct request request;
-	struct toplist rows;	/* top, explain: in order */
+	struct toplist rows;    /* top, explain: in order */
 	uint64_t released_pkts; /* release */
 	/* engines; fewer answer than were asked when one is ending, or has
 	 * more tasks than it can take */

@@ -15,8 +15,8 @@
 
 enum log_level {
 	LOG_LEVEL_ERROR, /* something asked for does not work */
-	LOG_LEVEL_WARN,	 /* it works, but not as it should */
-	LOG_LEVEL_INFO,	 /* what an operator wants to find afterwards */
+	LOG_LEVEL_WARN,  /* it works, but not as it should */
+	LOG_LEVEL_INFO,  /* what an operator wants to find afterwards */
 	LOG_LEVEL_DEBUG,
 };
 
@@ -52,7 +52,7 @@ void log_debug(int error, const char *format, ...)
  */
 struct log_limit {
 	const char *subject;
-	uint32_t burst_lines;	/* 1..1000 */
+	uint32_t burst_lines;   /* 1..1000 */
 	uint32_t lines_per_min; /* 1..6000 */
 	/* the log's own */
 	uint64_t spent_ns; /* not yet earned back */

@@ -52,7 +52,7 @@ struct request {
 	enum request_verb verb;
 	enum request_order by; /* top */
 	enum flow_scope scope; /* top */
-	uint32_t limit;	       /* top: rows */
+	uint32_t limit;        /* top: rows */
 	uint8_t address[16];   /* explain, release, exempt; v4 mapped */
 	uint64_t exempt_ns;    /* exempt: 0 ends it; 1 s..30 d */
 };

@@ -48,6 +48,7 @@ static void add_totals(struct snapshot_totals *sum,
 	sum->held_bytes += totals->held_bytes;
 	sum->penalties += totals->penalties;
 	sum->memory_bytes += totals->memory_bytes;
+	sum->one_sided |= totals->one_sided;
 	if (totals->one_sided_pct > sum->one_sided_pct)
 		sum->one_sided_pct = totals->one_sided_pct;
 }

@@ -61,8 +61,7 @@ struct status {
 	uint64_t reloads, reloads_refused;
 	char reload_error[STATUS_TEXT_BYTES]; /* of the last; "": it was good */
 
-	bool is_one_sided;	 /* enforce holds nothing: one direction only */
-	bool state_refused;	 /* the state file was damaged or not ours */
+	bool state_refused;      /* the state file was damaged or not ours */
 	uint64_t rules_restored; /* our table had gone and was put back */
 	struct status_engine engines[STATUS_ENGINES_MAX];
 	size_t engines_count;
@@ -77,6 +76,8 @@ struct status {
 	struct status_exemption exemptions[PUMP_EXEMPTIONS_MAX];
 	size_t exemptions_count;
 
+	struct status_sums restored; /* counters of earlier lives; they are
+				      * added to the first engine's */
 	struct status_sums sums;
 	struct status_sums before; /* the same, 60 s to 120 s ago */
 	struct status_sums between;

@@ -59,6 +59,23 @@ static bool take_totals(void *self, struct mailbox_engine *engine,
 	return true;
 }
 
+/* Counters go on from where they were, so that a restart is no reset. */
+static void add_restored(struct status *status)
+{
+	const struct status_sums *restored = &status->restored;
+	struct status_engine *engine = &status->engines[0];
+	size_t i;
+
+	for (i = 0; i < STATS_COUNT; i++)
+		engine->totals.stats.counter[i] +=
+			restored->totals.stats.counter[i];
+	for (i = 0; i < NFQUEUE_COUNT; i++)
+		engine->io.counter[i] += restored->io.counter[i];
+	for (i = 0; i < PACKET_ERRORS; i++)
+		engine->io.unreadable_pkts[i] +=
+			restored->io.unreadable_pkts[i];
+}
+
 static void part_done(void *self, bool ended)
 {
 	struct part *part = self;
@@ -70,6 +87,8 @@ static void part_done(void *self, bool ended)
 		status->engines[i].totals = part->engine.totals;
 		status->engines[i].io = part->engine.io;
 		status->engines[i].has_io = part->engine.has_io;
+		if (i == 0)
+			add_restored(status);
 	}
 	if (--poll->underway == 0)
 		status_sum(status, poll->asked_ns);

@@ -2,22 +2,14 @@
 #include "shaper/io/nfqueue.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "flowtable/packet.h"
-#include "flowtable/shard.h"
 #include "policy/policy.h"
-#include "policy/zones.h"
-#include "shaper/io/ifnames.h"
-#include "shaper/io/nfqueue_message.h"
+#include "shaper/io/nfqueue_reader.h"
 #include "shaper/io/nfqueue_socket.h"
 #include "shaper/pump.h"
 
 enum {
-	ZONE_CACHE_SIZE = 256,
-
 	/* Of the sizes that a message takes in the kernel, the smallest.  The
 	 * main socket is so made the tighter bound of the two, the queue's
 	 * length the wider: what the socket refuses leaves a gap in the ids,
@@ -36,29 +28,10 @@ enum {
 	LOOK_NS = 1000000000, /* at the kernel's own counters */
 };
 
-struct zone_cached {
-	uint32_t ifindex;
-	uint16_t vlan;
-	uint16_t zone;
-	uint32_t generation; /* of the cache; 0: empty */
-};
-
-/* The packets of one receive, and what becomes of each. */
-struct batch {
-	size_t count; /* messages with an id */
-	uint32_t ids[NFQUEUE_BATCH];
-	size_t judged_count;
-	uint16_t judged[NFQUEUE_BATCH]; /* which of those the pump was asked */
-	struct pump_packet packets[NFQUEUE_BATCH]; /* and about what */
-};
-
 struct nfqueue {
 	struct nfqueue_config config;
 	struct nfqueue_socket *main, *hold;
-	struct ifnames *names;
-	uint32_t names_generation; /* that the cache is made from */
-	uint32_t cache_generation;
-	struct zone_cached cache[ZONE_CACHE_SIZE];
+	struct nfqueue_reader reader;
 
 	bool main_seen, hold_seen; /* then the next two hold */
 	uint32_t main_last_id, hold_last_id;
@@ -71,7 +44,7 @@ struct nfqueue {
 	struct nfqueue_socket_state main_state, hold_state;
 
 	struct nfqueue_stats stats;
-	struct batch main_batch, hold_batch;
+	struct nfqueue_batch main_batch, hold_batch;
 	struct pump_release releases[NFQUEUE_BATCH];
 };
 
@@ -81,126 +54,8 @@ static void count(struct nfqueue *nfqueue, enum nfqueue_counter counter,
 	nfqueue->stats.counter[counter] += by;
 }
 
-static uint16_t look_up_zone(struct nfqueue *nfqueue, uint32_t ifindex,
-			     uint16_t vlan)
-{
-	const char *name = ifnames_get(nfqueue->names, ifindex);
-	char stand_in[IFNAMES_NAME_SIZE];
-
-	if (name == NULL) {
-		/* The packet may have overtaken the news. */
-		ifnames_update(nfqueue->names);
-		name = ifnames_get(nfqueue->names, ifindex);
-	}
-	if (name == NULL) {
-		count(nfqueue, NFQUEUE_unknown_interfaces, 1);
-		snprintf(stand_in, sizeof(stand_in), "if%u", ifindex);
-		name = stand_in;
-	}
-	return zones_id(nfqueue->config.zones, nfqueue->config.policy, name,
-			vlan);
-}
-
-static uint16_t zone_of(struct nfqueue *nfqueue, uint32_t ifindex,
-			uint16_t vlan)
-{
-	uint32_t at = (ifindex * 31 + vlan) % ZONE_CACHE_SIZE;
-	struct zone_cached *cached = &nfqueue->cache[at];
-
-	if (cached->ifindex == ifindex && cached->vlan == vlan &&
-	    cached->generation == nfqueue->cache_generation)
-		return cached->zone;
-	cached->zone = look_up_zone(nfqueue, ifindex, vlan);
-	cached->ifindex = ifindex;
-	cached->vlan = vlan;
-	cached->generation = nfqueue->cache_generation;
-	return cached->zone;
-}
-
-/* Has another engine, its source's, let it out already? */
-static bool comes_from_shard(const struct nfqueue *nfqueue,
-			     const struct pump_packet *packet)
-{
-	const struct nfqueue_config *config = &nfqueue->config;
-	uint8_t host[16];
-
-	if (config->shards < 2 ||
-	    !policy_is_inside(config->policy, packet->meta.ends.src))
-		return false;
-	policy_host_of(config->policy, packet->meta.ends.src,
-		       zones_get(config->zones, packet->src_zone), host);
-	return shard_of(host, config->shard_seed, config->shards) !=
-	       config->shard;
-}
-
-/* false: nothing in it that could be judged. */
-static bool understand(struct nfqueue *nfqueue,
-		       const struct nfqueue_message *message,
-		       struct pump_packet *packet)
-{
-	struct packet_meta *meta = &packet->meta;
-	enum packet_error error = packet_parse(message->ethertype,
-					       message->bytes,
-					       message->captured_bytes,
-					       message->wire_bytes, meta);
-
-	if (error != PACKET_OK) {
-		nfqueue->stats.unreadable_pkts[error]++;
-		if (meta->ethertype == 0)
-			return false;
-	}
-	if (message->vlan != 0) {
-		meta->vlan[1] = meta->vlan[0];
-		meta->vlan[0] = message->vlan;
-	}
-	packet->id = message->id;
-	packet->src_zone = zone_of(nfqueue, message->in_ifindex, meta->vlan[0]);
-	packet->dst_zone =
-		zone_of(nfqueue, message->out_ifindex, meta->vlan[0]);
-	packet->super_packet = message->super_packet;
-	packet->wire_pkts = message->super_packet ? 0 : 1;
-	packet->shard = PUMP_HERE;
-	packet->verdict = PUMP_PASS;
-	packet->from_shard = comes_from_shard(nfqueue, packet);
-	return true;
-}
-
-/* Messages of one receive to packets that the pump can judge. */
-static void read_batch(struct nfqueue *nfqueue,
-		       const struct nfqueue_socket *socket, size_t messages,
-		       struct batch *batch)
-{
-	struct nfqueue_message message;
-	const uint8_t *bytes;
-	size_t length;
-
-	batch->count = 0;
-	batch->judged_count = 0;
-	for (size_t i = 0; i < messages; i++) {
-		bytes = nfqueue_socket_message(socket, i, &length);
-		switch (nfqueue_message_read(bytes, length, &message)) {
-		case NFQUEUE_MESSAGE_PACKET:
-			break;
-		case NFQUEUE_MESSAGE_ERROR:
-			count(nfqueue, NFQUEUE_verdict_errors, 1);
-			continue;
-		case NFQUEUE_MESSAGE_OTHER:
-			count(nfqueue, NFQUEUE_malformed_messages, 1);
-			continue;
-		}
-		batch->ids[batch->count] = message.id;
-		if (understand(nfqueue, &message,
-			       &batch->packets[batch->judged_count]))
-			batch->judged[batch->judged_count++] =
-				(uint16_t)batch->count;
-		batch->count++;
-	}
-	count(nfqueue, NFQUEUE_unjudged_pkts,
-	      batch->count - batch->judged_count);
-}
-
 /* Ids have no gaps but for what the socket had no room for. */
-static uint32_t missed_before(const struct batch *batch, bool *seen,
+static uint32_t missed_before(const struct nfqueue_batch *batch, bool *seen,
 			      uint32_t *last_id)
 {
 	uint32_t missed = 0;
@@ -250,7 +105,8 @@ void nfqueue_collect(struct nfqueue *nfqueue)
 }
 
 /* What pump_hold does not keep goes on at once. */
-static void answer_held(struct nfqueue *nfqueue, const struct batch *batch)
+static void answer_held(struct nfqueue *nfqueue,
+			const struct nfqueue_batch *batch)
 {
 	const struct pump_packet *packet;
 	size_t next = 0;
@@ -279,11 +135,12 @@ static void answer_held(struct nfqueue *nfqueue, const struct batch *batch)
  * aside is there, or is lost. */
 static int receive_hold(struct nfqueue *nfqueue, uint64_t now_ns)
 {
-	struct batch *batch = &nfqueue->hold_batch;
+	struct nfqueue_batch *batch = &nfqueue->hold_batch;
 	int messages;
 
 	while ((messages = nfqueue_socket_receive(nfqueue->hold)) > 0) {
-		read_batch(nfqueue, nfqueue->hold, (size_t)messages, batch);
+		nfqueue_reader_read(&nfqueue->reader, nfqueue->hold,
+				    (size_t)messages, true, now_ns, batch);
 		count(nfqueue, NFQUEUE_hold_received_pkts, batch->count);
 		count(nfqueue, NFQUEUE_hold_missed_pkts,
 		      missed_before(batch, &nfqueue->hold_seen,
@@ -310,7 +167,7 @@ static void note_error(struct nfqueue *nfqueue, int error)
  */
 static bool answer_some(struct nfqueue *nfqueue, size_t *from, size_t *next)
 {
-	const struct batch *batch = &nfqueue->main_batch;
+	const struct nfqueue_batch *batch = &nfqueue->main_batch;
 	const uint32_t aside =
 		nfqueue_socket_requeue(nfqueue->config.hold_queue);
 	const struct pump_packet *packet;
@@ -395,12 +252,13 @@ static void note_rate(struct nfqueue *nfqueue, size_t messages, uint64_t now_ns)
 
 static int receive_main(struct nfqueue *nfqueue, uint64_t now_ns)
 {
-	struct batch *batch = &nfqueue->main_batch;
+	struct nfqueue_batch *batch = &nfqueue->main_batch;
 	int messages = nfqueue_socket_receive(nfqueue->main);
 
 	if (messages < 0)
 		return messages;
-	read_batch(nfqueue, nfqueue->main, (size_t)messages, batch);
+	nfqueue_reader_read(&nfqueue->reader, nfqueue->main, (size_t)messages,
+			    false, now_ns, batch);
 	note_rate(nfqueue, (size_t)messages, now_ns);
 	if (messages == 0)
 		return 0;
@@ -415,19 +273,6 @@ static int receive_main(struct nfqueue *nfqueue, uint64_t now_ns)
 	nfqueue_collect(nfqueue);
 	answer_main(nfqueue, now_ns);
 	return 0;
-}
-
-static int read_names(struct nfqueue *nfqueue)
-{
-	uint32_t generation;
-	int error = ifnames_update(nfqueue->names);
-
-	generation = ifnames_generation(nfqueue->names);
-	if (generation != nfqueue->names_generation) {
-		nfqueue->names_generation = generation;
-		nfqueue->cache_generation++;
-	}
-	return error;
 }
 
 /* A socket that lost something still works: count it and go on. */
@@ -445,7 +290,7 @@ static int on_readable(void *self, size_t fd_index, uint64_t now_ns)
 		nfqueue_collect(nfqueue);
 		break;
 	case 2:
-		error = read_names(nfqueue);
+		error = nfqueue_reader_read_names(&nfqueue->reader);
 		break;
 	}
 	if (error == 0)
@@ -572,15 +417,23 @@ int nfqueue_new(const struct nfqueue_config *config,
 	if (nfqueue == NULL)
 		return -ENOMEM;
 	nfqueue->config = *config;
-	nfqueue->cache_generation = 1;
-	error = ifnames_new(&nfqueue->names);
+	nfqueue->reader = (struct nfqueue_reader){
+		.zones = config->zones,
+		.policy = config->policy,
+		.shard = config->shard,
+		.shards = config->shards,
+		.shard_seed = config->shard_seed,
+		.stats = &nfqueue->stats,
+	};
+	error = nfqueue_reader_init(&nfqueue->reader,
+				    config->policy->limits.fragments,
+				    config->seed);
 	if (error == 0)
 		error = take_queues(nfqueue, ret_busy_queue);
 	if (error < 0) {
 		nfqueue_free(nfqueue);
 		return error;
 	}
-	nfqueue->names_generation = ifnames_generation(nfqueue->names);
 	*ret_nfqueue = nfqueue;
 	return 0;
 }
@@ -598,7 +451,7 @@ void nfqueue_free(struct nfqueue *nfqueue)
 		return;
 	nfqueue_socket_free(nfqueue->main);
 	nfqueue_socket_free(nfqueue->hold);
-	ifnames_free(nfqueue->names);
+	nfqueue_reader_fini(&nfqueue->reader);
 	free(nfqueue);
 }
 
@@ -610,7 +463,7 @@ void nfqueue_datapath(struct nfqueue *nfqueue, struct datapath *ret_datapath)
 		.pump = nfqueue->config.pump,
 		.fds = { nfqueue_socket_fd(nfqueue->main),
 			 nfqueue_socket_fd(nfqueue->hold),
-			 ifnames_fd(nfqueue->names) },
+			 nfqueue_reader_names_fd(&nfqueue->reader) },
 		.fds_count = 3,
 		.on_readable = on_readable,
 		.next_ns = next_ns,
@@ -622,8 +475,8 @@ void nfqueue_datapath(struct nfqueue *nfqueue, struct datapath *ret_datapath)
 
 void nfqueue_set_policy(struct nfqueue *nfqueue, const struct policy *policy)
 {
-	nfqueue->config.policy = policy;
-	nfqueue->cache_generation++;
+	nfqueue->reader.policy = policy;
+	nfqueue_reader_forget(&nfqueue->reader);
 }
 
 const struct nfqueue_stats *nfqueue_stats(const struct nfqueue *nfqueue)

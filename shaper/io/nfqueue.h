@@ -24,13 +24,14 @@ struct pump;
 struct zones;
 
 struct nfqueue_config {
-	struct pump *pump;	     /* borrowed for life, as */
-	struct zones *zones;	     /* all of these */
+	struct pump *pump;           /* borrowed for life, as */
+	struct zones *zones;         /* all of these */
 	const struct policy *policy; /* until nfqueue_set_policy */
 	uint16_t main_queue, hold_queue;
 	uint16_t shard_main_queue[64]; /* main queue of each shard */
-	uint8_t shard, shards;	       /* this engine among its siblings */
-	uint32_t shard_seed;	       /* as shard_of() gets it */
+	uint8_t shard, shards;         /* this engine among its siblings */
+	uint32_t shard_seed;           /* as shard_of() gets it */
+	uint8_t seed[16];              /* random; keys the hash of fragments */
 	uint32_t main_length_pkts;     /* what may come in a burst */
 	uint32_t hold_length_pkts;     /* what may be held, and a burst */
 	bool fail_open;

@@ -20,9 +20,9 @@ enum {
 
 struct nfqueue_socket_config {
 	uint16_t queue;
-	uint32_t length_pkts;	/* the kernel keeps so many for us */
+	uint32_t length_pkts;   /* the kernel keeps so many for us */
 	uint32_t receive_bytes; /* for what was not yet received */
-	bool fail_open;		/* what finds no room goes on unjudged */
+	bool fail_open;         /* what finds no room goes on unjudged */
 	bool takes_super_packets;
 };
 
@@ -68,7 +68,7 @@ uint64_t nfqueue_socket_send_errors(const struct nfqueue_socket *socket);
 
 /* What the kernel says of a queue in this network namespace. */
 struct nfqueue_socket_state {
-	uint32_t owner;	       /* netlink port, mostly a process id */
+	uint32_t owner;        /* netlink port, mostly a process id */
 	uint32_t waiting_pkts; /* without a verdict */
 	uint32_t queue_dropped, user_dropped; /* wrap around */
 };

@@ -34,6 +34,9 @@
 	X(receive_errors, "times", "receiving failed otherwise")               \
 	X(verdict_errors, "times", "the kernel refused verdicts")              \
 	X(malformed_messages, "messages", "from the kernel, not understood")   \
+	X(fragments, "packets", "first and later fragments")                   \
+	X(fragments_orphaned, "packets",                                       \
+	  "later fragments whose first was not seen: counted by pair only")    \
 	X(unknown_interfaces, "packets", "their interface has no name (yet)")  \
 	X(refusals_lost, "refusals", "not passed on: the ring was full")
 
