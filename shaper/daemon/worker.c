@@ -154,7 +154,6 @@ static int run(struct worker *worker)
 static void *thread_main(void *self)
 {
 	struct worker *worker = self;
-	const struct datapath *path = &worker->config.datapath;
 	char name[16];
 	int error;
 
@@ -163,7 +162,6 @@ static void *thread_main(void *self)
 	/* Else the kernel rounds our timeouts to 50 microseconds. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	error = run(worker);
-	path->close(path->self, clock_now_ns());
 	if (error < 0)
 		atomic_store(&worker->failure, error);
 	return NULL;

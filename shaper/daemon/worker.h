@@ -29,11 +29,11 @@ struct worker_config {
 int worker_start(const struct worker_config *config,
 		 struct worker **ret_worker);
 
-/* Ask it to close its data path and end.  -EAGAIN: its mailbox is full. */
+/* Ask it to end after the batch at hand.  -EAGAIN: its mailbox is full. */
 int worker_end(struct worker *worker);
 
-/* Wait until it has, and free it.  NULL is fine.  What it used is the
- * caller's again. */
+/* Wait until it has, and free it.  NULL is fine.  The data path, still open,
+ * and its pump are the caller's again. */
 void worker_join(struct worker *worker);
 
 /* Has it ended by itself, and why?  0: it runs; -errno. */

@@ -250,6 +250,7 @@ static void note_rate(struct nfqueue *nfqueue, size_t messages, uint64_t now_ns)
 	nfqueue->rate_since_ns = now_ns;
 }
 
+/* How many came, or -errno. */
 static int receive_main(struct nfqueue *nfqueue, uint64_t now_ns)
 {
 	struct nfqueue_batch *batch = &nfqueue->main_batch;
@@ -272,7 +273,7 @@ static int receive_main(struct nfqueue *nfqueue, uint64_t now_ns)
 	/* What these let go waited before them, so it leaves before them. */
 	nfqueue_collect(nfqueue);
 	answer_main(nfqueue, now_ns);
-	return 0;
+	return messages;
 }
 
 /* A socket that lost something still works: count it and go on. */
@@ -293,7 +294,7 @@ static int on_readable(void *self, size_t fd_index, uint64_t now_ns)
 		error = nfqueue_reader_read_names(&nfqueue->reader);
 		break;
 	}
-	if (error == 0)
+	if (error >= 0)
 		return 0;
 	note_error(nfqueue, error);
 	return error == -EBADF || error == -ENOTCONN ? error : 0;
@@ -355,18 +356,24 @@ static uint64_t pause_ns(const void *self)
 	return nfqueue->rate_high && nfqueue->drained ? PAUSE_NS : 0;
 }
 
-/* What came since the rules stopped sending us packets gets a last look; what
- * waits is released, or dropped when the way is to be closed. */
+/* What is in the main queue gets its verdicts; no more comes. */
+int nfqueue_shut(struct nfqueue *nfqueue, uint64_t now_ns)
+{
+	int error = nfqueue_socket_shut(nfqueue->main);
+	int messages;
+
+	do {
+		messages = receive_main(nfqueue, now_ns);
+	} while (messages > 0);
+	return error < 0 ? error : messages;
+}
+
+/* What waits is released, or dropped when the way is to be closed. */
 static void close_down(void *self, uint64_t now_ns)
 {
 	struct nfqueue *nfqueue = self;
-	uint64_t received;
 
-	do {
-		received = nfqueue->stats.counter[NFQUEUE_received_pkts];
-		if (receive_main(nfqueue, now_ns) < 0)
-			break;
-	} while (received != nfqueue->stats.counter[NFQUEUE_received_pkts]);
+	nfqueue_shut(nfqueue, now_ns);
 	receive_hold(nfqueue, now_ns);
 	pump_settle(nfqueue->config.pump);
 	pump_drain(nfqueue->config.pump,

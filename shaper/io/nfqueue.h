@@ -60,6 +60,13 @@ void nfqueue_set_policy(struct nfqueue *nfqueue, const struct policy *policy);
  * the like. */
 void nfqueue_collect(struct nfqueue *nfqueue);
 
+/*
+ * Take no more packets: what comes from now on goes on unjudged (fail open) or
+ * is dropped; what came gets its verdict, and what waits goes on waiting.  The
+ * data path's close does it too.  0 or -errno.
+ */
+int nfqueue_shut(struct nfqueue *nfqueue, uint64_t now_ns);
+
 const struct nfqueue_stats *nfqueue_stats(const struct nfqueue *nfqueue);
 
 #endif

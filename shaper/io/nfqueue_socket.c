@@ -256,6 +256,16 @@ void nfqueue_socket_flush(struct nfqueue_socket *socket)
 		socket->send_errors++;
 }
 
+int nfqueue_socket_shut(struct nfqueue_socket *socket)
+{
+	_Alignas(struct nlmsghdr) char bytes[128];
+	struct nlmsghdr *header;
+
+	header = nfq_nlmsg_put(bytes, NFQNL_MSG_CONFIG, socket->queue);
+	mnl_attr_put_u32(header, NFQA_CFG_QUEUE_MAXLEN, htonl(0));
+	return send(socket->fd, header, header->nlmsg_len, 0) < 0 ? -errno : 0;
+}
+
 uint64_t nfqueue_socket_send_errors(const struct nfqueue_socket *socket)
 {
 	return socket->send_errors;
