@@ -100,6 +100,10 @@ bool draft_check_zones(struct keys_reader *reader, const struct yaml_node *node,
 		       const struct policy *policy,
 		       const struct policy_rule *rule);
 
+/* A place outside of all zones is called by its interface. */
+bool draft_check_zone_names(struct keys_reader *reader,
+			    const struct draft *draft);
+
 /* What only shows when the whole file was read. */
 bool draft_check(struct keys_reader *reader, const struct draft *draft);
 

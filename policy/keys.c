@@ -374,7 +374,12 @@ bool keys_each(struct keys_reader *reader, const struct yaml_node *node,
 
 	if (node->kind == YAML_BROKEN)
 		return false;
-	if (node->kind != YAML_LIST)
+	if (node->kind == YAML_MAP) {
+		keys_error(reader, node, "begin each of its values with \"- \"",
+			   "is a map, where a list is wanted");
+		return false;
+	}
+	if (node->kind == YAML_SCALAR)
 		return one(reader, node, into);
 	if (node->count == 0) {
 		keys_error(reader, node,

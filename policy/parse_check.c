@@ -50,7 +50,7 @@ static void warn_share(const struct keys_reader *reader,
 	struct spot spot = find_spot(reader, draft, "limits", key);
 	char right[64];
 
-	if (whole == 0 || (share != 0 && share <= whole))
+	if (whole == 0 || share <= whole)
 		return;
 	snprintf(right, sizeof(right), "at most %u", whole);
 	keys_warning(&spot.reader, spot.node, right,
@@ -188,6 +188,7 @@ bool draft_check(struct keys_reader *reader, const struct draft *draft)
 	bool good = check_limits(reader, draft);
 
 	good &= check_queues(reader, draft);
+	good &= draft_check_zone_names(reader, draft);
 	good &= check_listen(reader, draft);
 	good &= check_files(reader, draft);
 	if (reader->errors->errors == 0)

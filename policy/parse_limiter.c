@@ -78,14 +78,17 @@ static bool refuse_short_max(struct keys_reader *reader,
 {
 	const struct yaml_node *max = yaml_tree_find(node, "max_delay");
 	char first[UNITS_TEXT_SIZE], last[UNITS_TEXT_SIZE], right[96];
+	size_t before;
 
 	if (params->max_delay_ns >= params->first_delay_ns)
 		return true;
 	units_print_time(params->first_delay_ns, first);
 	units_print_time(params->max_delay_ns, last);
 	snprintf(right, sizeof(right), "from first_delay, %s, to 10s", first);
+	before = keys_enter(reader, "max_delay");
 	keys_error(reader, max != NULL ? max : node, right,
-		   "max_delay %s is shorter than the first delay", last);
+		   "%s is shorter than the first delay", last);
+	keys_leave(reader, before);
 	return false;
 }
 

@@ -236,8 +236,8 @@ static bool check_limit(struct keys_reader *reader,
 {
 	uint8_t enforce = policy->enforce;
 	enum flow_scope narrowest = FLOW_SCOPES;
-	const struct yaml_node *at;
 	const char *missing;
+	size_t before;
 
 	if (rule->action != POLICY_LIMIT)
 		return true;
@@ -251,13 +251,14 @@ static bool check_limit(struct keys_reader *reader,
 	if (narrowest == FLOW_SCOPES)
 		return true; /* enforce itself has an error */
 	missing = policy_match_beyond(&rule->match, narrowest);
-	at = yaml_tree_find(node, missing);
-	keys_error(reader, at != NULL ? at : node,
+	before = keys_enter(reader, missing);
+	keys_error(reader, yaml_tree_find(node, missing),
 		   narrowest == FLOW_SCOPE_FLOW || missing[0] == 'f'
 			   ? "leave it out"
 			   : "leave it out, or add flow to limiter.enforce",
 		   "limit cannot match %s: the key of a %s does not contain it",
 		   missing, flow_scope_name(narrowest));
+	keys_leave(reader, before);
 	return false;
 }
 
@@ -268,17 +269,20 @@ static void warn_half_limit(struct keys_reader *reader,
 			    const struct policy_rule *rule)
 {
 	const char *beyond = policy_match_beyond(&rule->match, FLOW_SCOPE_PAIR);
+	size_t before;
 
 	if (rule->action != POLICY_LIMIT || beyond == NULL ||
 	    !(policy->enforce & 1u << FLOW_SCOPE_PAIR) ||
 	    policy->params[rule->params].ratio_q16 <=
 		    policy->params[0].ratio_q16)
 		return;
+	before = keys_enter(reader, beyond);
 	keys_warning(reader, yaml_tree_find(node, beyond),
 		     "action: exempt, or limiter.enforce: [flow]",
 		     "this threshold is for flows only: %s is not in a pair's "
 		     "key, and the pair is held by its own",
 		     beyond);
+	keys_leave(reader, before);
 }
 
 bool draft_check_match(struct keys_reader *reader, const struct yaml_node *node,

@@ -80,13 +80,16 @@ static bool check_priority(struct keys_reader *reader,
 			   const struct policy_rule *rule)
 {
 	const struct yaml_node *at = yaml_tree_find(node, "priority");
+	size_t before;
 
 	for (size_t i = 0; i < policy->rules_count; i++) {
 		if (policy->rules[i].priority != rule->priority)
 			continue;
+		before = keys_enter(reader, "priority");
 		keys_error(reader, at, "give every rule a priority of its own",
 			   "priority %d is taken by the rule on line %u",
 			   rule->priority, policy->rules[i].line);
+		keys_leave(reader, before);
 		return false;
 	}
 	return true;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "policy/draft.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "policy/yaml.h"
@@ -175,4 +174,59 @@ bool draft_check_zones(struct keys_reader *reader, const struct yaml_node *node,
 		return false;
 	}
 	return true;
+}
+
+/* Does the policy speak of an interface of this name? */
+static bool is_known(const struct policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->sources_count; i++) {
+		if (strcmp(policy->sources[i].interface, name) == 0)
+			return true;
+	}
+	for (size_t i = 0; i < policy->bindings_count; i++) {
+		if (strcmp(policy->bindings[i].interface, name) == 0)
+			return true;
+	}
+	for (size_t i = 0; i < policy->rules_count; i++) {
+		if (strcmp(policy->rules[i].match.interface, name) == 0)
+			return true;
+	}
+	for (size_t i = 0; i < policy->zones_count; i++) {
+		for (size_t j = 0; j < policy->zones[i].count; j++) {
+			if (strcmp(policy->zones[i].members[j].interface,
+				   name) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+bool draft_check_zone_names(struct keys_reader *reader,
+			    const struct draft *draft)
+{
+	const struct policy *policy = &draft->policy;
+	const struct yaml_node *map = yaml_tree_find(draft->root, "zones");
+	size_t before = keys_enter(reader, "zones");
+	bool good = true;
+
+	for (size_t i = 0; i < policy->zones_count; i++) {
+		const struct policy_zone *zone = &policy->zones[i];
+		struct policy_zone_member itself = { 0 };
+		size_t length;
+
+		if (!is_known(policy, zone->name))
+			continue;
+		/* known, hence not longer than an interface's name */
+		memcpy(itself.interface, zone->name, sizeof(itself.interface));
+		if (is_in_zone(zone, &itself))
+			continue;
+		length = keys_enter(reader, zone->name);
+		keys_key_error(reader, yaml_tree_find(map, zone->name),
+			       "another name, or that interface in it",
+			       "an interface of this name is not in the zone");
+		keys_leave(reader, length);
+		good = false;
+	}
+	keys_leave(reader, before);
+	return good;
 }

@@ -337,21 +337,23 @@ static void add_syntax_error(struct builder *builder,
 		  "quote text that ends in a colon, such as \"2001:db8::\"");
 }
 
-static void build(struct builder *builder, yaml_parser_t *parser)
+/* false: it ended early, and what is missing would only look like mistakes. */
+static bool build(struct builder *builder, yaml_parser_t *parser)
 {
-	bool go_on = true;
+	bool good = true, ended = false;
 
-	while (go_on) {
+	while (good && !ended) {
 		yaml_event_t event;
 
 		if (!yaml_parser_parse(parser, &event)) {
 			add_syntax_error(builder, parser);
-			return;
+			return false;
 		}
-		go_on = event.type != YAML_STREAM_END_EVENT &&
-			on_event(builder, &event);
+		ended = event.type == YAML_STREAM_END_EVENT;
+		good = on_event(builder, &event);
 		yaml_event_delete(&event);
 	}
+	return good;
 }
 
 static bool is_too_large(size_t bytes, struct policy_errors *errors)
@@ -371,8 +373,8 @@ struct yaml_tree *yaml_tree_parse(const char *text, size_t bytes,
 				  struct policy_errors *errors)
 {
 	struct builder builder = { .errors = errors };
-	size_t errors_before = errors->errors;
 	yaml_parser_t parser;
+	bool good;
 
 	if (is_too_large(bytes, errors))
 		return NULL;
@@ -385,12 +387,12 @@ struct yaml_tree *yaml_tree_parse(const char *text, size_t bytes,
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text,
 				     bytes);
-	build(&builder, &parser);
+	good = build(&builder, &parser);
 	yaml_parser_delete(&parser);
-	if (builder.tree->root == NULL && errors->errors == errors_before)
+	if (good && builder.tree->root == NULL)
 		add_error(&builder, (yaml_mark_t){ 0 }, "the file is empty",
 			  "");
-	if (builder.tree->root == NULL) {
+	if (!good || builder.tree->root == NULL) {
 		yaml_tree_free(builder.tree);
 		return NULL;
 	}

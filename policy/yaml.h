@@ -41,8 +41,8 @@ struct yaml_node {
 };
 
 /*
- * NULL when there is no tree to speak of; otherwise the tree of what could be
- * read, although errors may have been added.  The caller frees it.
+ * NULL when it could not be read to its end; otherwise the tree, although
+ * errors (duplicate keys, aliases) may have been added.  The caller frees it.
  */
 struct yaml_tree *yaml_tree_parse(const char *text, size_t bytes,
 				  struct policy_errors *errors);
