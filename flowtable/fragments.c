@@ -9,7 +9,7 @@
 #include "flowtable/siphash.h"
 
 enum {
-	WAYS = 8,	/* of a set, in one direction */
+	WAYS = 8,       /* of a set, in one direction */
 	OWNER_WAYS = 2, /* of those, for one guarded end */
 	SET_ENTRIES = 2 * WAYS,
 	ENTRIES_MAX = 1 << 24,

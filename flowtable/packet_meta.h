@@ -11,16 +11,16 @@
 #include <stdint.h>
 
 enum packet_kind {
-	PACKET_UNICAST,	   /* may be answered; the only kind S can hold */
+	PACKET_UNICAST,    /* may be answered; the only kind S can hold */
 	PACKET_MULTICAST,  /* multicast or 255.255.255.255: never answers */
 	PACKET_ICMP_ERROR, /* ICMP 3,4,5,11,12; ICMPv6 1-4: see `quoted` */
 	PACKET_NEIGHBOUR,  /* ARP, and ICMPv6 133-137 that did not cross a
 			    * router (hop limit 255, code 0, no fragment) */
-	PACKET_DHCP,	   /* UDP 67/68 (v4), 546/547 (v6), at both ends */
+	PACKET_DHCP,       /* UDP 67/68 (v4), 546/547 (v6), at both ends */
 };
 
 enum packet_fragment {
-	PACKET_WHOLE,	       /* also an IPv6 fragment that is the only one */
+	PACKET_WHOLE,          /* also an IPv6 fragment that is the only one */
 	PACKET_FIRST_FRAGMENT, /* has the ports */
 	PACKET_LATER_FRAGMENT, /* has none; they come from the first */
 };
@@ -28,14 +28,14 @@ enum packet_fragment {
 /* Why a packet could not be read.  Each has a counter. */
 enum packet_error {
 	PACKET_OK,
-	PACKET_NOT_IP,		 /* an ethertype that is not ours */
-	PACKET_TRUNCATED,	 /* fewer bytes than its headers need */
-	PACKET_BAD_VERSION,	 /* ethertype and IP version disagree */
-	PACKET_BAD_LENGTH,	 /* a length field contradicts another */
+	PACKET_NOT_IP,           /* an ethertype that is not ours */
+	PACKET_TRUNCATED,        /* fewer bytes than its headers need */
+	PACKET_BAD_VERSION,      /* ethertype and IP version disagree */
+	PACKET_BAD_LENGTH,       /* a length field contradicts another */
 	PACKET_TOO_MANY_HEADERS, /* tags or extension headers past our bound */
-	PACKET_BAD_ADDRESS,	 /* IPv6 with an IPv4-mapped address: would
+	PACKET_BAD_ADDRESS,      /* IPv6 with an IPv4-mapped address: would
 				  * meet the keys of that IPv4 address */
-	PACKET_ERRORS		 /* how many there are */
+	PACKET_ERRORS            /* how many there are */
 };
 
 struct packet_ends {
@@ -43,7 +43,7 @@ struct packet_ends {
 	uint8_t dst[16];
 	uint16_t src_port; /* host order; 0 where the protocol has none; */
 	uint16_t dst_port; /* ICMP echo: the identifier in both */
-	uint8_t proto;	   /* upper-layer protocol (IANA); ICMP is 1, v6 58 */
+	uint8_t proto;     /* upper-layer protocol (IANA); ICMP is 1, v6 58 */
 };
 
 struct packet_meta {
@@ -54,9 +54,9 @@ struct packet_meta {
 	uint32_t length_bytes; /* layer 3, header included, as on the wire */
 	uint32_t header_bytes; /* layer 3 and 4 headers */
 	uint16_t vlan[2];      /* outer, inner; VLAN id, 0: untagged */
-	uint16_t mss;	       /* from a SYN's option; 0: none */
+	uint16_t mss;          /* from a SYN's option; 0: none */
 	uint16_t ethertype;    /* 0x0800, 0x86dd or 0x0806 */
-	uint8_t kind;	       /* enum packet_kind */
+	uint8_t kind;          /* enum packet_kind */
 	uint8_t fragment;      /* enum packet_fragment */
 	uint8_t tcp_flags;     /* as in the TCP header; 0 for the others */
 	bool link_group;       /* its frame went to a group address, so a

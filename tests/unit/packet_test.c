@@ -43,11 +43,11 @@ static void check_ends(const struct packet_sample *sample,
 	uint8_t src[16], dst[16];
 
 	map_text(want->src ? want->src
-		 : v6	   ? "2001:db8:20::7"
+		 : v6      ? "2001:db8:20::7"
 			   : "10.20.0.7",
 		 src);
 	map_text(want->dst ? want->dst
-		 : v6	   ? "2001:db8:ffff::1"
+		 : v6      ? "2001:db8:ffff::1"
 			   : "198.51.100.1",
 		 dst);
 	CHECK_EQ(0, memcmp(src, got->src, 16));
