@@ -80,6 +80,23 @@ static inline enum packet_error packet_parse_link(struct packet_cursor *cursor,
 	return PACKET_OK;
 }
 
+/* All of it, padding too, so that a meta can be compared as bytes.  In pieces:
+ * gcc turns one memset of this size into `rep stos`, which costs more than all
+ * the rest of the parser. */
+static inline void packet_clear(struct packet_meta *meta)
+{
+	enum { PIECE_BYTES = 32 };
+	uint8_t *bytes = (uint8_t *)meta;
+
+	_Static_assert(sizeof(*meta) >= 3 * PIECE_BYTES &&
+			       sizeof(*meta) <= 4 * PIECE_BYTES,
+		       "four pieces, the last two may overlap");
+	__builtin_memset(bytes, 0, PIECE_BYTES);
+	__builtin_memset(bytes + PIECE_BYTES, 0, PIECE_BYTES);
+	__builtin_memset(bytes + 2 * PIECE_BYTES, 0, PIECE_BYTES);
+	__builtin_memset(bytes + sizeof(*meta) - PIECE_BYTES, 0, PIECE_BYTES);
+}
+
 static inline enum packet_error packet_parse_at(struct packet_cursor *cursor,
 						uint16_t ethertype,
 						uint32_t wire_bytes,
@@ -127,7 +144,7 @@ packet_parse(uint16_t ethertype, const uint8_t *bytes, uint32_t captured_bytes,
 {
 	struct packet_cursor cursor = { bytes, captured_bytes, 0 };
 
-	__builtin_memset(ret_meta, 0, sizeof(*ret_meta));
+	packet_clear(ret_meta);
 	return packet_parse_at(&cursor, ethertype, wire_bytes, ret_meta);
 }
 
@@ -138,7 +155,7 @@ packet_parse_ethernet(const uint8_t *bytes, uint32_t captured_bytes,
 {
 	struct packet_cursor cursor = { bytes, captured_bytes, 0 };
 
-	__builtin_memset(ret_meta, 0, sizeof(*ret_meta));
+	packet_clear(ret_meta);
 	if (!packet_has(&cursor, 14))
 		return PACKET_TRUNCATED;
 	ret_meta->link_group = bytes[0] & 1;
