@@ -150,9 +150,8 @@ enum engine_answer engine_ask(struct engine *engine, struct flow_entry *entry,
 	engine_sums(engine, entry, now_ns, &sent, &heard);
 	over = asym_exceeds(sent + wire_pkts - 1, heard, ratio_q16);
 	if (!entry->suspect) {
-		if (!over &&
-		    (!asym_exceeds(sent + wire_pkts, heard, params->near_q16) ||
-		     !may_borrow_early(engine)))
+		if (!over && (!asym_exceeds(sent, heard, params->near_q16) ||
+			      !may_borrow_early(engine)))
 			return ENGINE_OPEN;
 		if (!engine_suspect(engine, entry, now_ns))
 			return over ? ENGINE_NO_GATE : ENGINE_OPEN;

@@ -8,12 +8,6 @@
 
 enum { REFUSED_STEPS = 8 }; /* entries looked at when a table is full */
 
-static void refresh(const struct engine *engine, struct flow_entry *entry)
-{
-	if (entry->generation != engine->generation)
-		engine_classify(engine, entry);
-}
-
 static bool may_make(struct engine *engine, enum flow_scope scope,
 		     uint32_t host_slot, enum flow_direction direction,
 		     uint64_t now_ns)
@@ -77,10 +71,11 @@ static void adopt(struct engine *engine, struct flow_entry *entry)
 	engine->outside[scope]--;
 }
 
-static void use(struct engine *engine, struct flow_entry *entry,
-		enum flow_direction direction)
+static inline void use(struct engine *engine, struct flow_entry *entry,
+		       enum flow_direction direction)
 {
-	refresh(engine, entry);
+	if (entry->generation != engine->generation)
+		engine_classify(engine, entry);
 	if (direction == FLOW_OUT && (entry->flags & FLOW_ENTRY_OUTSIDE))
 		adopt(engine, entry);
 }

@@ -446,7 +446,7 @@ static enum pump_verdict offer_in(struct pump *pump,
 struct look_up {
 	struct flow_key key;
 	uint64_t hash;
-	uint32_t guess;
+	uint32_t guess, up;
 	enum { LOOK_UP_NONE, LOOK_UP_OUT, LOOK_UP_IN, LOOK_UP_CLASS } what;
 	bool onward; /* out, and the destination is guarded too */
 };
@@ -500,6 +500,7 @@ static void look_up_entries(const struct pump *pump, struct look_up *look_ups,
 {
 	const struct flowtable *flows = &pump->engine.tables[FLOW_SCOPE_FLOW];
 	const struct flowtable *pairs = &pump->engine.tables[FLOW_SCOPE_PAIR];
+	const struct flowtable *hosts = &pump->engine.tables[FLOW_SCOPE_HOST];
 
 	for (size_t i = 0; i < count; i++)
 		if (look_ups[i].what == LOOK_UP_OUT ||
@@ -509,10 +510,16 @@ static void look_up_entries(const struct pump *pump, struct look_up *look_ups,
 		else
 			look_ups[i].guess = FLOWTABLE_NONE;
 	for (size_t i = 0; i < count; i++)
+		if (look_ups[i].guess != FLOWTABLE_NONE) {
+			look_ups[i].up =
+				flowtable_entry(flows, look_ups[i].guess)->up;
+			flowtable_prefetch_entry(pairs, look_ups[i].up);
+		}
+	for (size_t i = 0; i < count; i++)
 		if (look_ups[i].guess != FLOWTABLE_NONE)
 			flowtable_prefetch_entry(
-				pairs,
-				flowtable_entry(flows, look_ups[i].guess)->up);
+				hosts,
+				flowtable_entry(pairs, look_ups[i].up)->up);
 }
 
 static void tell_receiver(struct pump *pump, const struct pump_packet *packet,

@@ -200,9 +200,10 @@ void window_small_add(struct flow_entry *entry, uint64_t window_ns,
 	uint64_t ticks, age;
 	int count = 0;
 
-	window_small_slide(entry, window_ns, now_ns);
-	while (count < FLOWTABLE_RUNS && run_is_used(runs[count]))
-		count++;
+	if (entry->base_ns + window_ns <= now_ns)
+		window_small_slide(entry, window_ns, now_ns);
+	for (int i = 0; i < FLOWTABLE_RUNS; i++)
+		count += run_is_used(runs[i]);
 	if (count == 0) {
 		entry->base_ns = now_ns;
 		runs[0] = pack(0, sent_pkts, heard_pkts);
