@@ -46,7 +46,8 @@ class Gateway:
         self.folder = tempfile.mkdtemp(prefix="symtap-demo-")
         with open(self.path("symtap.yaml"), "w", encoding="ascii") as file:
             file.write(CONFIGURATION)
-            file.write(f"control: {{socket: {self.path('control.sock')}}}\n")
+            file.write(f"control: {{socket: {self.path('control.sock')}}}\n"
+                       f"state: {{file: {self.path('state')}}}\n")
         with open(self.path("log"), "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 self.world.inside("gateway", [

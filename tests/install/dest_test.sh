@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# `cmake --install` with DESTDIR puts exactly what the list says where it says,
+# and leaves the operator's configuration alone: dest_test.sh BUILD LIST
+set -eu
+build=$1
+list=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+fail() {
+	echo "FAILED: $*"
+	exit 1
+}
+
+install_there() {
+	DESTDIR=$work/root cmake --install "$build" --prefix /usr \
+		>"$work/log" || fail "$(cat "$work/log")"
+}
+
+install_there
+(cd "$work/root" && find . ! -type d | sort) >"$work/found"
+diff -u "$list" "$work/found" || fail "other files than in $list"
+
+grep -qx 'ExecStart=/usr/sbin/symtapd -c /etc/symtap/symtap.yaml' \
+	"$work/root/usr/lib/systemd/system/symtapd.service" ||
+	fail "the unit starts something else"
+
+configuration=$work/root/etc/symtap/symtap.yaml
+echo "# the operator's" >>"$configuration"
+install_there
+tail -n 1 "$configuration" | grep -qx "# the operator's" ||
+	fail "the operator's configuration was overwritten"
+
+"$work/root/usr/sbin/symtapd" -n -c "$configuration" ||
+	fail "the configuration that is installed is not good"
+for page in "$work"/root/usr/share/man/man*/*; do
+	said=$(man --warnings --local-file "$page" 2>&1 >/dev/null)
+	[ -z "$said" ] || fail "$page: $said"
+done
+bash -n "$work/root/usr/share/bash-completion/completions/symtapctl"
+echo "ok   $(wc -l <"$list") files"
