@@ -114,6 +114,11 @@ int mailbox_post(struct mailbox *box, const struct mailbox_task *task)
 	return 0;
 }
 
+bool mailbox_has_room(const struct mailbox *box)
+{
+	return box->underway < MAILBOX_TASKS_MAX;
+}
+
 int mailbox_done_fd(const struct mailbox *box)
 {
 	return box->done_fd;

@@ -59,6 +59,8 @@ void mailbox_free(struct mailbox *mailbox);
 
 /* -EAGAIN: MAILBOX_TASKS_MAX are under way; try again after the next done. */
 int mailbox_post(struct mailbox *mailbox, const struct mailbox_task *task);
+/* Would mailbox_post take one now? */
+bool mailbox_has_room(const struct mailbox *mailbox);
 /* Readable when tasks have come back; then call mailbox_reap. */
 int mailbox_done_fd(const struct mailbox *mailbox);
 void mailbox_reap(struct mailbox *mailbox);

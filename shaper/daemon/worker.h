@@ -22,7 +22,7 @@ struct worker_config {
 				       * the data path's */
 	struct mailbox *mailbox;      /* borrowed */
 	struct refusals *refusals;    /* borrowed */
-	uint64_t *refusals_lost;      /* counter of the data path's */
+	uint64_t *refusals_lost;      /* a counter of the data path */
 };
 
 /* 0 or -errno.  From now on the data path and its pump are the thread's. */

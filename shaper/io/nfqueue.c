@@ -490,3 +490,8 @@ const struct nfqueue_stats *nfqueue_stats(const struct nfqueue *nfqueue)
 {
 	return &nfqueue->stats;
 }
+
+uint64_t *nfqueue_refusals_lost(struct nfqueue *nfqueue)
+{
+	return &nfqueue->stats.counter[NFQUEUE_refusals_lost];
+}

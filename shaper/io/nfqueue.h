@@ -69,4 +69,7 @@ int nfqueue_shut(struct nfqueue *nfqueue, uint64_t now_ns);
 
 const struct nfqueue_stats *nfqueue_stats(const struct nfqueue *nfqueue);
 
+/* The counter of refusals that whoever passes them on had to leave out. */
+uint64_t *nfqueue_refusals_lost(struct nfqueue *nfqueue);
+
 #endif

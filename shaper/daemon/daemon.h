@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_DAEMON_DAEMON_H
+#define SHAPER_DAEMON_DAEMON_H
+
+/*
+ * Everything that symtapd is, for the few files that make it up: main.c sets
+ * it up and takes it down, loop.c runs it, guard.c keeps the kernel's rules,
+ * reload.c changes the policy.  Main thread only.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shaper/daemon/notify.h"
+#include "shaper/daemon/options.h"
+#include "shaper/daemon/status.h"
+
+struct control;
+struct engines;
+struct event_base;
+struct guard;
+struct loop;
+struct metrics;
+struct policy;
+struct reload;
+struct status_poll;
+
+struct daemon {
+	struct options options;
+	struct policy *policy; /* in force; status.policy is the same */
+	uint32_t shard_seed;
+	struct status status;
+
+	struct engines *engines;
+	struct guard *guard;
+	struct event_base *base;
+	struct loop *loop;
+	struct status_poll *poll;
+	struct control *control;
+	struct metrics *metrics; /* NULL: the policy wants none */
+	struct reload *reload;
+	struct notify notify;
+};
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_DAEMON_ENGINES_H
+#define SHAPER_DAEMON_ENGINES_H
+
+/*
+ * All engines of the gateway: for each a pump, its kernel queues, its mailbox
+ * and its thread.  Main thread only.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct engines;
+struct mailbox;
+struct nfqueue_stats;
+struct policy;
+struct pump;
+struct refusals;
+struct zones;
+
+enum { ENGINES_TEXT_BYTES = 256 };
+
+struct engines_config {
+	const struct policy *policy; /* borrowed until engines_set_policy has
+				      * been taken over by all */
+	uint8_t seed[16];            /* random; keys the hashes */
+	uint32_t shard_seed;         /* as the rules get it */
+};
+
+/* How many `policy` asks for: `queues: auto` is one, and one more for every
+ * two processors past two. */
+uint8_t engines_wanted(const struct policy *policy);
+
+/*
+ * Reserve memory and take the queues; no thread is made yet.  0 or -errno,
+ * and *ret_wrong says what is the matter and what would be right.
+ */
+int engines_new(const struct engines_config *config,
+		struct engines **ret_engines,
+		char ret_wrong[ENGINES_TEXT_BYTES]);
+
+/* Let their threads run.  0 or -errno. */
+int engines_start(struct engines *engines);
+
+/*
+ * All judge by `policy` from the next batch on; `on_done` is called, from
+ * mailbox_reap, when the last of them does and the former policy is no longer
+ * used.  0; -EAGAIN: a mailbox is full, or the last call is not done.
+ */
+int engines_set_policy(struct engines *engines, const struct policy *policy,
+		       void (*on_done)(void *self), void *self);
+
+/* The first error of an engine that ended by itself; 0: all run. */
+int engines_failure(const struct engines *engines);
+
+/*
+ * End the threads.  No packet is taken from now on, what waits goes on
+ * waiting: the pumps may be read and exported.
+ */
+void engines_stop(struct engines *engines);
+
+/* Release (or drop, with fail: closed) what waits, let go of the queues. */
+void engines_close(struct engines *engines);
+
+/* After engines_close.  NULL is fine. */
+void engines_free(struct engines *engines);
+
+size_t engines_count(const struct engines *engines);
+struct mailbox *const *engines_mailboxes(const struct engines *engines);
+struct refusals *engines_refusals(const struct engines *engines, size_t at);
+uint16_t engines_queue(const struct engines *engines, size_t at);
+uint16_t engines_hold_queue(const struct engines *engines, size_t at);
+
+/* Only while no thread runs. */
+struct pump *engines_pump(const struct engines *engines, size_t at);
+struct zones *engines_zones(const struct engines *engines, size_t at);
+const struct nfqueue_stats *engines_io(const struct engines *engines,
+				       size_t at);
+
+#endif

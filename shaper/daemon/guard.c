@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shaper/daemon/guard.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/policy.h"
+#include "shaper/daemon/log.h"
+#include "shaper/daemon/refusals.h"
+#include "shaper/daemon/status.h"
+#include "shaper/io/nft_rules.h"
+
+enum {
+	LOG_GROUP = 0x5359, /* "SY": nflog groups are shared with others */
+	REFUSALS_AT_ONCE = 256,
+	LOGS_AT_ONCE = 256,
+};
+
+struct guard {
+	struct guard_config config;
+	struct nftrules *rules;
+	struct nftrules_refuser *refuser;
+	struct log_limit log_packets, log_refusals;
+};
+
+static struct nftrules_config rules_config(const struct guard *guard,
+					   const struct policy *policy)
+{
+	return (struct nftrules_config){
+		.policy = policy,
+		.shard_seed = guard->config.shard_seed,
+		.shards = guard->config.shards,
+		.log_group = LOG_GROUP,
+		.conntrack = NFTRULES_CONNTRACK_LOOK,
+	};
+}
+
+static int install(struct guard *guard)
+{
+	struct nftrules_config config =
+		rules_config(guard, guard->config.policy);
+	int error = nftrules_install(guard->rules, &config);
+
+	if (error < 0)
+		log_error(-error, "rules: %s", nftrules_error(guard->rules));
+	return error;
+}
+
+int guard_new(const struct guard_config *config, struct guard **ret_guard)
+{
+	struct guard *guard = calloc(1, sizeof(*guard));
+	int error;
+
+	if (guard == NULL)
+		return -ENOMEM;
+	guard->config = *config;
+	guard->log_packets = (struct log_limit){ .subject = "packet",
+						 .burst_lines = 100,
+						 .lines_per_min = 600 };
+	guard->log_refusals = (struct log_limit){ .subject = "rules",
+						  .burst_lines = 5,
+						  .lines_per_min = 6 };
+	error = nftrules_open(&guard->rules);
+	if (error < 0) {
+		log_error(-error, "rules: cannot be had");
+		goto fail;
+	}
+	error = install(guard);
+	if (error < 0)
+		goto fail;
+	error = nftrules_refuser_open(guard->rules, &guard->refuser);
+	if (error < 0) {
+		log_error(-error, "rules: %s", nftrules_error(guard->rules));
+		guard_remove(guard);
+		goto fail;
+	}
+	log_info(0, "rules: installed, packets come by \"%s\"",
+		 nftrules_method(guard->rules));
+	*ret_guard = guard;
+	return 0;
+
+fail:
+	guard_free(guard);
+	return error;
+}
+
+int guard_update(struct guard *guard, const struct policy *policy)
+{
+	struct nftrules_config config = rules_config(guard, policy);
+	int error = nftrules_update(guard->rules, &config);
+
+	if (error == 0)
+		guard->config.policy = policy;
+	return error;
+}
+
+const char *guard_error(const struct guard *guard)
+{
+	return nftrules_error(guard->rules);
+}
+
+int guard_block(struct guard *guard)
+{
+	int error = nftrules_leave_blocking(guard->rules);
+
+	if (error < 0)
+		log_error(-error, "rules: %s", nftrules_error(guard->rules));
+	return error;
+}
+
+int guard_remove(struct guard *guard)
+{
+	int error = nftrules_remove(guard->rules);
+
+	if (error < 0)
+		log_error(-error, "rules: %s", nftrules_error(guard->rules));
+	return error;
+}
+
+void guard_free(struct guard *guard)
+{
+	if (guard == NULL)
+		return;
+	nftrules_refuser_close(guard->refuser);
+	nftrules_close(guard->rules);
+	free(guard);
+}
+
+int guard_watch_fd(const struct guard *guard)
+{
+	return nftrules_watch_fd(guard->rules);
+}
+
+static void put_back(struct guard *guard)
+{
+	if (install(guard) < 0)
+		return;
+	guard->config.status->rules_restored++;
+	log_warn(0, "rules: somebody changed or removed ours; put back");
+}
+
+/* Connection tracking came or went: it decides where packets may wait. */
+static void follow_conntrack(struct guard *guard)
+{
+	if (guard_update(guard, guard->config.policy) < 0)
+		log_error(0, "rules: %s", nftrules_error(guard->rules));
+	else
+		log_info(0, "rules: changed, as connection tracking did");
+}
+
+void guard_watch(struct guard *guard)
+{
+	enum nftrules_event event = NFTRULES_QUIET;
+	int error = nftrules_watch(guard->rules, &event);
+
+	if (error < 0) {
+		log_error(-error, "rules: %s", nftrules_error(guard->rules));
+		event = NFTRULES_UNSURE;
+	}
+	switch (event) {
+	case NFTRULES_QUIET:
+		return;
+	case NFTRULES_UNSURE:
+		if (nftrules_verify(guard->rules) == -ESTALE)
+			put_back(guard);
+		return;
+	case NFTRULES_ALTERED:
+		put_back(guard);
+		return;
+	case NFTRULES_CONNTRACK_CHANGED:
+		follow_conntrack(guard);
+		return;
+	}
+}
+
+int guard_log_fd(const struct guard *guard)
+{
+	return nftrules_log_fd(guard->rules);
+}
+
+static const char *print_address(const uint8_t address[16],
+				 char text[INET6_ADDRSTRLEN])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (memcmp(address, mapped, sizeof(mapped)) == 0)
+		return inet_ntop(AF_INET, address + 12, text, INET6_ADDRSTRLEN);
+	return inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN);
+}
+
+void guard_log(struct guard *guard)
+{
+	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
+	struct nftrules_log packet;
+	uint64_t lost = 0;
+	int left = LOGS_AT_ONCE;
+
+	while (left-- > 0 && nftrules_next_log(guard->rules, &packet, &lost))
+		log_limited(&guard->log_packets, LOG_LEVEL_INFO, 0,
+			    "packet: rule %d: %s: %s port %u to %s port %u, "
+			    "protocol %u, flags 0x%02x, %u bytes, %s to %s",
+			    packet.priority, packet.out ? "out" : "in",
+			    print_address(packet.src, src), packet.src_port,
+			    print_address(packet.dst, dst), packet.dst_port,
+			    packet.proto, packet.tcp_flags, packet.length_bytes,
+			    packet.in_interface, packet.out_interface);
+}
+
+void guard_refuse(struct guard *guard, struct refusals *refusals,
+		  uint64_t now_ns)
+{
+	struct refusals_entry entries[REFUSALS_AT_ONCE];
+	struct pump_refusal wanted[REFUSALS_AT_ONCE];
+	const char *interfaces[REFUSALS_AT_ONCE];
+	size_t count, full = 0;
+	int error;
+
+	count = refusals_take(refusals, entries, REFUSALS_AT_ONCE);
+	if (count == 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		wanted[i] = entries[i].refusal;
+		interfaces[i] = entries[i].interface;
+	}
+	error = nftrules_refuse(guard->refuser, wanted, interfaces, count,
+				&full, now_ns);
+	if (error < 0)
+		log_limited(&guard->log_refusals, LOG_LEVEL_WARN, -error,
+			    "rules: %zu refusals were not carried out", count);
+	else if (full > 0)
+		log_limited(&guard->log_refusals, LOG_LEVEL_WARN, 0,
+			    "rules: %zu refusals found no place", full);
+}
+
+uint64_t guard_next_ns(const struct guard *guard)
+{
+	return nftrules_refuser_next_ns(guard->refuser);
+}
+
+void guard_advance(struct guard *guard, uint64_t now_ns)
+{
+	int error;
+
+	if (nftrules_refuser_next_ns(guard->refuser) > now_ns)
+		return;
+	error = nftrules_refuser_advance(guard->refuser, now_ns);
+	if (error < 0)
+		log_limited(&guard->log_refusals, LOG_LEVEL_WARN, -error,
+			    "rules: refusals were not lifted");
+}
+
+void guard_count(struct guard *guard)
+{
+	struct status *status = guard->config.status;
+	size_t count;
+
+	if (nftrules_counters(guard->rules, status->kernel_counters,
+			      STATUS_KERNEL_COUNTERS_MAX, &count) == 0)
+		status->kernel_counters_count = count;
+	if (nftrules_offenders(guard->rules, status->offenders,
+			       STATUS_OFFENDERS_MAX, &count) == 0)
+		status->offenders_count = count;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_DAEMON_GUARD_H
+#define SHAPER_DAEMON_GUARD_H
+
+/*
+ * The kernel's part of the policy, kept as it should be: installed, put back
+ * when somebody removes it, told what the engines want refused, and asked what
+ * it counted.  What goes wrong is logged here.  Main thread only.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct engines;
+struct guard;
+struct policy;
+struct refusals;
+struct status;
+
+struct guard_config {
+	const struct policy *policy; /* borrowed until guard_update */
+	uint32_t shard_seed;
+	uint8_t shards;
+	struct status *status; /* what the kernel counted goes there */
+};
+
+/* Install the rules.  0 or -errno. */
+int guard_new(const struct guard_config *config, struct guard **ret_guard);
+
+/* 0 or -errno: nothing was changed, and guard_error says why. */
+int guard_update(struct guard *guard, const struct policy *policy);
+const char *guard_error(const struct guard *guard);
+
+/* fail: closed.  What would be queued is dropped from now on. */
+int guard_block(struct guard *guard);
+/* Remove all of it, when nothing waits in the queues any more. */
+int guard_remove(struct guard *guard);
+void guard_free(struct guard *guard);
+
+/* Somebody's hand in the kernel's tables: readable, then read. */
+int guard_watch_fd(const struct guard *guard);
+void guard_watch(struct guard *guard);
+/* Packets that matched a `log` rule: readable, then read. */
+int guard_log_fd(const struct guard *guard);
+void guard_log(struct guard *guard);
+
+/* Carry out what one engine wants refused. */
+void guard_refuse(struct guard *guard, struct refusals *refusals,
+		  uint64_t now_ns);
+
+/* The same for what was put off; NS_NEVER when there is nothing. */
+uint64_t guard_next_ns(const struct guard *guard);
+void guard_advance(struct guard *guard, uint64_t now_ns);
+
+/* Renew what the status says of the kernel. */
+void guard_count(struct guard *guard);
+
+#endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* symtapd: sets everything up in order, and takes it down in reverse. */
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "policy/errors.h"
+#include "policy/policy.h"
+#include "policy/print.h"
+#include "shaper/daemon/control.h"
+#include "shaper/daemon/daemon.h"
+#include "shaper/daemon/engines.h"
+#include "shaper/daemon/guard.h"
+#include "shaper/daemon/load.h"
+#include "shaper/daemon/log.h"
+#include "shaper/daemon/loop.h"
+#include "shaper/daemon/memory.h"
+#include "shaper/daemon/metrics.h"
+#include "shaper/daemon/priv.h"
+#include "shaper/daemon/reload.h"
+#include "shaper/daemon/status_poll.h"
+#include "shaper/io/clock.h"
+#include "shaper/snapshot.h"
+
+enum {
+	EXIT_FAILED = 1,
+	EXIT_WRONG = 2, /* the command line or the policy: trying again does
+			 * not help */
+};
+
+#define OWN_USER "symtap"
+
+__attribute__((format(printf, 3, 4))) static _Noreturn void
+fatal(int status, int error, const char *format, ...)
+{
+	char text[LOG_LINE_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	log_error(error, "symtapd: %s", text);
+	exit(status);
+}
+
+/* ------ the policy */
+
+static void tell_errors(const struct policy_errors *errors, bool plainly)
+{
+	char line[POLICY_ERROR_LINE_SIZE];
+
+	for (size_t i = 0; i < errors->count; i++) {
+		policy_errors_print(errors, i, line, sizeof(line));
+		if (plainly)
+			fprintf(stderr, "%s\n", line);
+		else if (errors->list[i].warning)
+			log_warn(0, "policy: %s", line);
+		else
+			log_error(0, "policy: %s", line);
+	}
+}
+
+/* Does not return unless the policy is good. */
+static struct policy *load(const char *path, bool plainly)
+{
+	static struct policy_errors errors;
+	struct policy *policy = NULL;
+	int error = load_policy(path, &policy, &errors);
+
+	if (error < 0 && error != -EINVAL)
+		fatal(EXIT_WRONG, -error, "%s cannot be read", path);
+	tell_errors(&errors, plainly);
+	if (error == 0)
+		return policy;
+	if (!plainly)
+		fatal(EXIT_WRONG, 0, "the policy is not good; nothing is done");
+	exit(EXIT_WRONG);
+}
+
+static int check(const struct options *options)
+{
+	struct policy *policy = load(options->policy_path, true);
+	char *text;
+
+	if (options->action == OPTIONS_PRINT) {
+		text = policy_print(policy);
+		if (text == NULL)
+			fatal(EXIT_FAILED, ENOMEM, "cannot print the policy");
+		fputs(text, stdout);
+		free(text);
+	}
+	policy_free(policy);
+	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
+}
+
+/* ------ up */
+
+static void set_up_engines(struct daemon *daemon)
+{
+	struct engines_config config = { .policy = daemon->policy };
+	char wrong[ENGINES_TEXT_BYTES];
+	int error;
+
+	if (getrandom(config.seed, sizeof(config.seed), 0) !=
+		    (ssize_t)sizeof(config.seed) ||
+	    getrandom(&config.shard_seed, sizeof(config.shard_seed), 0) !=
+		    (ssize_t)sizeof(config.shard_seed))
+		fatal(EXIT_FAILED, errno, "no random numbers");
+	daemon->shard_seed = config.shard_seed;
+	error = engines_new(&config, &daemon->engines, wrong);
+	if (error < 0)
+		fatal(EXIT_FAILED, -error, "%s", wrong);
+}
+
+static void set_up_status(struct daemon *daemon)
+{
+	struct status *status = &daemon->status;
+
+	status->started_ns = clock_now_ns();
+	status->now_ns = status->started_ns;
+	status->policy = daemon->policy;
+	status->policy_loaded_ns = status->started_ns;
+	snprintf(status->policy_path, sizeof(status->policy_path), "%s",
+		 daemon->options.policy_path);
+	status->engines_count = engines_count(daemon->engines);
+	for (size_t i = 0; i < status->engines_count; i++) {
+		status->engines[i].queue = engines_queue(daemon->engines, i);
+		status->engines[i].hold_queue =
+			engines_hold_queue(daemon->engines, i);
+	}
+}
+
+static void on_control_reload(void *self, uint64_t token)
+{
+	struct daemon *daemon = self;
+
+	reload_by_client(daemon->reload, token);
+}
+
+/* All that is beside the packet path. */
+static void set_up_control(struct daemon *daemon)
+{
+	const struct policy *policy = daemon->policy;
+	const struct control_config config = {
+		.path = policy->control_socket,
+		.mode = policy->control_mode,
+		.group = policy->control_group,
+		.status = &daemon->status,
+		.mailboxes = engines_mailboxes(daemon->engines),
+		.mailboxes_count = engines_count(daemon->engines),
+		.on_reload = on_control_reload,
+		.self = daemon,
+	};
+	int error;
+
+	daemon->base = event_base_new();
+	daemon->poll = status_poll_new(&daemon->status, config.mailboxes,
+				       config.mailboxes_count);
+	daemon->reload = reload_new(daemon);
+	if (daemon->base == NULL || daemon->poll == NULL ||
+	    daemon->reload == NULL)
+		fatal(EXIT_FAILED, ENOMEM, "cannot start");
+	error = control_new(daemon->base, &config, &daemon->control);
+	if (error == -EADDRINUSE)
+		fatal(EXIT_FAILED, 0, "another symtapd answers at %s",
+		      config.path);
+	if (error < 0)
+		fatal(EXIT_FAILED, -error, "control.socket %s", config.path);
+	if (policy->metrics_listen[0] == '\0')
+		return;
+	error = metrics_new(daemon->base, policy->metrics_listen,
+			    &daemon->status, &daemon->metrics);
+	if (error < 0)
+		fatal(EXIT_FAILED, -error,
+		      "metrics.listen %s: an address of this machine's "
+		      "loopback and a port that is free",
+		      policy->metrics_listen);
+}
+
+/* From here on we are our own user, if there is one, with one capability. */
+static void drop_privileges(struct daemon *daemon)
+{
+	struct priv_user user;
+	bool has_user = priv_find(OWN_USER, &user) == 0;
+	int error;
+
+	if (getuid() == 0 && has_user) {
+		error = control_give(daemon->control, user.uid, user.gid);
+		if (error < 0)
+			fatal(EXIT_FAILED, -error,
+			      "control.socket cannot be given to " OWN_USER);
+	} else if (getuid() == 0) {
+		log_info(0, "symtapd: there is no user " OWN_USER
+			    ", stays root with CAP_NET_ADMIN alone");
+	}
+	error = priv_drop(has_user ? &user : NULL);
+	if (error < 0)
+		fatal(EXIT_FAILED, -error, "privileges cannot be dropped");
+}
+
+static size_t list_memory(const struct daemon *daemon,
+			  struct memory_engine *ret_engines)
+{
+	size_t count = engines_count(daemon->engines);
+
+	for (size_t i = 0; i < count; i++)
+		ret_engines[i] = (struct memory_engine){
+			.pump = engines_pump(daemon->engines, i),
+			.zones = engines_zones(daemon->engines, i),
+		};
+	return count;
+}
+
+static void remember(struct daemon *daemon)
+{
+	struct memory_engine engines[STATUS_ENGINES_MAX];
+	size_t count, keys;
+
+	if (daemon->policy->state_file[0] == '\0')
+		return;
+	count = list_memory(daemon, engines);
+	keys = memory_restore(daemon->policy->state_file, engines, count,
+			      daemon->shard_seed, &daemon->status,
+			      clock_wall_ns(), clock_now_ns());
+	log_info(0, "symtapd: %zu keys taken up from %s", keys,
+		 daemon->policy->state_file);
+}
+
+static void set_up(struct daemon *daemon)
+{
+	struct guard_config guard = { .status = &daemon->status };
+	int error;
+
+	set_up_engines(daemon);
+	set_up_status(daemon);
+	set_up_control(daemon);
+	drop_privileges(daemon);
+	remember(daemon);
+	error = priv_confine();
+	if (error < 0)
+		fatal(EXIT_FAILED, -error, "system calls cannot be confined");
+	error = engines_start(daemon->engines);
+	if (error < 0)
+		fatal(EXIT_FAILED, -error, "threads cannot be started");
+	guard.policy = daemon->policy;
+	guard.shard_seed = daemon->shard_seed;
+	guard.shards = (uint8_t)engines_count(daemon->engines);
+	error = guard_new(&guard, &daemon->guard);
+	if (error < 0)
+		fatal(EXIT_FAILED, 0, "the rules cannot be installed");
+}
+
+/* ------ and down */
+
+static void save(struct daemon *daemon)
+{
+	struct memory_engine engines[STATUS_ENGINES_MAX];
+	struct status *status = &daemon->status;
+	uint64_t now_ns = clock_now_ns();
+	size_t count = list_memory(daemon, engines);
+	int error;
+
+	if (daemon->policy->state_file[0] == '\0')
+		return;
+	for (size_t i = 0; i < count; i++) {
+		snapshot_totals(engines[i].pump, &status->engines[i].totals);
+		status->engines[i].io = *engines_io(daemon->engines, i);
+	}
+	status_sum(status, now_ns);
+	error = memory_save(daemon->policy->state_file, engines, count, status,
+			    clock_wall_ns(), now_ns);
+	if (error < 0)
+		log_error(-error, "symtapd: %s cannot be written",
+			  daemon->policy->state_file);
+}
+
+static void take_down(struct daemon *daemon)
+{
+	bool open = daemon->policy->nfqueue.fail == POLICY_FAIL_OPEN;
+
+	notify_stopping(&daemon->notify);
+	if (!open)
+		guard_block(daemon->guard);
+	engines_stop(daemon->engines);
+	save(daemon);
+	engines_close(daemon->engines);
+	/* Nothing waits in the queues any more, so the rules may go. */
+	if (open)
+		guard_remove(daemon->guard);
+	loop_free(daemon->loop);
+	guard_free(daemon->guard);
+	engines_free(daemon->engines);
+	status_poll_free(daemon->poll);
+	reload_free(daemon->reload);
+	metrics_free(daemon->metrics);
+	control_free(daemon->control);
+	event_base_free(daemon->base);
+	notify_close(&daemon->notify);
+	policy_free(daemon->policy);
+}
+
+static int run(struct daemon *daemon)
+{
+	int error;
+
+	log_open(STDERR_FILENO,
+		 daemon->options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+		 log_is_journal(STDERR_FILENO, getenv("JOURNAL_STREAM")));
+	signal(SIGPIPE, SIG_IGN);
+	daemon->policy = load(daemon->options.policy_path, false);
+	error = notify_open(&daemon->notify, getenv("NOTIFY_SOCKET"),
+			    getenv("WATCHDOG_USEC"), getenv("WATCHDOG_PID"),
+			    getpid());
+	if (error < 0)
+		log_warn(-error, "symtapd: the service manager cannot be told");
+	set_up(daemon);
+	error = loop_new(daemon, &daemon->loop);
+	if (error < 0) {
+		log_error(-error, "symtapd: cannot run");
+		take_down(daemon);
+		return EXIT_FAILED;
+	}
+	log_info(0, "symtapd: runs, mode %s, fail %s, %zu engine(s)",
+		 status_mode_name(daemon->policy->mode),
+		 status_fail_name(daemon->policy->nfqueue.fail),
+		 engines_count(daemon->engines));
+	notify_ready(&daemon->notify, NULL);
+	error = loop_run(daemon->loop);
+	take_down(daemon);
+	return error < 0 ? EXIT_FAILED : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon daemon;
+	char wrong[256];
+
+	if (!options_read(argc, argv, &daemon.options, wrong, sizeof(wrong)))
+		fatal(EXIT_WRONG, 0, "%s", wrong);
+	switch (daemon.options.action) {
+	case OPTIONS_HELP:
+		options_help(stdout);
+		return EXIT_SUCCESS;
+	case OPTIONS_VERSION:
+		puts("symtapd " SYMTAP_VERSION);
+		return EXIT_SUCCESS;
+	case OPTIONS_CHECK:
+	case OPTIONS_PRINT:
+		return check(&daemon.options);
+	case OPTIONS_RUN:
+		break;
+	}
+	return run(&daemon);
+}
