@@ -577,6 +577,8 @@ void pump_offer(struct pump *pump, struct pump_packet *packets, size_t count,
 	struct look_up look_ups[PUMP_BATCH];
 
 	set_time(pump, now_ns);
+	if (pump->sparing.host)
+		pump_spare(pump);
 	while (count > 0) {
 		size_t some = count < PUMP_BATCH ? count : PUMP_BATCH;
 

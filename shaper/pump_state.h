@@ -18,7 +18,7 @@
 enum {
 	PUMP_BATCH = 64,       /* keys looked up together */
 	PUMP_ASIDE_MAX = 8192, /* marks between two pump_settle */
-	PUMP_REFUSALS_MAX = 1024,
+	PUMP_REFUSALS_MAX = 4096,
 	PUMP_SIDES_PERIODS = 3, /* in a row, to believe it */
 };
 
@@ -42,6 +42,13 @@ struct pump_sides {
 	uint32_t one_sided_pct;     /* of the last period */
 };
 
+/* Naming the pairs to spare, before their host is refused. */
+struct pump_sparing {
+	uint32_t host;     /* its suspect; 0: none is under way */
+	uint32_t position; /* in the table of pairs */
+	uint32_t spared;
+};
+
 struct pump {
 	struct engine engine;
 	struct pump_config config;
@@ -57,6 +64,7 @@ struct pump {
 	uint32_t marks_count;
 	struct pump_refusal refusals[PUMP_REFUSALS_MAX];
 	uint32_t refusals_first, refusals_count;
+	struct pump_sparing sparing;
 	uint64_t now_ns;    /* latest time seen */
 	uint64_t upkeep_ns; /* when to look after the tables next */
 	struct pump_sides sides;
@@ -128,6 +136,8 @@ bool pump_key_is_full(const struct pump *pump, const struct suspect *rest);
 /* --- pump_refuse.c */
 
 void pump_refuse(struct pump *pump, uint32_t rest);
+/* The next step, when one is under way. */
+void pump_spare(struct pump *pump);
 void pump_unrefuse(struct pump *pump, uint32_t rest);
 
 /* --- pump_upkeep.c: tables, suspects, one-sidedness, exemptions */
