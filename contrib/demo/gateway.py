@@ -47,18 +47,34 @@ class Gateway:
         with open(self.path("symtap.yaml"), "w", encoding="ascii") as file:
             file.write(CONFIGURATION)
             file.write(f"control: {{socket: {self.path('control.sock')}}}\n"
-                       f"state: {{file: {self.path('state')}}}\n")
+                       "state: {file: none}\n")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices:
+            notices.bind(self.path("notify"))
+            self.launch()
+            self.wait_until_ready(notices)
+
+    def launch(self):
         with open(self.path("log"), "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 self.world.inside("gateway", [
-                    "setpriv", "--pdeathsig", "TERM", self.symtapd, "-c", self.path("symtap.yaml")]),
+                    "setpriv", "--pdeathsig", "TERM",
+                    self.symtapd, "-c", self.path("symtap.yaml")]),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True)
+                start_new_session=True,
+                env={"NOTIFY_SOCKET": self.path("notify"),
+                     "PATH": os.environ["PATH"]})
+
+    def wait_until_ready(self, notices):
+        """It tells us as it would tell a service manager."""
         deadline = time.monotonic() + self.START_WITHIN_S
-        while not os.path.exists(self.path("control.sock")):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise w.WorldError("symtapd did not start:\n" + self.log())
-            time.sleep(0.02)
+        notices.settimeout(0.1)
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                if b"READY=1" in notices.recv(4096).split(b"\n"):
+                    return
+            except TimeoutError:
+                pass
+        raise w.WorldError("symtapd did not start:\n" + self.log())
 
     def log(self):
         with open(self.path("log"), encoding="utf-8") as file:
