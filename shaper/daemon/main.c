@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "policy/errors.h"
@@ -32,6 +33,7 @@ enum {
 	EXIT_FAILED = 1,
 	EXIT_WRONG = 2, /* the command line or the policy: trying again does
 			 * not help */
+	NICE = -10,     /* packets come before chores */
 };
 
 #define OWN_USER "symtap"
@@ -183,6 +185,13 @@ static void set_up_control(struct daemon *daemon)
 		      policy->metrics_listen);
 }
 
+/* Not allowed to (as a unit it is the manager who does it): also good. */
+static void come_first(void)
+{
+	if (setpriority(PRIO_PROCESS, 0, NICE) < 0)
+		log_debug(errno, "symtapd: keeps its priority");
+}
+
 /* From here on we are our own user, if there is one, with one capability. */
 static void drop_privileges(struct daemon *daemon)
 {
@@ -240,6 +249,7 @@ static void set_up(struct daemon *daemon)
 	set_up_engines(daemon);
 	set_up_status(daemon);
 	set_up_control(daemon);
+	come_first();
 	drop_privileges(daemon);
 	remember(daemon);
 	error = priv_confine();

@@ -161,51 +161,66 @@ static void note_error(struct nfqueue *nfqueue, int error)
 }
 
 /*
- * Verdicts for the messages from *from on, as far as one send may go.  "Up to
- * this id" also covers packets that are to be moved or dropped, so those are
- * named, singly, before it.  Returns whether something was set aside.
+ * What the kernel is to do with the messages from `from` on, as far as one send
+ * may go.  Returns where the next one begins.
+ */
+static size_t decide(struct nfqueue *nfqueue, size_t from, size_t *next,
+		     uint32_t verdicts[NFQUEUE_BATCH], uint32_t *ret_waiting)
+{
+	const struct nfqueue_batch *batch = &nfqueue->main_batch;
+	const struct pump_packet *packet;
+	uint32_t supers = 0;
+	size_t i;
+
+	*ret_waiting = 0;
+	for (i = from; i < batch->count && supers < SUPER_PACKETS_ASIDE; i++) {
+		verdicts[i] = nfqueue_socket_accept();
+		if (*next == batch->judged_count || batch->judged[*next] != i)
+			continue;
+		packet = &batch->packets[(*next)++];
+		if (packet->verdict == PUMP_WAIT) {
+			verdicts[i] = nfqueue_socket_requeue(
+				nfqueue->config.hold_queue);
+			(*ret_waiting)++;
+			supers += packet->super_packet;
+		} else {
+			verdicts[i] = kernel_verdict(nfqueue, packet->verdict,
+						     packet->shard);
+		}
+	}
+	return i;
+}
+
+/*
+ * Verdicts for the messages from *from on.  "Everything up to this id" costs
+ * least, for what most of them get; it covers all that has no verdict yet, so
+ * the others are named, singly, before it.  Returns whether something was set
+ * aside.
  */
 static bool answer_some(struct nfqueue *nfqueue, size_t *from, size_t *next)
 {
-	const struct nfqueue_batch *batch = &nfqueue->main_batch;
-	const uint32_t aside =
-		nfqueue_socket_requeue(nfqueue->config.hold_queue);
-	const struct pump_packet *packet;
-	uint32_t supers = 0, waiting = 0;
-	uint32_t verdict, pass_id = 0;
-	bool pass = false;
-	size_t i;
+	const uint32_t *ids = nfqueue->main_batch.ids;
+	uint32_t verdicts[NFQUEUE_BATCH];
+	uint32_t passes = 0, drops = 0, waiting;
+	size_t end = decide(nfqueue, *from, next, verdicts, &waiting);
+	uint32_t most;
 
-	for (i = *from; i < batch->count && supers < SUPER_PACKETS_ASIDE; i++) {
-		verdict = nfqueue_socket_accept();
-		if (*next < batch->judged_count && batch->judged[*next] == i) {
-			packet = &batch->packets[(*next)++];
-			if (packet->verdict == PUMP_WAIT) {
-				verdict = aside;
-				waiting++;
-				supers += packet->super_packet;
-			} else {
-				verdict = kernel_verdict(nfqueue,
-							 packet->verdict,
-							 packet->shard);
-			}
-			if (packet->verdict == PUMP_DROP)
-				count(nfqueue, NFQUEUE_dropped_pkts, 1);
-		}
-		if (verdict == nfqueue_socket_accept()) {
-			pass = true;
-			pass_id = batch->ids[i];
-			count(nfqueue, NFQUEUE_passed_pkts, 1);
-			continue;
-		}
-		nfqueue_socket_verdict(nfqueue->main, batch->ids[i], verdict);
+	for (size_t i = *from; i < end; i++) {
+		passes += verdicts[i] == nfqueue_socket_accept();
+		drops += verdicts[i] == nfqueue_socket_drop();
 	}
-	if (pass)
-		nfqueue_socket_verdict_up_to(nfqueue->main, pass_id,
-					     nfqueue_socket_accept());
+	most = drops > passes ? nfqueue_socket_drop() : nfqueue_socket_accept();
+	for (size_t i = *from; i < end; i++)
+		if (verdicts[i] != most)
+			nfqueue_socket_verdict(nfqueue->main, ids[i],
+					       verdicts[i]);
+	if (passes + drops > 0)
+		nfqueue_socket_verdict_up_to(nfqueue->main, ids[end - 1], most);
 	nfqueue_socket_flush(nfqueue->main);
+	count(nfqueue, NFQUEUE_passed_pkts, passes);
+	count(nfqueue, NFQUEUE_dropped_pkts, drops);
 	count(nfqueue, NFQUEUE_set_aside_pkts, waiting);
-	*from = i;
+	*from = end;
 	return waiting > 0;
 }
 
