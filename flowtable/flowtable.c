@@ -74,16 +74,24 @@ size_t flowtable_bytes(const struct flowtable *table)
 	return entries_bytes(table) + buckets_bytes(table);
 }
 
+/* The last word is put together from its fields: read as a whole, right after
+ * they were written one by one, it would wait for all of them to leave the
+ * store buffer. */
 uint64_t flowtable_hash(const struct flowtable *table,
 			const struct flow_key *key)
 {
 	struct siphash s;
-	uint64_t words[5];
 
-	memcpy(words, key, sizeof(words));
 	siphash_init(&s, table->k0, table->k1);
-	for (int i = 0; i < 5; i++)
-		siphash_word(&s, words[i]);
+	siphash_word(&s, load64(key->inside));
+	siphash_word(&s, load64(key->inside + 8));
+	siphash_word(&s, load64(key->outside));
+	siphash_word(&s, load64(key->outside + 8));
+	siphash_word(&s, (uint64_t)key->inside_port |
+				 (uint64_t)key->outside_port << 16 |
+				 (uint64_t)key->zone << 32 |
+				 (uint64_t)key->proto << 48 |
+				 (uint64_t)key->scope << 56);
 	return siphash_finish(s);
 }
 

@@ -440,8 +440,14 @@ static enum pump_verdict offer_in(struct pump *pump,
 	return PUMP_PASS;
 }
 
-/* ------ a batch: every memory access of a look-up is asked for before the
- * first is needed */
+/* ------ a batch.  A look-up reads four places, each told by the one before:
+ * index, flow, pair, host.  While one packet is judged, the places of those
+ * that follow it are on their way, each a step further ahead. */
+
+enum {
+	AHEAD = 8,     /* packets from one step to the next */
+	LOOK_UPS = 64, /* under way; more than 4 * AHEAD; a power of two */
+};
 
 struct look_up {
 	struct flow_key key;
@@ -495,31 +501,41 @@ static void look_up(const struct pump *pump, struct pump_packet *packet,
 		packet->shard = PUMP_HERE;
 }
 
-static void look_up_entries(const struct pump *pump, struct look_up *look_ups,
-			    size_t count)
+static void look_up_flow(const struct pump *pump, struct look_up *look_up)
+{
+	const struct flowtable *flows = &pump->engine.tables[FLOW_SCOPE_FLOW];
+
+	look_up->guess = FLOWTABLE_NONE;
+	if (look_up->what == LOOK_UP_OUT || look_up->what == LOOK_UP_IN)
+		look_up->guess = flowtable_guess(flows, look_up->hash);
+}
+
+/* The packets in between may have made the guess wrong: then what is read
+ * here is not its pair, but always a place to ask for. */
+static void look_up_pair(const struct pump *pump, struct look_up *look_up)
 {
 	const struct flowtable *flows = &pump->engine.tables[FLOW_SCOPE_FLOW];
 	const struct flowtable *pairs = &pump->engine.tables[FLOW_SCOPE_PAIR];
-	const struct flowtable *hosts = &pump->engine.tables[FLOW_SCOPE_HOST];
 
-	for (size_t i = 0; i < count; i++)
-		if (look_ups[i].what == LOOK_UP_OUT ||
-		    look_ups[i].what == LOOK_UP_IN)
-			look_ups[i].guess =
-				flowtable_guess(flows, look_ups[i].hash);
-		else
-			look_ups[i].guess = FLOWTABLE_NONE;
-	for (size_t i = 0; i < count; i++)
-		if (look_ups[i].guess != FLOWTABLE_NONE) {
-			look_ups[i].up =
-				flowtable_entry(flows, look_ups[i].guess)->up;
-			flowtable_prefetch_entry(pairs, look_ups[i].up);
-		}
-	for (size_t i = 0; i < count; i++)
-		if (look_ups[i].guess != FLOWTABLE_NONE)
-			flowtable_prefetch_entry(
-				hosts,
-				flowtable_entry(pairs, look_ups[i].up)->up);
+	look_up->up = FLOWTABLE_NONE;
+	if (look_up->guess == FLOWTABLE_NONE)
+		return;
+	look_up->up = flowtable_entry(flows, look_up->guess)->up;
+	if (look_up->up < pairs->capacity)
+		flowtable_prefetch_entry(pairs, look_up->up);
+}
+
+static void look_up_host(const struct pump *pump, const struct look_up *look_up)
+{
+	const struct flowtable *pairs = &pump->engine.tables[FLOW_SCOPE_PAIR];
+	const struct flowtable *hosts = &pump->engine.tables[FLOW_SCOPE_HOST];
+	uint32_t up;
+
+	if (look_up->up >= pairs->capacity)
+		return;
+	up = flowtable_entry(pairs, look_up->up)->up;
+	if (up < hosts->capacity)
+		flowtable_prefetch_entry(hosts, up);
 }
 
 static void tell_receiver(struct pump *pump, const struct pump_packet *packet,
@@ -574,22 +590,26 @@ static void set_time(struct pump *pump, uint64_t now_ns)
 void pump_offer(struct pump *pump, struct pump_packet *packets, size_t count,
 		uint64_t now_ns)
 {
-	struct look_up look_ups[PUMP_BATCH];
+	struct look_up look_ups[LOOK_UPS];
 
 	set_time(pump, now_ns);
 	if (pump->sparing.host)
 		pump_spare(pump);
-	while (count > 0) {
-		size_t some = count < PUMP_BATCH ? count : PUMP_BATCH;
-
-		for (size_t i = 0; i < some; i++)
-			look_up(pump, &packets[i], &look_ups[i]);
-		look_up_entries(pump, look_ups, some);
-		for (size_t i = 0; i < some; i++)
-			packets[i].verdict = (uint8_t)offer_one(
-				pump, &packets[i], &look_ups[i]);
-		packets += some;
-		count -= some;
+	for (size_t i = 0; i < count + 4 * AHEAD; i++) {
+		if (i < count)
+			look_up(pump, &packets[i], &look_ups[i % LOOK_UPS]);
+		if (i - AHEAD < count)
+			look_up_flow(pump, &look_ups[(i - AHEAD) % LOOK_UPS]);
+		if (i - 2 * AHEAD < count)
+			look_up_pair(pump,
+				     &look_ups[(i - 2 * AHEAD) % LOOK_UPS]);
+		if (i - 3 * AHEAD < count)
+			look_up_host(pump,
+				     &look_ups[(i - 3 * AHEAD) % LOOK_UPS]);
+		if (i - 4 * AHEAD < count)
+			packets[i - 4 * AHEAD].verdict = (uint8_t)offer_one(
+				pump, &packets[i - 4 * AHEAD],
+				&look_ups[(i - 4 * AHEAD) % LOOK_UPS]);
 	}
 	pump_tell(pump);
 }

@@ -16,7 +16,6 @@
 #include "shaper/tokens.h"
 
 enum {
-	PUMP_BATCH = 64,       /* keys looked up together */
 	PUMP_ASIDE_MAX = 8192, /* marks between two pump_settle */
 	PUMP_REFUSALS_MAX = 4096,
 	PUMP_SIDES_PERIODS = 3, /* in a row, to believe it */

@@ -172,8 +172,12 @@ void window_small_slide(struct flow_entry *entry, uint64_t window_ns,
 
 static uint64_t run_add(uint64_t run, uint32_t sent, uint32_t heard)
 {
-	return pack(run_ticks(run), (uint64_t)run_sent(run) + sent,
-		    (uint64_t)run_heard(run) + heard);
+	uint64_t all_sent = (uint64_t)run_sent(run) + sent;
+	uint64_t all_heard = (uint64_t)run_heard(run) + heard;
+
+	if (all_sent <= COUNT_MAX && all_heard <= COUNT_MAX)
+		return run + ((uint64_t)sent << COUNT_BITS | heard);
+	return pack(run_ticks(run), all_sent, all_heard);
 }
 
 static void push_run(struct flow_entry *entry, int count, uint64_t run)
