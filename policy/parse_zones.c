@@ -214,7 +214,7 @@ bool draft_check_zone_names(struct keys_reader *reader,
 		struct policy_zone_member itself = { 0 };
 		size_t length;
 
-		if (!is_known(policy, zone->name))
+		if (zone->name[0] == '\0' || !is_known(policy, zone->name))
 			continue;
 		/* known, hence not longer than an interface's name */
 		memcpy(itself.interface, zone->name, sizeof(itself.interface));
