@@ -74,7 +74,8 @@ static char *line_of(json_t *json)
 	size_t length_bytes;
 
 	if (json != NULL)
-		compact = json_dumps(json, JSON_COMPACT);
+		compact = json_dumps(json,
+				     JSON_COMPACT | JSON_REAL_PRECISION(12));
 	json_decref(json);
 	if (compact == NULL)
 		return NULL;
@@ -248,7 +249,8 @@ static json_t *status_body(const struct status *status, uint64_t now_ns)
 				 status_fail_name(status->policy->nfqueue.fail),
 				 "uptime_s", since(status->started_ns, now_ns),
 				 "policy", policy_of(status, now_ns),
-				 "one_sided", (int)status->sums.totals.one_sided,
+				 "one_sided",
+				 (int)status->sums.totals.one_sided,
 				 "one_sided_pct", (int)totals->one_sided_pct);
 	json_t *more = json_pack(
 		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "offered_packets",

@@ -20,25 +20,24 @@
 #include "shaper/io/clock.h"
 
 /*
- * evhttp tells nobody when a connection ends.  It lets us make the
- * bufferevent, though, and a filter is told when it is freed.
+ * evhttp tells nobody when a connection ends.  It lets us make its bufferevent,
+ * though, and when it frees that, its callbacks and their argument are taken
+ * away: we keep a reference and look.
  */
 struct connection {
-	struct metrics *metrics;
-	struct bufferevent *socket;
-	struct event *deadline;
-	struct connection *next, **link;
+	struct bufferevent *bev; /* NULL: this place is free */
+	uint64_t since_ns;
 };
 
 struct metrics {
 	struct evhttp *http;
 	struct evconnlistener *listener;
-	struct event *second; /* each second: accept again if we may */
+	struct event *tick;
 	const struct status *status;
-	struct connection *connections;
-	unsigned int count;
-	bool closing;
+	struct connection connections[METRICS_CONNECTIONS_MAX];
 };
+
+#define CONNECTION_NS (METRICS_CONNECTION_S * 1000000000ull)
 
 static bool is_loopback(const struct sockaddr_storage *address)
 {
@@ -51,97 +50,73 @@ static bool is_loopback(const struct sockaddr_storage *address)
 	       IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
-static bool has_port(const struct sockaddr_storage *address, const char *listen)
+/* At the same place for both families. */
+static bool has_port(const struct sockaddr_storage *address)
 {
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
-	size_t length = strlen(listen);
-
-	return v4->sin_port != 0 ||
-	       (length > 2 && strcmp(listen + length - 2, ":0") == 0);
+	return ((const struct sockaddr_in *)address)->sin_port != 0;
 }
 
-static void connection_ended(void *self)
+static bool has_ended(struct bufferevent *bev)
 {
-	struct connection *connection = self;
-	struct metrics *metrics = connection->metrics;
+	void *owner;
 
-	*connection->link = connection->next;
-	if (connection->next != NULL)
-		connection->next->link = connection->link;
-	event_free(connection->deadline);
-	free(connection);
-	metrics->count--;
-	if (!metrics->closing)
-		evconnlistener_enable(metrics->listener);
-	else if (metrics->count == 0)
-		free(metrics);
+	bufferevent_getcb(bev, NULL, NULL, NULL, &owner);
+	return owner == NULL;
 }
 
-/* evhttp notices, and frees the connection. */
-static void connection_expired(evutil_socket_t fd, short what, void *self)
+/* Let go of those that ended, and end those that are too old: evhttp sees
+ * their end of file. */
+static size_t sweep(struct metrics *metrics, uint64_t now_ns)
 {
-	struct connection *connection = self;
+	size_t used = 0;
+	size_t i;
+
+	for (i = 0; i < METRICS_CONNECTIONS_MAX; i++) {
+		struct connection *connection = &metrics->connections[i];
+
+		if (connection->bev == NULL)
+			continue;
+		if (has_ended(connection->bev)) {
+			bufferevent_decref(connection->bev);
+			connection->bev = NULL;
+			continue;
+		}
+		used++;
+		if (now_ns - connection->since_ns > CONNECTION_NS)
+			shutdown(bufferevent_getfd(connection->bev), SHUT_RDWR);
+	}
+	return used;
+}
+
+/* For each accepted connection.  NULL: evhttp makes one that is not counted,
+ * and has its own time-out at least. */
+static struct bufferevent *make_bufferevent(struct event_base *base, void *self)
+{
+	struct metrics *metrics = self;
+	uint64_t now_ns = clock_now_ns();
+	struct connection *place = metrics->connections;
+
+	if (sweep(metrics, now_ns) >= METRICS_CONNECTIONS_MAX - 1)
+		evconnlistener_disable(metrics->listener);
+	while (place->bev != NULL)
+		if (++place == metrics->connections + METRICS_CONNECTIONS_MAX)
+			return NULL;
+	place->bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	if (place->bev == NULL)
+		return NULL;
+	place->since_ns = now_ns;
+	bufferevent_incref(place->bev);
+	return place->bev;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *self)
+{
+	struct metrics *metrics = self;
 
 	(void)fd;
 	(void)what;
-	shutdown(bufferevent_getfd(connection->socket), SHUT_RDWR);
-}
-
-static struct connection *connection_new(struct metrics *metrics,
-					 struct event_base *base)
-{
-	struct timeval at_most = { .tv_sec = METRICS_CONNECTION_S };
-	struct connection *connection = calloc(1, sizeof(*connection));
-
-	if (connection == NULL)
-		return NULL;
-	connection->metrics = metrics;
-	connection->deadline =
-		evtimer_new(base, connection_expired, connection);
-	connection->socket =
-		bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
-	if (connection->deadline == NULL || connection->socket == NULL ||
-	    evtimer_add(connection->deadline, &at_most) < 0) {
-		if (connection->deadline != NULL)
-			event_free(connection->deadline);
-		if (connection->socket != NULL)
-			bufferevent_free(connection->socket);
-		free(connection);
-		return NULL;
-	}
-	return connection;
-}
-
-static void connection_link(struct connection *connection)
-{
-	struct metrics *metrics = connection->metrics;
-
-	connection->next = metrics->connections;
-	connection->link = &metrics->connections;
-	if (connection->next != NULL)
-		connection->next->link = &connection->next;
-	metrics->connections = connection;
-	if (++metrics->count >= METRICS_CONNECTIONS_MAX)
-		evconnlistener_disable(metrics->listener);
-}
-
-/* For each accepted connection.  NULL: evhttp makes a plain one. */
-static struct bufferevent *make_bufferevent(struct event_base *base, void *self)
-{
-	struct connection *connection = connection_new(self, base);
-	struct bufferevent *filter;
-
-	if (connection == NULL)
-		return NULL;
-	connection_link(connection);
-	filter = bufferevent_filter_new(connection->socket, NULL, NULL,
-					BEV_OPT_CLOSE_ON_FREE, connection_ended,
-					connection);
-	if (filter == NULL) {
-		bufferevent_free(connection->socket);
-		connection_ended(connection);
-	}
-	return filter;
+	if (sweep(metrics, clock_now_ns()) < METRICS_CONNECTIONS_MAX)
+		evconnlistener_enable(metrics->listener);
 }
 
 static void reply(struct evhttp_request *request, const char *type, char *text)
@@ -183,16 +158,6 @@ static void serve_nothing(struct evhttp_request *request, void *self)
 {
 	(void)self;
 	evhttp_send_error(request, HTTP_NOTFOUND, NULL);
-}
-
-static void accept_again(evutil_socket_t fd, short what, void *self)
-{
-	struct metrics *metrics = self;
-
-	(void)fd;
-	(void)what;
-	if (metrics->count < METRICS_CONNECTIONS_MAX)
-		evconnlistener_enable(metrics->listener);
 }
 
 /* Out of descriptors, most likely: the loop must not spin on a backlog that
@@ -238,7 +203,7 @@ static int open_listener(struct metrics *metrics, struct event_base *base,
 int metrics_new(struct event_base *base, const char *listen,
 		const struct status *status, struct metrics **ret_metrics)
 {
-	static const struct timeval second = { .tv_sec = 1 };
+	static const struct timeval often = { .tv_usec = 250000 };
 	struct sockaddr_storage address = { 0 };
 	int size_bytes = sizeof(address);
 	struct metrics *metrics;
@@ -246,7 +211,7 @@ int metrics_new(struct event_base *base, const char *listen,
 
 	if (evutil_parse_sockaddr_port(listen, (struct sockaddr *)&address,
 				       &size_bytes) < 0 ||
-	    !has_port(&address, listen))
+	    !has_port(&address))
 		return -EINVAL;
 	if (!is_loopback(&address))
 		return -EPERM;
@@ -259,10 +224,8 @@ int metrics_new(struct event_base *base, const char *listen,
 	if (error < 0)
 		goto fail;
 	error = -ENOMEM;
-	metrics->second =
-		event_new(base, -1, EV_PERSIST, accept_again, metrics);
-	if (metrics->second == NULL ||
-	    evtimer_add(metrics->second, &second) < 0)
+	metrics->tick = event_new(base, -1, EV_PERSIST, on_tick, metrics);
+	if (metrics->tick == NULL || evtimer_add(metrics->tick, &often) < 0)
 		goto fail_listener;
 	metrics->http = evhttp_new(base);
 	if (metrics->http == NULL)
@@ -276,8 +239,8 @@ int metrics_new(struct event_base *base, const char *listen,
 fail_http:
 	evhttp_free(metrics->http);
 fail_listener:
-	if (metrics->second != NULL)
-		event_free(metrics->second);
+	if (metrics->tick != NULL)
+		event_free(metrics->tick);
 	evconnlistener_free(metrics->listener);
 fail:
 	free(metrics);
@@ -288,20 +251,8 @@ void metrics_free(struct metrics *metrics)
 {
 	if (metrics == NULL)
 		return;
-	metrics->closing = true;
-	event_free(metrics->second);
+	event_free(metrics->tick);
 	evhttp_free(metrics->http); /* and the listener */
-	if (metrics->count == 0)
-		free(metrics); /* else with its last connection */
-}
-
-uint16_t metrics_port(const struct metrics *metrics)
-{
-	struct sockaddr_storage address;
-	socklen_t size_bytes = sizeof(address);
-
-	if (getsockname(evconnlistener_get_fd(metrics->listener),
-			(struct sockaddr *)&address, &size_bytes) < 0)
-		return 0;
-	return ntohs(((struct sockaddr_in *)&address)->sin_port);
+	sweep(metrics, clock_now_ns());
+	free(metrics);
 }

@@ -8,8 +8,6 @@
  * reader; connections, their time, and what they may send are bounded.
  */
 
-#include <stdint.h>
-
 struct event_base;
 struct metrics;
 struct status;
@@ -28,10 +26,6 @@ enum {
  */
 int metrics_new(struct event_base *base, const char *listen,
 		const struct status *status, struct metrics **ret_metrics);
-/* Connections end when the loop runs next, or with event_base_free. */
 void metrics_free(struct metrics *metrics);
-
-/* The port it listens on, for `listen` with port 0. */
-uint16_t metrics_port(const struct metrics *metrics);
 
 #endif

@@ -1,0 +1,444 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""control_test.py CONTROL_SERVER: the control socket and the metrics, with
+clients that behave and clients that do not."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+SERVER = ""
+NOBODY = 65534
+CLIENTS_MAX = 32
+CLIENTS_OTHERS = 24
+WRITE_S = 10
+HTTP_MAX = 16
+HTTP_IDLE_S = 5
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, within_s, what):
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s} s: {what}")
+        time.sleep(0.05)
+
+
+class Client:
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
+        self.socket.settimeout(20)
+        self.file = self.socket.makefile("rb")
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def answer(self):
+        line = self.file.readline()
+        return json.loads(line) if line else None
+
+    def ask(self, request):
+        self.send(request.encode() + b"\n")
+        return self.answer()
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class ServerCase(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="control_test.")
+        os.chmod(self.folder, 0o755)
+        self.path = f"{self.folder}/run/control.sock"
+        self.port = free_port()
+        self.server = self.start()
+
+    def tearDown(self):
+        self.stop(self.server)
+        shutil.rmtree(self.folder)
+
+    def start(self):
+        server = subprocess.Popen(
+            [SERVER, self.path, f"127.0.0.1:{self.port}"],
+            stderr=subprocess.PIPE)
+        os.set_blocking(server.stderr.fileno(), False)
+        wait_for(self.is_up, 10, "the server answers")
+        return server
+
+    def is_up(self):
+        try:
+            with Client(self.path) as client:
+                status = client.ask("status").get("ok", {})
+                return status.get("offered_packets", 0) > 4000
+        except OSError:
+            return False
+
+    def stop(self, server):
+        if server.poll() is None:
+            server.terminate()
+        self.assertEqual(server.wait(20), 0, server.stderr.read())
+        server.stderr.close()
+
+    def ask(self, request):
+        with Client(self.path) as client:
+            return client.ask(request)
+
+    def flood(self):
+        rows = self.ask("top scope=flow limit=1")["ok"]["rows"]
+        self.assertEqual(rows[0]["inside"], "10.20.0.7")
+        return rows[0]
+
+    def rss_kib(self):
+        with open(f"/proc/{self.server.pid}/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file
+                        if line.startswith("VmRSS"))
+
+    def fetch(self, path, **options):
+        return urllib.request.urlopen(
+            urllib.request.Request(f"http://127.0.0.1:{self.port}{path}",
+                                   **options), timeout=20)
+
+
+class Answers(ServerCase):
+    def test_status_tells_what_is_in_force(self):
+        status = self.ask("status")["ok"]
+        self.assertEqual(status["mode"], "enforce")
+        self.assertEqual(status["policy"]["error"], None)
+        self.assertEqual(status["tables"]["pairs"]["max"], 10000)
+        self.assertEqual(status["interfaces"],
+                         [{"name": "lan0", "guarded": True, "hold": "delay"}])
+        self.assertGreater(status["offered_packets"],
+                           status["let_out_packets"])
+
+    def test_top_sorts_and_scopes(self):
+        by_s = self.ask("top by=S scope=flow limit=5")["ok"]["rows"]
+        self.assertEqual(len(by_s), 5)
+        self.assertEqual(by_s[0]["inside"], "10.20.0.7")
+        self.assertEqual([by_s[0]["proto"], by_s[0]["outside_port"]],
+                         ["udp", 53])
+        self.assertGreater(by_s[0]["S_offered"], 10)
+        self.assertLess(by_s[0]["S_let_out"], 4)
+        self.assertEqual(sorted(by_s, key=lambda row: -row["S_offered"]), by_s)
+        by_rate = self.ask("top by=rate scope=pair limit=3")["ok"]["rows"]
+        self.assertEqual(by_rate[0]["outside"], "192.0.2.7")
+        self.assertEqual(by_rate[1]["outside"], "198.51.100.1")
+        self.assertAlmostEqual(by_rate[1]["S_offered"], 0, delta=0.2)
+        hosts = self.ask("top scope=host limit=100")["ok"]["rows"]
+        self.assertEqual({row["inside"] for row in hosts},
+                         {"10.20.0.7", "10.20.0.9", "10.20.3.33",
+                          "2001:db8:20::"})
+        self.assertNotIn("outside", hosts[0])
+
+    def test_explain_says_who_and_what_frees_it(self):
+        body = self.ask("explain 10.20.0.7")["ok"]
+        self.assertRegex(body["says"], r"^10\.20\.0\.7 is held in \d of 3")
+        held = body["rows"][0]
+        self.assertEqual(held["state"], "held")
+        self.assertRegex(held["says"], r"repl(y|ies) from 192\.0\.2\.7 port "
+                                       r"53 within 1 s would free it\.$")
+        self.assertEqual({row["scope"] for row in body["rows"]},
+                         {"flow", "pair", "host"})
+        quiet = self.ask("explain 10.99.9.9")["ok"]
+        self.assertEqual(quiet["rows"], [])
+
+    def test_explain_finds_the_prefix_that_is_one_host(self):
+        rows = self.ask("explain 2001:db8:20::5")["ok"]["rows"]
+        self.assertIn(("host", "2001:db8:20::"),
+                      {(row["scope"], row["inside"]) for row in rows})
+
+    def test_explain_finds_the_other_end(self):
+        rows = self.ask("explain 192.0.2.7")["ok"]["rows"]
+        self.assertEqual({row["inside"] for row in rows}, {"10.20.0.7"})
+
+    def test_an_exempt_address_is_let_go_until_the_end(self):
+        self.assertEqual(self.flood()["state"], "held")
+        answer = self.ask("exempt 10.20.0.7 for 10m")
+        self.assertEqual(answer["ok"]["exempt_for_s"], 600)
+        wait_for(lambda: self.flood()["S_let_out"] > 9, 5, "it is let out")
+        self.assertEqual(self.flood()["state"], "exempt")
+        exemptions = self.ask("status")["ok"]["exemptions"]
+        self.assertEqual(exemptions[0]["address"], "10.20.0.7")
+        self.ask("exempt 10.20.0.7 end")
+        self.assertEqual(self.ask("status")["ok"]["exemptions"], [])
+        wait_for(lambda: self.flood()["state"] == "held", 5, "held again")
+
+    def test_released_packets_are_counted(self):
+        released = self.ask("release 10.20.0.7")["ok"]["released_packets"]
+        self.assertGreaterEqual(released, 60)
+        self.assertLessEqual(released, 64)
+
+    def test_exemptions_are_bounded(self):
+        with Client(self.path) as client:
+            for number in range(256):
+                answer = client.ask(f"exempt 10.0.{number}.1 for 1h")
+                self.assertIn("ok", answer)
+            self.assertEqual(client.ask("exempt 10.1.0.1 for 1h"),
+                             {"no": "too many exemptions; end one first"})
+            self.assertIn("ok", client.ask("exempt 10.0.3.1 for 2h"))
+            self.assertIn("ok", client.ask("exempt 10.0.3.1 end"))
+            self.assertIn("ok", client.ask("exempt 10.1.0.1 for 1h"))
+
+    def test_reload_reports_both_ways(self):
+        self.assertIn("reloaded", self.ask("reload")["ok"])
+        self.assertIn("line 3", self.ask("reload")["no"])
+        ids = [finding["id"]
+               for finding in self.ask("doctor")["ok"]["findings"]]
+        self.assertIn("policy-refused", ids)
+
+    def test_stats_lists_every_counter(self):
+        counters = self.ask("stats")["ok"]["counters"]
+        names = [(row["of"], row["name"]) for row in counters]
+        self.assertEqual(len(set(names)), len(names))
+        for name in (("core", "sent_pkts"), ("nfqueue", "batches"),
+                     ("unreadable", "truncated")):
+            self.assertIn(name, names)
+
+
+class Lines(ServerCase):
+    def test_requests_may_come_in_one_piece_or_byte_by_byte(self):
+        with Client(self.path) as client:
+            client.send(b"status\nbogus\nstats\n" * 20)
+            for _ in range(20):
+                self.assertIn("version", client.answer()["ok"])
+                self.assertIn("bogus", client.answer()["bad"])
+                self.assertIn("counters", client.answer()["ok"])
+            for byte in b"explain 10.20.0.7\n":
+                client.send(bytes([byte]))
+                time.sleep(0.002)
+            self.assertIn("says", client.answer()["ok"])
+
+    def test_a_client_may_close_its_end_and_read_on(self):
+        with Client(self.path) as client:
+            client.send(b"status\ntop limit=1000\nstats\n")
+            client.socket.shutdown(socket.SHUT_WR)
+            self.assertEqual(["ok" in client.answer() for _ in range(3)],
+                             [True] * 3)
+            self.assertIsNone(client.answer())
+
+    def test_what_is_no_request_is_bad(self):
+        with Client(self.path) as client:
+            for line in ("", "explain", "top by=x", "status\0", "\x1b[2J",
+                         "explain 10.20.0.7/8", "x" * 256):
+                self.assertIn("bad", client.ask(line))
+            self.assertIn("ok", client.ask("status"))
+
+    def test_an_endless_line_is_refused_and_the_client_with_it(self):
+        with Client(self.path) as client:
+            try:
+                for _ in range(1024):
+                    client.send(b"x" * 1024)
+            except OSError:
+                pass
+            self.assertEqual(client.answer(),
+                             {"bad": "longer than 256 bytes"})
+        self.assertIn("ok", self.ask("status"))
+
+    def test_a_client_that_left_is_not_missed(self):
+        for _ in range(200):
+            with Client(self.path) as client:
+                client.send(b"top limit=1000\n")
+        wait_for(self.is_up, 5, "their places are free again")
+
+
+class Abuse(ServerCase):
+    def test_one_that_never_reads_costs_one_answer(self):
+        with Client(self.path) as client:
+            before_kib = self.rss_kib()
+            client.socket.setblocking(False)
+            try:
+                while True:
+                    client.socket.send(b"top scope=flow limit=1000\n" * 100)
+            except BlockingIOError:
+                pass
+            for _ in range(20):
+                started = time.monotonic()
+                self.assertIn("ok", self.ask("status"))
+                self.assertLess(time.monotonic() - started, 1)
+            self.assertGreater(self.flood()["offered_per_s"], 500)
+            self.assertLess(self.rss_kib() - before_kib, 8192)
+
+            def is_cut_off():
+                try:
+                    return client.socket.send(b"\n") == 0
+                except BlockingIOError:
+                    return False
+                except OSError:
+                    return True
+            wait_for(is_cut_off, WRITE_S + 5, "the client is cut off")
+
+    def test_a_thousand_connections_find_thirty_two_places(self):
+        clients = []
+        for _ in range(1000):
+            clients.append(Client(self.path))
+        for client in clients:
+            try:
+                client.send(b"status\n")
+            except OSError:
+                pass
+        served = sum("ok" in (client.answer() or {}) for client in clients)
+        for client in clients:
+            client.close()
+        self.assertEqual(served, CLIENTS_MAX)
+        wait_for(self.is_up, 5, "it answers again")
+        self.assertGreater(self.flood()["offered_per_s"], 500)
+
+    def test_others_leave_places_for_root(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root to be somebody else")
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+            clients = [Client(self.path) for _ in range(40)]
+            served = 0
+            for client in clients:
+                try:
+                    served += "ok" in client.ask("status")
+                except OSError:
+                    pass
+            os.write(writer, b"%d\n" % served)
+            time.sleep(30)
+            os._exit(0)
+        try:
+            self.assertEqual(int(os.read(reader, 16)), CLIENTS_OTHERS)
+            self.assertIn("ok", self.ask("status"))
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            os.close(reader)
+            os.close(writer)
+
+
+class Files(ServerCase):
+    def test_the_mode_is_as_configured(self):
+        self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o666)
+
+    def test_a_second_daemon_is_refused_and_a_dead_ones_socket_taken(self):
+        second = subprocess.run(
+            [SERVER, self.path, f"127.0.0.1:{free_port()}"],
+            stderr=subprocess.DEVNULL, timeout=20, check=False)
+        self.assertEqual(second.returncode, 1)
+        self.assertIn("ok", self.ask("status"))
+        self.server.kill()
+        self.server.wait()
+        self.server.stderr.close()
+        self.assertTrue(os.path.exists(self.path))
+        self.server = self.start()
+
+    def test_the_socket_goes_with_the_daemon(self):
+        self.stop(self.server)
+        self.assertFalse(os.path.exists(self.path))
+        self.server = self.start()
+
+
+class Metrics(ServerCase):
+    def test_promtool_finds_nothing(self):
+        if shutil.which("promtool") is None:
+            self.skipTest("promtool is not installed")
+        with self.fetch("/metrics") as answer:
+            self.assertIn("version=0.0.4", answer.headers["Content-Type"])
+            text = answer.read()
+        subprocess.run(["promtool", "check", "metrics"], input=text,
+                       check=True, capture_output=True)
+        values = dict(line.rsplit(" ", 1) for line in text.decode().split("\n")
+                      if line and line[0] != "#")
+        self.assertGreater(
+            float(values['symtap_out_packets_total{engine="0"}']), 1000)
+        self.assertGreater(float(values["symtap_held_packets"]), 0)
+
+    def test_status_json_is_json(self):
+        with self.fetch("/status.json") as answer:
+            self.assertEqual(answer.headers["Content-Type"],
+                             "application/json")
+            status = json.load(answer)
+        self.assertEqual(status["mode"], "enforce")
+        self.assertTrue(status["counters"])
+
+    def test_nothing_else_is_served(self):
+        for path, options, want in (
+                ("/", {}, 404), ("/metrics/x", {}, 404),
+                ("/../etc/passwd", {}, 404),
+                ("/metrics", {"data": b"x"}, 413),
+                ("/metrics", {"method": "DELETE"}, 501),
+                ("/metrics", {"headers": {"X": "x" * 9000}}, 400)):
+            with self.assertRaises(urllib.error.HTTPError) as caught:
+                self.fetch(path, **options)
+            self.assertEqual(caught.exception.code, want, path)
+            caught.exception.close()
+
+    def test_idle_connections_do_not_keep_others_out(self):
+        idle = []
+        for _ in range(300):
+            connection = socket.socket()
+            connection.setblocking(False)
+            try:
+                connection.connect(("127.0.0.1", self.port))
+            except BlockingIOError:
+                pass
+            idle.append(connection)
+        time.sleep(0.5)
+        fds = len(os.listdir(f"/proc/{self.server.pid}/fd"))
+        self.assertLess(fds, HTTP_MAX + 40)
+        started = time.monotonic()
+        self.assertIn("ok", self.ask("status"))
+        self.assertLess(time.monotonic() - started, 1)
+        for connection in idle:
+            connection.close()
+
+        def is_served():
+            try:
+                with self.fetch("/metrics") as answer:
+                    return answer.status == 200
+            except OSError:
+                return False
+        wait_for(is_served, HTTP_IDLE_S + 15, "a reader is served")
+
+    def test_a_connection_ends_when_it_is_idle(self):
+        with socket.create_connection(("127.0.0.1", self.port)) as connection:
+            connection.settimeout(HTTP_IDLE_S + 5)
+            connection.sendall(b"GET /metrics HT")
+            started = time.monotonic()
+            while connection.recv(4096):
+                pass
+            self.assertLess(time.monotonic() - started, HTTP_IDLE_S + 3)
+
+    def test_only_the_loopback_is_served(self):
+        for address in ("0.0.0.0:9477", "192.0.2.1:9477", "[::]:9477",
+                        "localhost:9477", "127.0.0.1", "127.0.0.1:99999", ""):
+            server = subprocess.run(
+                [SERVER, f"{self.folder}/other.sock", address],
+                stderr=subprocess.PIPE, timeout=20, check=False)
+            self.assertEqual(server.returncode, 1, address)
+            self.assertIn(b"metrics", server.stderr)
+
+
+if __name__ == "__main__":
+    SERVER = sys.argv.pop(1)
+    unittest.main(verbosity=2)
