@@ -83,6 +83,7 @@ bool draft_check_match(struct keys_reader *reader, const struct yaml_node *node,
 bool draft_finish_default(struct keys_reader *reader, struct draft *draft);
 
 extern const struct keys_entry DRAFT_MATCH_KEYS[];
+extern const struct keys_entry DRAFT_MEMBER_KEYS[]; /* of a zone */
 extern const struct keys_entry DRAFT_RULE_KEYS[];
 extern const struct keys_entry DRAFT_ANTISPOOF_KEYS[];
 

@@ -191,8 +191,7 @@ static enum units_result parse_number(const struct keys_entry *entry,
 	return UNITS_MALFORMED;
 }
 
-static void describe(const struct keys_entry *entry, char *ret_text,
-		     size_t size)
+void keys_describe(const struct keys_entry *entry, char *ret_text, size_t size)
 {
 	char low[UNITS_TEXT_SIZE] = "0", high[UNITS_TEXT_SIZE] = "15";
 	const char *what = "a whole number";
@@ -240,7 +239,7 @@ static bool read_number(struct keys_reader *reader,
 	const char *text;
 	uint64_t value = 0;
 
-	describe(entry, right, sizeof(right));
+	keys_describe(entry, right, sizeof(right));
 	text = keys_text(reader, node, right);
 	if (text == NULL)
 		return false;

@@ -78,6 +78,9 @@ const char *keys_text(struct keys_reader *reader, const struct yaml_node *node,
 bool keys_word(struct keys_reader *reader, const struct yaml_node *node,
 	       const char *const *words, size_t *ret_place);
 
+/* What a number may be: "auto, or a whole number from 1 to 64". */
+void keys_describe(const struct keys_entry *entry, char *ret_text, size_t size);
+
 /* The path grows by a key or "[index]"; keys_leave takes what they return. */
 size_t keys_enter(struct keys_reader *reader, const char *name);
 size_t keys_enter_index(struct keys_reader *reader, size_t index);

@@ -205,6 +205,7 @@ static const struct keys_entry KEYS[] = {
 	{ .name = "zones",
 	  .type = KEYS_OTHER,
 	  .read = draft_read_zones,
+	  .keys = DRAFT_MEMBER_KEYS,
 	  .help = "named groups of interfaces and VLANs" },
 	{ .name = "antispoof",
 	  .type = KEYS_MAP,

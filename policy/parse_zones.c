@@ -13,7 +13,7 @@ static bool read_interface(struct keys_reader *reader,
 	return draft_read_interface(reader, node, member->interface);
 }
 
-static const struct keys_entry MEMBER_KEYS[] = {
+const struct keys_entry DRAFT_MEMBER_KEYS[] = {
 	{ .name = "interface",
 	  .type = KEYS_OTHER,
 	  .required = true,
@@ -39,7 +39,7 @@ static bool one_member(struct keys_reader *reader, const struct yaml_node *node,
 	if (node->kind == YAML_SCALAR)
 		good = draft_read_interface(reader, node, member.interface);
 	else
-		good = keys_read(reader, node, MEMBER_KEYS, &member);
+		good = keys_read(reader, node, DRAFT_MEMBER_KEYS, &member);
 	if (!good)
 		return false;
 	list = draft_grow(zone->members, zone->count, sizeof(*list));
