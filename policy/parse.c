@@ -69,42 +69,38 @@ static bool read_draft(struct keys_reader *reader, struct draft *draft)
 	return good & draft_check(reader, draft);
 }
 
-/* The draft becomes a policy of its own, or goes away. */
-static struct policy *keep_draft(struct draft *draft, bool good)
+/* `policy` is what the draft will be kept in.  false: it was not worth it. */
+static bool parse_tree(const struct yaml_tree *tree, struct policy *policy,
+		       struct policy_errors *errors)
 {
-	struct policy *policy = malloc(sizeof(*policy));
+	struct keys_reader reader = { .errors = errors };
+	struct draft draft = { .root = yaml_tree_root(tree) };
+	bool good = set_defaults(&draft.policy) && read_draft(&reader, &draft);
 
-	if (policy == NULL)
-		return NULL;
-	*policy = draft->policy;
-	if (good && policy_prepare(policy))
-		return policy;
-	policy_free(policy);
-	return NULL;
+	*policy = draft.policy;
+	return good && errors->errors == 0 && policy_prepare(policy);
 }
 
 bool policy_parse(const char *file_name, const char *text, size_t bytes,
 		  struct policy **ret_policy, struct policy_errors *errors)
 {
-	struct keys_reader reader = { .errors = errors };
-	struct draft draft = { 0 };
-	struct policy *policy = NULL;
-	struct yaml_tree *tree;
+	struct keys_reader file = { .errors = errors };
+	struct policy *policy = calloc(1, sizeof(*policy));
+	struct yaml_tree *tree = NULL;
 	bool good = false;
 
 	policy_errors_init(errors, file_name);
-	tree = yaml_tree_parse(text, bytes, errors);
-	if (tree != NULL && set_defaults(&draft.policy)) {
-		draft.root = yaml_tree_root(tree);
-		good = read_draft(&reader, &draft) && errors->errors == 0;
-	}
-	if (tree != NULL)
-		policy = keep_draft(&draft, good);
-	yaml_tree_free(tree);
-	if (policy == NULL && errors->errors == 0)
-		keys_error(&reader, NULL, "", "out of memory");
-	policy_errors_sort(errors);
 	if (policy != NULL)
+		tree = yaml_tree_parse(text, bytes, errors);
+	if (tree != NULL)
+		good = parse_tree(tree, policy, errors);
+	if (!good && errors->errors == 0)
+		keys_error(&file, NULL, "", "out of memory");
+	yaml_tree_free(tree);
+	policy_errors_sort(errors);
+	if (good)
 		*ret_policy = policy;
-	return policy != NULL;
+	else
+		policy_free(policy);
+	return good;
 }

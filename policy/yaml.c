@@ -230,8 +230,20 @@ static void add_duplicate(struct builder *builder,
 		.line = again->key_line,
 		.column = again->key_column,
 	};
+	size_t length = 0;
 
-	snprintf(error.key, sizeof(error.key), "%s", again->key);
+	/* The map that has just ended is above the top of the open ones. */
+	for (size_t i = 0; i <= builder->depth; i++) {
+		const char *key = builder->levels[i].node->key;
+		size_t room = sizeof(error.key) - length;
+		int more = snprintf(error.key + length, room, "%s%s",
+				    key != NULL ? key : "",
+				    key != NULL ? "." : "");
+
+		length += more > 0 && (size_t)more < room ? (size_t)more : 0;
+	}
+	snprintf(error.key + length, sizeof(error.key) - length, "%s",
+		 again->key);
 	snprintf(error.wrong, sizeof(error.wrong),
 		 "is given twice, first on line %u", first->key_line);
 	snprintf(error.right, sizeof(error.right), "give it once");

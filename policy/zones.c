@@ -96,7 +96,7 @@ uint16_t zones_id(struct zones *zones, const struct policy *policy,
 
 	snprintf(zone.interface, sizeof(zone.interface), "%s", interface);
 	if (group != NULL)
-		memcpy(zone.name, group->name, sizeof(zone.name));
+		snprintf(zone.name, sizeof(zone.name), "%s", group->name);
 	else if (vlan == 0)
 		snprintf(zone.name, sizeof(zone.name), "%s", zone.interface);
 	else
