@@ -37,25 +37,46 @@ void window_slide(struct window *window, uint64_t window_ns, uint64_t now_ns)
 	}
 }
 
-/* Make room: the two runs nearest to each other become one. */
+static uint32_t *span_at(struct window *window, unsigned int i)
+{
+	return &window->spans[(window->head + i) % WINDOW_RUNS];
+}
+
+/* How much older than the start of run i+1 is the oldest packet of run i? */
+static uint64_t joined_span(struct window *window, unsigned int i)
+{
+	uint64_t gap_ns =
+		run_at(window, i + 1)->start_ns - run_at(window, i)->start_ns;
+
+	return (gap_ns >> WINDOW_SPAN_SHIFT) + *span_at(window, i);
+}
+
+/*
+ * Make room: two neighbours become one.  Gaps and spans of 64 runs each sum up
+ * to at most W, so the least sum of both is at most 2 W/63; gaps alone would
+ * not do, since the same run could be joined to its neighbour over and over.
+ */
 static void join_nearest(struct window *window)
 {
-	uint64_t nearest_ns = UINT64_MAX;
+	uint64_t nearest = UINT64_MAX;
 	unsigned int at = 0;
 
 	for (unsigned int i = 0; i + 1 < window->count; i++) {
-		uint64_t gap_ns = run_at(window, i + 1)->start_ns -
-				  run_at(window, i)->start_ns;
+		uint64_t span = joined_span(window, i);
 
-		if (gap_ns < nearest_ns) {
-			nearest_ns = gap_ns;
+		if (span < nearest) {
+			nearest = span;
 			at = i;
 		}
 	}
+	if (nearest > *span_at(window, at + 1))
+		*span_at(window, at + 1) = (uint32_t)nearest;
 	run_at(window, at + 1)->sent_pkts += run_at(window, at)->sent_pkts;
 	run_at(window, at + 1)->heard_pkts += run_at(window, at)->heard_pkts;
-	for (unsigned int i = at; i > 0; i--)
+	for (unsigned int i = at; i > 0; i--) {
 		*run_at(window, i) = *run_at(window, i - 1);
+		*span_at(window, i) = *span_at(window, i - 1);
+	}
 	window->head = (uint16_t)((window->head + 1) % WINDOW_RUNS);
 	window->count--;
 }
@@ -91,6 +112,7 @@ void window_add(struct window *window, uint64_t window_ns, uint32_t sent_pkts,
 		.sent_pkts = sent_pkts,
 		.heard_pkts = heard_pkts,
 	};
+	*span_at(window, window->count) = 0;
 	window->count++;
 }
 

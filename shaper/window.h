@@ -12,12 +12,13 @@
  *   to the nanosecond as long as packets of one window bear at most 64
  *   different times, which an unanswered key never exceeds by itself.  Past
  *   that, packets join a run begun less than W/56 before (forgotten up to
- *   W/56 early), and when 64 runs are younger than that, the two nearest
- *   become one at the later time (forgotten up to W/63 late).
+ *   W/56 early), and when there are 64 already, two neighbours become one at
+ *   the later time: those whose oldest packet comes nearest to it (forgotten
+ *   up to 2 W/63 late).
  * - `runs` of a flow_entry are for all others: 4 runs in 40 bytes, times to
  *   4.096 us (rounded down).  Three runs are exact; the fourth collects for
  *   W/4 (forgotten up to W/4 early); when all four are in use the two oldest
- *   become one at the later time (the older forgotten late).  A run counts at
+ *   become one at the later time (forgotten up to 3/4 W late).  A run counts at
  *   most 2^20 - 1 each way, then stays there.
  *
  * Time never runs back here: the caller clamps.
@@ -35,10 +36,14 @@ struct window_run {
 	uint32_t sent_pkts, heard_pkts;
 };
 
+#define WINDOW_SPAN_SHIFT 6 /* spans are kept in 64 ns */
+
 struct window {                         /* all-zero: empty */
 	uint32_t sent_pkts, heard_pkts; /* in all runs */
 	uint16_t head, count;           /* oldest run, how many */
 	struct window_run runs[WINDOW_RUNS];
+	uint32_t spans[WINDOW_RUNS]; /* how much older than its start a run's
+				      * oldest packet is */
 };
 
 void window_slide(struct window *window, uint64_t window_ns, uint64_t now_ns);
