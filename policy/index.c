@@ -40,19 +40,25 @@ struct policy_index {
 	struct bound *bound_all; /* the array they live in */
 	uint8_t lengths[129];    /* that occur, longest first */
 	size_t lengths_count;
+	uint64_t host_mask[2]; /* of an IPv6 address */
 	size_t inside_count;
 	struct words inside[];
 };
 
-static void to_words(const struct policy_prefix *prefix,
-		     struct words *ret_words)
+static void mask_words(unsigned length, uint64_t ret_mask[2])
 {
 	uint8_t mask[16];
 
 	memset(mask, 0xff, sizeof(mask));
-	address_mask(mask, prefix->length);
+	address_mask(mask, length);
+	memcpy(ret_mask, mask, sizeof(mask));
+}
+
+static void to_words(const struct policy_prefix *prefix,
+		     struct words *ret_words)
+{
 	memcpy(ret_words->word, prefix->addr, sizeof(ret_words->word));
-	memcpy(ret_words->mask, mask, sizeof(ret_words->mask));
+	mask_words(prefix->length, ret_words->mask);
 }
 
 bool index_is_inside(const struct policy_index *index, const uint8_t addr[16])
@@ -143,6 +149,7 @@ struct policy_index *index_new(const struct policy *policy)
 	memcpy(index->secret, places,
 	       sizeof(places) < sizeof(index->secret) ? sizeof(places)
 						      : sizeof(index->secret));
+	mask_words(policy->host_prefix6, index->host_mask);
 	index->inside_count = policy->inside.count;
 	for (size_t i = 0; i < policy->inside.count; i++)
 		to_words(&policy->inside.list[i], &index->inside[i]);
@@ -182,9 +189,10 @@ static bool is_there(const struct policy *policy, const struct zone *zone,
 	return false;
 }
 
-const uint8_t *index_find_bound(const struct policy_index *index,
-				const struct policy *policy,
-				const uint8_t addr[16], const struct zone *zone)
+static const uint8_t *find_bound(const struct policy_index *index,
+				 const struct policy *policy,
+				 const uint8_t addr[16],
+				 const struct zone *zone)
 {
 	const uint8_t *secret = index->secret;
 
@@ -203,4 +211,19 @@ const uint8_t *index_find_bound(const struct policy_index *index,
 		}
 	}
 	return NULL;
+}
+
+void index_host_of(const struct policy_index *index,
+		   const struct policy *policy, const uint8_t addr[16],
+		   const struct zone *zone, uint8_t ret_host[16])
+{
+	const uint8_t *bound = find_bound(index, policy, addr, zone);
+	uint64_t word[2];
+
+	memcpy(word, bound != NULL ? bound : addr, sizeof(word));
+	if (bound == NULL && !address_is_v4(addr)) {
+		word[0] &= index->host_mask[0];
+		word[1] &= index->host_mask[1];
+	}
+	memcpy(ret_host, word, sizeof(word));
 }

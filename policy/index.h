@@ -17,10 +17,9 @@ void index_free(struct policy_index *index);
 
 bool index_is_inside(const struct policy_index *index, const uint8_t addr[16]);
 
-/* The address that stands for the host that `addr` is bound to, or NULL. */
-const uint8_t *index_find_bound(const struct policy_index *index,
-				const struct policy *policy,
-				const uint8_t addr[16],
-				const struct zone *zone);
+/* See policy_host_of. */
+void index_host_of(const struct policy_index *index,
+		   const struct policy *policy, const uint8_t addr[16],
+		   const struct zone *zone, uint8_t ret_host[16]);
 
 #endif

@@ -161,11 +161,11 @@ void policy_classify(const struct policy *policy, const struct flow_key *key,
 void policy_host_of(const struct policy *policy, const uint8_t addr[16],
 		    const struct zone *zone, uint8_t ret_host[16])
 {
-	const uint8_t *bound = NULL;
-
-	if (policy->index != NULL)
-		bound = index_find_bound(policy->index, policy, addr, zone);
-	memmove(ret_host, bound != NULL ? bound : addr, 16);
-	if (bound == NULL && !address_is_v4(addr))
+	if (policy->index != NULL) {
+		index_host_of(policy->index, policy, addr, zone, ret_host);
+		return;
+	}
+	memmove(ret_host, addr, 16);
+	if (!address_is_v4(addr))
 		address_mask(ret_host, policy->host_prefix6);
 }
