@@ -211,7 +211,7 @@ uint32_t nfqueue_socket_drop(void)
 
 uint32_t nfqueue_socket_requeue(uint16_t queue)
 {
-	return NF_QUEUE_NR(queue);
+	return NF_QUEUE_NR((uint32_t)queue);
 }
 
 static void put_verdict(struct nfqueue_socket *socket, const uint8_t *made,
