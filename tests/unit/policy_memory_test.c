@@ -19,7 +19,7 @@
  * The linker sends what our own files allocate through here; from the n-th on
  * there is no more.
  */
-static unsigned allowed = UINT32_MAX;
+static volatile unsigned allowed = UINT32_MAX;
 
 void *__real_malloc(size_t bytes);
 void *__real_calloc(size_t count, size_t bytes);
