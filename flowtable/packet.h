@@ -103,16 +103,18 @@ static inline enum packet_error packet_parse_at(struct packet_cursor *cursor,
 						struct packet_meta *meta)
 {
 	enum packet_error error = PACKET_OK;
-	uint32_t start_bytes;
+	uint64_t start_bytes;
 
 	if (ethertype != 0x0800 && ethertype != 0x86dd)
 		error = packet_parse_link(cursor, &ethertype, meta);
+	if (error == PACKET_OK)
+		error = packet_converge(cursor, meta);
 	if (error != PACKET_OK)
 		return error;
 	start_bytes = cursor->offset_bytes;
 	if (wire_bytes < cursor->end_bytes)
-		wire_bytes = cursor->end_bytes;
-	wire_bytes -= start_bytes;
+		wire_bytes = (uint32_t)cursor->end_bytes;
+	wire_bytes -= (uint32_t)start_bytes;
 	if (ethertype == 0x0800)
 		error = packet_parse_ipv4(cursor, wire_bytes, meta);
 	else if (ethertype == 0x86dd)
@@ -121,7 +123,7 @@ static inline enum packet_error packet_parse_at(struct packet_cursor *cursor,
 		error = packet_parse_arp(cursor, meta);
 	else
 		error = PACKET_NOT_IP;
-	meta->header_bytes = cursor->offset_bytes - start_bytes;
+	meta->header_bytes = (uint32_t)(cursor->offset_bytes - start_bytes);
 	return error;
 }
 

@@ -14,7 +14,8 @@
 #include "flowtable/packet_meta.h"
 #include "flowtable/packet_read.h"
 
-enum { PACKET_EXTENSIONS_MAX = 8 };
+/* As many as RFC 8200 section 4.1 has a place for, before the upper layer. */
+enum { PACKET_EXTENSIONS_MAX = 6 };
 
 enum packet_extension {
 	PACKET_EXT_HOP_BY_HOP = 0,
@@ -178,8 +179,10 @@ static inline enum packet_error packet_parse_l4(struct packet_cursor *cursor,
 						uint8_t hop_limit,
 						struct packet_meta *meta)
 {
-	if (meta->fragment == PACKET_LATER_FRAGMENT)
-		return PACKET_OK;
+	enum packet_error error = packet_converge(cursor, meta);
+
+	if (error != PACKET_OK || meta->fragment == PACKET_LATER_FRAGMENT)
+		return error;
 	if (meta->ends.proto == PACKET_PROTO_TCP)
 		return packet_parse_tcp(cursor, meta);
 	if (meta->ends.proto == PACKET_PROTO_UDP)

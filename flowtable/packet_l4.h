@@ -21,7 +21,11 @@ enum packet_proto {
 	PACKET_PROTO_SCTP = 132,
 };
 
-enum { PACKET_TCP_SYN = 0x02, PACKET_TCP_OPTIONS_MAX_BYTES = 40 };
+enum {
+	PACKET_TCP_SYN = 0x02,
+	PACKET_TCP_OPTIONS_MAX_BYTES = 40,
+	PACKET_TCP_OPTIONS_MAX = 10, /* looked at; the usual MSS is the first */
+};
 
 static inline void packet_take_ports(const uint8_t *at,
 				     struct packet_ends *ends)
@@ -33,10 +37,11 @@ static inline void packet_take_ports(const uint8_t *at,
 /* The MSS option (RFC 9293 3.2); 0: none, or options that make no sense. */
 static inline uint16_t packet_tcp_mss(const uint8_t *options, uint32_t bytes)
 {
-	uint32_t at = 0;
+	uint64_t at = 0; /* as wide as BPF's registers: bounds are kept */
 
-	for (uint32_t i = 0; i < PACKET_TCP_OPTIONS_MAX_BYTES; i++) {
-		if (at + 4 > bytes || options[at] == 0)
+	for (uint32_t i = 0; i < PACKET_TCP_OPTIONS_MAX; i++) {
+		if (at > PACKET_TCP_OPTIONS_MAX_BYTES - 4 || at + 4 > bytes ||
+		    options[at] == 0)
 			return 0;
 		if (options[at] == 1) {
 			at++;

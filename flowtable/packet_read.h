@@ -17,10 +17,11 @@
  * for two tags, PPPoE and IPv6 with options; more is nobody's friend. */
 enum { PACKET_HEADERS_MAX_BYTES = 512 };
 
+/* As wide as BPF's registers: its verifier loses the bounds of less. */
 struct packet_cursor {
 	const uint8_t *bytes;
-	uint32_t end_bytes;    /* nothing is read here or beyond */
-	uint32_t offset_bytes; /* the next header; never past the end */
+	uint64_t end_bytes;    /* nothing is read here or beyond */
+	uint64_t offset_bytes; /* the next header; never past the end */
 };
 
 static inline uint16_t packet_u16(const uint8_t *at)
@@ -36,7 +37,7 @@ static inline uint32_t packet_u32(const uint8_t *at)
 
 /* Are there `count` bytes from the cursor on? */
 static inline bool packet_has(const struct packet_cursor *cursor,
-			      uint32_t count_bytes)
+			      uint64_t count_bytes)
 {
 	return count_bytes <= cursor->end_bytes - cursor->offset_bytes;
 }
@@ -46,11 +47,39 @@ static inline const uint8_t *packet_at(const struct packet_cursor *cursor)
 	return cursor->bytes + cursor->offset_bytes;
 }
 
+/*
+ * BPF's verifier walks all the code that follows once for each offset that it
+ * can tell apart: past its limit, after some tags or extension headers.  What
+ * comes back from memory it knows nothing of, so it walks on once, for every
+ * offset up to the bound.  Elsewhere there is nothing to do.
+ */
+#ifdef __bpf__
+static inline enum packet_error packet_converge(struct packet_cursor *cursor,
+						struct packet_meta *meta)
+{
+	volatile uint32_t *kept_bytes = &meta->header_bytes;
+
+	*kept_bytes = (uint32_t)cursor->offset_bytes;
+	cursor->offset_bytes = *kept_bytes;
+	if (cursor->offset_bytes > PACKET_HEADERS_MAX_BYTES)
+		return PACKET_TOO_MANY_HEADERS;
+	return PACKET_OK;
+}
+#else
+static inline enum packet_error packet_converge(struct packet_cursor *cursor,
+						struct packet_meta *meta)
+{
+	(void)cursor;
+	(void)meta;
+	return PACKET_OK;
+}
+#endif
+
 /* Step over a header of at most 2 KiB, which must be there to its last byte. */
 static inline enum packet_error packet_skip(struct packet_cursor *cursor,
-					    uint32_t count_bytes)
+					    uint64_t count_bytes)
 {
-	uint32_t next_bytes;
+	uint64_t next_bytes;
 
 	if (!packet_has(cursor, count_bytes))
 		return PACKET_TRUNCATED;

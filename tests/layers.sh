@@ -38,9 +38,12 @@ libraries() {
 	libmnl/				shaper/io/nfqueue_socket.c
 	libmnl/				shaper/io/nft_batch.c
 	libmnl/				shaper/io/ifnames.c
+	libnftnl/			shaper/io/nft_flowtables.c
+	libmnl/				shaper/io/nft_flowtables.c
 	event2/				shaper/daemon/control.c
 	event2/				shaper/daemon/metrics.c
 	jansson.h			shaper/daemon/answers.c
+	jansson.h			shaper/ctl/reply.c
 	seccomp.h			shaper/daemon/confine.c
 	END
 }
@@ -52,7 +55,7 @@ stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h arpa/inet.h
 netinet/in.h uthash.h policy/yaml.c:yaml.h flowtable/flowtable.c:sys/mman.h"
 
 # Headers of the system itself; anything else in <> is an outside library.
-system_headers="arpa/ asm/ ctype.h dirent.h errno.h fcntl.h getopt.h grp.h
+system_headers="arpa/ asm/ ctype.h dirent.h errno.h fcntl.h getopt.h glob.h grp.h
 ifaddrs.h inttypes.h libgen.h limits.h linux/ locale.h math.h net/ netdb.h
 netinet/ poll.h pthread.h pwd.h sched.h semaphore.h setjmp.h signal.h spawn.h
 stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h

@@ -60,6 +60,16 @@ const struct packet_sample packet_samples[] = {
 			      "0101010101010101010101010101010101010101",
 	  .length_bytes = 80, .tcp_flags = 0x02,
 	  .ends = { .src_port = 40000, .dst_port = 80, .proto = 6 } },
+	{ "tcp4-syn-mss-tenth", OK4(56),
+	  .hex = V4("0038", "12344000", "06")
+		  TCP("9002") "01010101 01010101 01 020405b4 010101",
+	  .length_bytes = 56, .tcp_flags = 0x02, .mss = 1460,
+	  .ends = { .src_port = 40000, .dst_port = 80, .proto = 6 } },
+	{ "tcp4-syn-mss-eleventh", OK4(56),
+	  .hex = V4("0038", "12344000", "06")
+		  TCP("9002") "01010101 01010101 0101 020405b4 0101",
+	  .length_bytes = 56, .tcp_flags = 0x02,
+	  .ends = { .src_port = 40000, .dst_port = 80, .proto = 6 } },
 	{ "tcp4-syn-option-of-length-0", OK4(48),
 	  .hex = V4("0030", "12344000", "06") TCP("7002") "0800 0000 020405b4",
 	  .length_bytes = 48, .tcp_flags = 0x02,
@@ -274,10 +284,10 @@ const struct packet_sample packet_samples[] = {
 			    "1100 0000 00000007" UDP("003514e9", "0008"),
 	  .length_bytes = 104,
 	  .ends = { .src_port = 53, .dst_port = 5353, .proto = 17 } },
-	{ "udp6-eight-extensions", OK6(112),
-	  .hex = V6("0048", "3c") HBH("3c") HBH("3c") HBH("3c") HBH("3c") HBH(
-		  "3c") HBH("3c") HBH("3c") HBH("11") UDP("003514e9", "0008"),
-	  .length_bytes = 112,
+	{ "udp6-six-extensions", OK6(96),
+	  .hex = V6("0038", "3c") HBH("3c") HBH("3c") HBH("3c") HBH("3c")
+		  HBH("3c") HBH("11") UDP("003514e9", "0008"),
+	  .length_bytes = 96,
 	  .ends = { .src_port = 53, .dst_port = 5353, .proto = 17 } },
 	{ "ipv6-no-next-header", OK6(40), .hex = V6("0000", "3b") PAD8,
 	  .length_bytes = 40, .ends = { .proto = 59 } },
@@ -526,11 +536,10 @@ const struct packet_sample packet_samples[] = {
 	  .length_bytes = 28, .fragment = PACKET_FIRST_FRAGMENT,
 	  .fragment_id = 0x1234, .error = PACKET_TRUNCATED,
 	  .ends = { .proto = 6 } },
-	{ "ipv6-nine-extensions", .ethertype = 0x86dd, .addressed = true,
-	  .hex = V6("0050", "3c") HBH("3c") HBH("3c") HBH("3c") HBH("3c")
-		  HBH("3c") HBH("3c") HBH("3c") HBH("3c") HBH("11")
-			  UDP("003514e9", "0008"),
-	  .length_bytes = 120, .error = PACKET_TOO_MANY_HEADERS,
+	{ "ipv6-seven-extensions", .ethertype = 0x86dd, .addressed = true,
+	  .hex = V6("0040", "3c") HBH("3c") HBH("3c") HBH("3c") HBH("3c")
+		  HBH("3c") HBH("3c") HBH("11") UDP("003514e9", "0008"),
+	  .length_bytes = 104, .error = PACKET_TOO_MANY_HEADERS,
 	  .ends = { .proto = 60 } },
 	{ "ipv6-two-fragment-headers", .ethertype = 0x86dd, .addressed = true,
 	  .hex = V6("0018", "2c") "2c000000 00000007"
