@@ -228,16 +228,46 @@ static json_t *tables(const struct snapshot_totals *totals)
 			 used_of(totals->suspects, totals->suspects_max));
 }
 
+/* An IPv4 /n is 96 + n, mapped; what is shorter holds both families. */
+static bool guards_ipv4(const struct policy *policy)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	size_t i;
+
+	for (i = 0; i < policy->inside.count; i++)
+		if (policy->inside.list[i].length >= 96 &&
+		    memcmp(policy->inside.list[i].addr, mapped, 12) == 0)
+			return true;
+	return false;
+}
+
+static bool guards_ipv6(const struct policy *policy)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	size_t i;
+
+	for (i = 0; i < policy->inside.count; i++)
+		if (policy->inside.list[i].length < 96 ||
+		    memcmp(policy->inside.list[i].addr, mapped, 12) != 0)
+			return true;
+	return false;
+}
+
 static json_t *policy_of(const struct status *status, uint64_t now_ns)
 {
-	return json_pack("{s:o,s:o,s:o,s:o,s:o}", "path",
+	const struct policy *policy = status->policy;
+
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:b}", "path",
 			 text_of(status->policy_path), "loaded_s_ago",
 			 since(status->policy_loaded_ns, now_ns), "reloads",
 			 count_of(status->reloads), "reloads_refused",
 			 count_of(status->reloads_refused), "error",
 			 status->reload_error[0] == '\0'
 				 ? json_null()
-				 : text_of(status->reload_error));
+				 : text_of(status->reload_error),
+			 "bridged", (int)policy->nfqueue.bridge, "ipv4",
+			 (int)guards_ipv4(policy), "ipv6",
+			 (int)guards_ipv6(policy));
 }
 
 static json_t *status_body(const struct status *status, uint64_t now_ns)

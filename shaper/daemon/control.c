@@ -25,7 +25,7 @@
 struct client {
 	struct control *control;
 	struct bufferevent *bev; /* NULL: this place is free */
-	uint64_t token;		 /* of the request under way; 0: none */
+	uint64_t token;          /* of the request under way; 0: none */
 	uid_t uid;
 	pid_t pid;
 	bool ending; /* close when the answer is taken */

@@ -250,7 +250,7 @@ void explain_row(const struct toplist_row *row, bool shadow, uint64_t now_ns,
 	say_state(&sentence, state, shadow);
 	if (facts->over_since_ns != 0 && facts->over_since_ns <= now_ns &&
 	    state != EXPLAIN_QUIET) {
-		say(&sentence, ", since ");
+		say(&sentence, ", for ");
 		say_span(&sentence, now_ns - facts->over_since_ns);
 	}
 	say(&sentence, ": ");

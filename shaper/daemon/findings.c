@@ -7,9 +7,6 @@
 
 #include "shaper/daemon/status.h"
 
-/* More than this share of pairs in one direction is no accident. */
-enum { ONE_SIDED_PCT = 50 };
-
 const char *finding_weight_name(enum finding_weight weight)
 {
 	switch (weight) {
@@ -53,24 +50,23 @@ static unsigned long long number(uint64_t value)
 	return (unsigned long long)value;
 }
 
+/* The core decides that, and holds nothing then unless it is told to. */
 static void check_one_sided(const struct status *status,
 			    struct findings *findings)
 {
-	uint32_t pct = status->sums.totals.one_sided_pct;
-	struct finding *finding;
-
-	if (!status->sums.totals.one_sided && pct <= ONE_SIDED_PCT)
+	if (!status->sums.totals.one_sided)
 		return;
-	finding = findings_add(
-		findings, "one-sided", FINDING_PROBLEM,
-		"Of %u %% of the pairs seen lately only one "
-		"direction passes here%s.",
-		pct, status->sums.totals.one_sided ? ", so nothing is held" : "");
-	finding_remedy(finding,
-		       "Check that replies come back through this gateway: "
-		       "`ip route get` from outside, a second uplink, "
-		       "asymmetric VRRP or ECMP.  `force_one_sided: true` in "
-		       "the policy holds in spite of it.");
+	finding_remedy(findings_add(findings, "one-sided", FINDING_PROBLEM,
+				    "Only one direction of the traffic passes "
+				    "here: for %u %% of what went out lately "
+				    "nothing came back%s.",
+				    status->sums.totals.one_sided_pct,
+				    status->policy->force_one_sided
+					    ? ""
+					    : ", and nothing is held"),
+		       "Check that replies come back through this gateway: a "
+		       "second uplink, asymmetric VRRP or ECMP.  "
+		       "`force_one_sided: true` holds in spite of it.");
 }
 
 static void check_queues(const struct status *status, struct findings *findings)

@@ -22,8 +22,8 @@ struct part {
 	struct snapshot_cursor cursor;
 	struct toplist rows;
 	uint8_t host[16]; /* explain: stands for the guarded host asked for */
-	bool has_host;	  /* ... and is another address than that */
-	bool asks_host;	  /* the second pass, for `host` */
+	bool has_host;    /* ... and is another address than that */
+	bool asks_host;   /* the second pass, for `host` */
 	uint64_t released_pkts;
 	bool refused;
 	bool answered;

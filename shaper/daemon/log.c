@@ -20,7 +20,7 @@ static struct {
 	enum log_level level;
 	bool to_journal;
 	uint64_t now_ns;
-	uint64_t lost;	    /* since the start */
+	uint64_t lost;      /* since the start */
 	uint64_t lost_told; /* of these, told in a line */
 	struct log_limit *limits;
 } sink = {

@@ -20,7 +20,7 @@ struct words {
 
 static const char *const verb_names[REQUEST_VERBS] = {
 	[REQUEST_STATUS] = "status",   [REQUEST_STATS] = "stats",
-	[REQUEST_TOP] = "top",	       [REQUEST_EXPLAIN] = "explain",
+	[REQUEST_TOP] = "top",         [REQUEST_EXPLAIN] = "explain",
 	[REQUEST_RELEASE] = "release", [REQUEST_EXEMPT] = "exempt",
 	[REQUEST_RELOAD] = "reload",   [REQUEST_DOCTOR] = "doctor",
 };

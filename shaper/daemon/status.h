@@ -61,7 +61,8 @@ struct status {
 	uint64_t reloads, reloads_refused;
 	char reload_error[STATUS_TEXT_BYTES]; /* of the last; "": it was good */
 
-	bool state_refused;      /* the state file was damaged or not ours */
+	char method[16];    /* how packets reach us: as nftrules_method says */
+	bool state_refused; /* the state file was damaged or not ours */
 	uint64_t rules_restored; /* our table had gone and was put back */
 	struct status_engine engines[STATUS_ENGINES_MAX];
 	size_t engines_count;

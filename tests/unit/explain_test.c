@@ -53,8 +53,8 @@ static void test_s_is_a_binary_logarithm(void **state)
 		uint32_t out_pkts, in_pkts;
 		double s;
 	} rows[] = {
-		{ 0, 0, 0.0 },	       { 3, 0, 2.0 },	 { 4, 0, 2.3219 },
-		{ 7, 1, 2.0 },	       { 8, 1, 2.1699 }, { 0, 3, -2.0 },
+		{ 0, 0, 0.0 },         { 3, 0, 2.0 },    { 4, 0, 2.3219 },
+		{ 7, 1, 2.0 },         { 8, 1, 2.1699 }, { 0, 3, -2.0 },
 		{ 11468, 0, 13.4855 },
 	};
 	size_t i;
@@ -99,7 +99,7 @@ static void test_replies_needed_are_the_least_that_suffice(void **state)
 	}
 }
 
-static void test_a_held_pair_says_why_since_when_and_what_frees_it(void **state)
+static void test_a_held_pair_says_why_how_long_and_what_frees_it(void **state)
 {
 	struct toplist_row entry = flood(FLOW_SCOPE_PAIR);
 	char sentence[EXPLAIN_SENTENCE_BYTES];
@@ -108,7 +108,7 @@ static void test_a_held_pair_says_why_since_when_and_what_frees_it(void **state)
 	explain_row(&entry, false, 20 * NS_PER_S, sentence);
 	assert_string_equal(
 		sentence,
-		"10.20.0.7 to 192.0.2.7 (pair, lan0) is held, since 12 s: in "
+		"10.20.0.7 to 192.0.2.7 (pair, lan0) is held, for 12 s: in "
 		"the last 1 s it offered 11468 packets, 12 were let out and 0 "
 		"came back (S 13.49 offered, 3.70 let out, threshold 2.00); "
 		"64 wait; the next may leave in 510 ms (delay 9 in a row, "
@@ -147,7 +147,7 @@ static void test_every_state_has_its_sentence(void **state)
 	entry.row.enforced = true;
 	entry.row.held_pkts = 0;
 	explain_row(&entry, false, 20 * NS_PER_S, sentence);
-	assert_non_null(strstr(sentence, "is over the threshold, since 12 s"));
+	assert_non_null(strstr(sentence, "is over the threshold, for 12 s"));
 	entry.row.exempt = true;
 	explain_row(&entry, false, 20 * NS_PER_S, sentence);
 	assert_non_null(strstr(sentence, "is exempt and never held"));
@@ -233,7 +233,7 @@ int main(void)
 #define T(name) cmocka_unit_test(name)
 		T(test_s_is_a_binary_logarithm),
 		T(test_replies_needed_are_the_least_that_suffice),
-		T(test_a_held_pair_says_why_since_when_and_what_frees_it),
+		T(test_a_held_pair_says_why_how_long_and_what_frees_it),
 		T(test_each_scope_names_its_peer),
 		T(test_every_state_has_its_sentence),
 		T(test_the_longest_sentence_is_cut_not_overrun),

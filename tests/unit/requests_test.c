@@ -29,7 +29,7 @@ static void test_plain_requests_are_one_word(void **state)
 	} rows[] = {
 		{ "status", REQUEST_STATUS }, { "stats", REQUEST_STATS },
 		{ "reload", REQUEST_RELOAD }, { "doctor", REQUEST_DOCTOR },
-		{ "top", REQUEST_TOP },	      { "  status  ", REQUEST_STATUS },
+		{ "top", REQUEST_TOP },       { "  status  ", REQUEST_STATUS },
 	};
 	struct request request;
 	size_t i;

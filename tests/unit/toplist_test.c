@@ -28,7 +28,7 @@ static struct snapshot_row row_of(uint32_t offered, uint32_t heard,
 
 static void test_the_order_follows_what_was_asked_for(void **state)
 {
-	struct snapshot_row few = row_of(9, 0, 3, 1);	    /* S 3.3 */
+	struct snapshot_row few = row_of(9, 0, 3, 1);       /* S 3.3 */
 	struct snapshot_row many = row_of(1000, 999, 0, 2); /* S 0.0 */
 
 	(void)state;
