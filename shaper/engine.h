@@ -109,6 +109,14 @@ void engine_set_policy(struct engine *engine, const struct policy *policy);
 /* Let rules and exemptions decide what this key is. */
 void engine_classify(const struct engine *engine, struct flow_entry *entry);
 
+/* What it is may have changed since it was last seen. */
+static inline void engine_refresh(const struct engine *engine,
+				  struct flow_entry *entry)
+{
+	if (entry->generation != engine->generation)
+		engine_classify(engine, entry);
+}
+
 /* Rules and exemptions apply anew to every key, as it is next seen. */
 void engine_reclassify(struct engine *engine);
 

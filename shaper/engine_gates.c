@@ -56,14 +56,17 @@ void engine_absolve(struct engine *engine, uint32_t id, uint64_t now_ns)
 {
 	struct suspect *suspect = suspects_get(&engine->suspects, id);
 	struct flow_entry *entry = engine_entry_of(engine, suspect);
-	const struct engine_params *params = engine_params(engine, entry);
+	const struct engine_params *params;
 	uint32_t sent, heard;
 
-	if (suspect_waits(suspect) || suspect->aside_pkts ||
+	engine_refresh(engine, entry);
+	params = engine_params(engine, entry);
+	if (suspect_waits(suspect) || suspect->aside_pkts || suspect->stirs ||
 	    suspect->refused_until_ns > now_ns)
 		return;
 	engine_sums(engine, entry, now_ns, &sent, &heard);
-	if (asym_exceeds(sent, heard, params->far_q16))
+	/* (0, 0) is far, even from a threshold below 1 */
+	if (sent > 0 && asym_exceeds(sent, heard, params->far_q16))
 		return;
 	note_over(engine, suspect, false, now_ns);
 	window_shrink(entry, &suspect->window, params->gate.window_ns);

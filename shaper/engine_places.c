@@ -74,8 +74,7 @@ static void adopt(struct engine *engine, struct flow_entry *entry)
 static inline void use(struct engine *engine, struct flow_entry *entry,
 		       enum flow_direction direction)
 {
-	if (entry->generation != engine->generation)
-		engine_classify(engine, entry);
+	engine_refresh(engine, entry);
 	if (direction == FLOW_OUT && (entry->flags & FLOW_ENTRY_OUTSIDE))
 		adopt(engine, entry);
 }
@@ -106,17 +105,34 @@ static struct flow_entry *place_host(struct engine *engine,
 	return flowtable_entry(hosts, ENGINE_HOST_SHARED);
 }
 
-/* While packets without a place wait in a wider key, no place is made below
- * it: a flow that finds one would overtake itself. */
+/* While packets that may be of a key without a place wait in a wider key, or
+ * are on their way there, it gets none: it would overtake itself. */
 static bool rests_there(const struct engine *engine,
 			const struct flow_entry *entry,
 			enum flow_scope narrower)
 {
 	unsigned int narrower_enforced = engine->policy->enforce &
 					 ((2u << narrower) - 1);
+	const struct suspect *suspect;
 
-	return narrower_enforced && entry->suspect &&
-	       suspects_get(&engine->suspects, entry->suspect)->first;
+	if (!narrower_enforced)
+		return false;
+	if (entry->key.scope == FLOW_SCOPE_PAIR && entry->parked)
+		return true;
+	if (!entry->suspect)
+		return false;
+	suspect = suspects_get(&engine->suspects, entry->suspect);
+	return suspect->first || suspect->aside_pkts;
+}
+
+/* A flow of a known pair: what waits at the host is counted there (parked),
+ * what is on its way to the host is not yet. */
+static bool comes_there(const struct engine *engine,
+			const struct flow_entry *host)
+{
+	return engine->policy->enforce & 1u << FLOW_SCOPE_FLOW &&
+	       host->suspect &&
+	       suspects_get(&engine->suspects, host->suspect)->aside_pkts;
 }
 
 static struct flow_entry *make_below(struct engine *engine,
@@ -190,7 +206,7 @@ void engine_place(struct engine *engine, const struct flow_key *key,
 	}
 	place_pair(engine, key, direction, now_ns, &place);
 	if (place.pair && !rests_there(engine, place.pair, FLOW_SCOPE_FLOW) &&
-	    !rests_there(engine, place.host, FLOW_SCOPE_FLOW) &&
+	    !comes_there(engine, place.host) &&
 	    may_make(engine, FLOW_SCOPE_FLOW, place.host_slot, direction,
 		     now_ns))
 		place.flow = make_below(engine, place.pair, place.host_slot,
@@ -229,6 +245,7 @@ bool engine_place_of_key(struct engine *engine, const struct flow_key *key,
 static bool owes_nothing(struct engine *engine, struct flow_entry *entry,
 			 uint32_t slot, uint64_t now_ns)
 {
+	engine_refresh(engine, entry);
 	if (entry->suspect)
 		engine_absolve(engine, entry->suspect, now_ns);
 	if (entry->suspect || entry->flags & FLOW_ENTRY_ASIDE || entry->parked)

@@ -238,59 +238,6 @@ void pump_settle(struct pump *pump)
 
 /* ------ out */
 
-static bool has_queue(const struct pump *pump, const struct flow_entry *entry,
-		      bool with_aside)
-{
-	const struct suspect *suspect;
-
-	if (!entry->suspect)
-		return false;
-	suspect = suspects_get(&pump->engine.suspects, entry->suspect);
-	return suspect->first || (with_aside && suspect->aside_pkts);
-}
-
-/* Do packets wait that this one must not overtake? */
-static bool must_follow(const struct pump *pump,
-			const struct engine_place *place, bool with_aside)
-{
-	const struct engine *engine = &pump->engine;
-	struct flow_entry *entries[] = { place->flow, place->pair,
-					 place->host };
-	bool placed = true;
-
-	if (place->flow &&
-	    (place->flow->parked ||
-	     (with_aside && place->flow->flags & FLOW_ENTRY_ASIDE)))
-		return true;
-	for (int scope = 0; scope < FLOW_SCOPES; scope++) {
-		if (!(engine->policy->enforce >> scope & 1) &&
-		    (placed || scope != FLOW_SCOPE_HOST))
-			continue;
-		if (!entries[scope]) {
-			placed = false;
-			continue;
-		}
-		if (entries[scope]->flags & FLOW_ENTRY_EXEMPT)
-			continue;
-		if (has_queue(pump, entries[scope], with_aside))
-			return true;
-		if (placed)
-			return false;
-	}
-	return false;
-}
-
-static bool is_exempt(const struct pump *pump, const struct engine_place *place,
-		      const struct flow_key *key)
-{
-	struct flow_entry probe = { .key = *key };
-
-	if (place->flow)
-		return place->flow->flags & FLOW_ENTRY_EXEMPT;
-	engine_classify(&pump->engine, &probe);
-	return probe.flags & FLOW_ENTRY_EXEMPT;
-}
-
 static void note_offered(struct pump *pump, const struct engine_place *place,
 			 uint32_t wire_pkts)
 {
@@ -330,9 +277,8 @@ static enum pump_verdict make_wait(struct pump *pump,
 	struct suspect *rest = suspects_get(&pump->engine.suspects, id);
 
 	if (!pump_holds(pump)) {
-		if (pump_enqueue(pump, place, id, key, packet, wire_pkts,
-				 TOKEN_GHOST) == PUMP_WAIT)
-			pump_stir(pump, id);
+		pump_enqueue(pump, place, id, key, packet, wire_pkts,
+			     TOKEN_GHOST);
 		note_offered(pump, place, wire_pkts);
 		return PUMP_PASS;
 	}
@@ -392,14 +338,14 @@ static enum pump_verdict offer_out(struct pump *pump,
 		     &place);
 	wire_pkts = wire_pkts_of(pump, packet, &place, FLOW_OUT);
 	*ret_wire_pkts = wire_pkts;
-	follows = must_follow(pump, &place, true);
+	follows = pump_follows(pump, &place, true);
 	if (place.flow && packet->meta.ends.proto == PROTO_TCP)
 		watch_handshake(pump, &packet->meta, place.flow);
 	if (wire_pkts == 0)
 		return split(pump, &place);
 	if (!packet->super_packet)
 		learn_segment(packet, &place, FLOW_OUT);
-	if (is_exempt(pump, &place, key) && !follows) {
+	if (pump_is_exempt(pump, &place, key) && !follows) {
 		pass_exempt(pump, &place, wire_pkts, FLOW_OUT);
 		return PUMP_PASS;
 	}
@@ -433,7 +379,7 @@ static enum pump_verdict offer_in(struct pump *pump,
 	if (wire_pkts == 0)
 		wire_pkts = 1;
 	pump->engine.stats.counter[STATS_in_pkts] += wire_pkts;
-	if (is_exempt(pump, &place, key))
+	if (pump_is_exempt(pump, &place, key))
 		pass_exempt(pump, &place, wire_pkts, FLOW_IN);
 	else
 		pump_heard(pump, &place, wire_pkts);
@@ -628,8 +574,8 @@ static enum pump_verdict hold_out(struct pump *pump, struct pump_packet *packet,
 	engine_place(&pump->engine, &found->key, found->hash, FLOWTABLE_NONE,
 		     FLOW_OUT, pump->now_ns, &place);
 	learn_segment(packet, &place, FLOW_OUT);
-	follows = must_follow(pump, &place, false);
-	if (is_exempt(pump, &place, &found->key) && !follows) {
+	follows = pump_follows(pump, &place, false);
+	if (pump_is_exempt(pump, &place, &found->key) && !follows) {
 		pass_exempt(pump, &place, 1, FLOW_OUT);
 		return PUMP_PASS;
 	}
@@ -641,12 +587,7 @@ static enum pump_verdict hold_out(struct pump *pump, struct pump_packet *packet,
 	if (found->onward && packet->shard == PUMP_HERE)
 		flags = TOKEN_ONWARD;
 	rest = pump_rest(pump, &place);
-	if (pump_enqueue(pump, &place, rest, &found->key, packet, 1, flags) !=
-	    PUMP_WAIT)
-		return PUMP_DROP;
-	if (!follows)
-		pump_stir(pump, rest);
-	return PUMP_WAIT;
+	return pump_enqueue(pump, &place, rest, &found->key, packet, 1, flags);
 }
 
 void pump_hold(struct pump *pump, struct pump_packet *packets, size_t count,

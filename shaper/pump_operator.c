@@ -10,24 +10,6 @@ static struct suspect *suspect_of(const struct pump *pump, uint32_t id)
 	return suspects_get(&pump->engine.suspects, id);
 }
 
-/* The suspect ids in use are 1..fresh-1 and those of the hosts. */
-static uint32_t next_id(const struct pump *pump, uint32_t id)
-{
-	const struct suspects *suspects = &pump->engine.suspects;
-
-	if (++id < suspects->fresh || id > suspects->lent_max)
-		return id;
-	return suspects->lent_max + 1;
-}
-
-static bool is_last(const struct pump *pump, uint32_t id)
-{
-	const struct suspects *suspects = &pump->engine.suspects;
-
-	return id >
-	       suspects->lent_max + pump->engine.tables[FLOW_SCOPE_HOST].fresh;
-}
-
 static bool is_about(const struct flow_key *key, const uint8_t address[16])
 {
 	return memcmp(key->inside, address, 16) == 0 ||
@@ -37,38 +19,61 @@ static bool is_about(const struct flow_key *key, const uint8_t address[16])
 
 /* Windows are emptied: S starts anew, so that what comes next is not held on
  * account of what was forgiven. */
-static void forgive(struct pump *pump, uint32_t id)
+static void forgive(struct pump *pump, uint32_t id, const uint8_t address[16])
 {
 	struct suspect *suspect = suspect_of(pump, id);
 
+	if (!is_about(&engine_entry_of(&pump->engine, suspect)->key, address))
+		return;
 	suspect->gate = (struct gate){ 0 };
 	memset(&suspect->window, 0, sizeof(suspect->window));
-	pump_stir(pump, id);
+	pump_stir_later(pump, id);
+}
+
+/* Also from FIFOs of wider keys.  Returns how many packets. */
+static size_t release_from(struct pump *pump, uint32_t id,
+			   const uint8_t address[16])
+{
+	struct suspect *fifo = suspect_of(pump, id);
+	uint32_t next = fifo->first;
+	size_t released = 0;
+
+	while (next) {
+		uint32_t at = next;
+		struct token *token = tokens_get(&pump->tokens, at);
+
+		next = token->next;
+		if (!is_about(&token->key, address))
+			continue;
+		released += token->wire_pkts;
+		pump_expel(pump, id, at, PUMP_PASS);
+		if (fifo->first)
+			pump_stir_later(pump, id);
+	}
+	return released;
 }
 
 size_t pump_release_address(struct pump *pump, const uint8_t address[16],
 			    uint64_t now_ns)
 {
+	const struct suspects *suspects = &pump->engine.suspects;
+	const struct flowtable *hosts = &pump->engine.tables[FLOW_SCOPE_HOST];
 	size_t released = 0;
 
 	pump_advance(pump, now_ns);
-	for (uint32_t id = next_id(pump, 0); !is_last(pump, id);
-	     id = next_id(pump, id)) {
-		struct suspect *suspect = suspect_of(pump, id);
-
-		if (suspect->scope == FLOW_SCOPES || suspect->slot == 0)
+	for (uint32_t id = 1; id < suspects->fresh; id++) {
+		if (suspect_of(pump, id)->scope == FLOW_SCOPES)
 			continue;
-		if (!is_about(&engine_entry_of(&pump->engine, suspect)->key,
-			      address))
-			continue;
-		while (suspect->first) {
-			struct token *token =
-				tokens_get(&pump->tokens, suspect->first);
+		released += release_from(pump, id, address);
+		forgive(pump, id, address);
+	}
+	for (uint32_t slot = 0; slot < hosts->fresh; slot++) {
+		uint32_t id = flowtable_entry(hosts, slot)->suspect;
 
-			released += token->wire_pkts;
-			pump_expel(pump, id, suspect->first, PUMP_PASS);
-		}
-		forgive(pump, id);
+		if (!flowtable_in_use(hosts, slot) || !id)
+			continue;
+		released += release_from(pump, id, address);
+		forgive(pump, id, address);
 	}
 	pump_tell(pump);
 	return released;
@@ -103,44 +108,34 @@ bool pump_exempt_address(struct pump *pump, const uint8_t address[16],
 		next->until_ns = until_ns;
 		pump_release_address(pump, address, now_ns);
 		if (pump->upkeep_ns == NS_NEVER)
-			pump->upkeep_ns = now_ns + PUMP_UPKEEP_NS;
+			pump->upkeep_ns = pump->now_ns + PUMP_UPKEEP_NS;
 	}
 	engine_reclassify(engine);
+	pump_rehome(pump);
 	return true;
 }
 
 void pump_set_policy(struct pump *pump, const struct policy *policy,
 		     uint64_t now_ns)
 {
-	bool held = pump_holds(pump);
-
 	pump_advance(pump, now_ns);
 	engine_set_policy(&pump->engine, policy);
-	if (held && !pump_holds(pump))
-		pump_drain(pump, PUMP_PASS, now_ns);
-	else
-		pump_stir_all(pump);
-	pump_tell(pump);
+	pump_rehome(pump);
 }
 
 void pump_drain(struct pump *pump, enum pump_verdict verdict, uint64_t now_ns)
 {
 	uint64_t *dropped = &pump->engine.stats.counter[STATS_dropped_drain];
+	uint32_t host;
 
 	pump_advance(pump, now_ns);
-	for (uint32_t id = next_id(pump, 0); !is_last(pump, id);
-	     id = next_id(pump, id)) {
-		struct suspect *suspect = suspect_of(pump, id);
+	while ((host = lengths_longest(&pump->busiest)) != UINT32_MAX) {
+		uint32_t id = lengths_longest(&pump->engine.hosts[host].fifos);
+		uint32_t token = suspect_of(pump, id)->first;
 
-		if (suspect->scope == FLOW_SCOPES)
-			continue;
-		while (suspect->first) {
-			if (verdict == PUMP_DROP)
-				*dropped += tokens_get(&pump->tokens,
-						       suspect->first)
-						    ->wire_pkts;
-			pump_expel(pump, id, suspect->first, verdict);
-		}
+		if (verdict == PUMP_DROP)
+			*dropped += tokens_get(&pump->tokens, token)->wire_pkts;
+		pump_expel(pump, id, token, verdict);
 	}
 	pump_tell(pump);
 }

@@ -6,8 +6,9 @@
  * The inside of a pump, for the pump_*.c files and snapshot.c only.
  *
  * A packet waits once: its token rests in the FIFO of its narrowest enforced
- * key that has a gate.  Wider gates that block the head of a FIFO keep that
- * FIFO in a ring, and let one packet of each go in turn.
+ * key that has a gate (pump_rest.c).  A FIFO stands in line at the narrowest
+ * wider gate that blocks its head, and one packet of each in line goes in turn
+ * (pump_wait.c).
  */
 
 #include "shaper/deadlines.h"
@@ -57,6 +58,7 @@ struct pump {
 	struct lengths_link *host_links;
 	uint32_t held_pkts;
 	uint64_t held_bytes;
+	uint32_t stir_first, stir_last; /* suspects; never left so */
 	uint32_t leaving_first, leaving_last;
 	uint32_t untold; /* first leaving token not yet heard of onward */
 	struct pump_mark marks[PUMP_ASIDE_MAX];
@@ -74,6 +76,7 @@ struct pump_asked {
 	struct flow_entry *entry[FLOW_SCOPES];
 	enum engine_answer answer[FLOW_SCOPES];
 	unsigned int count;
+	bool by_host; /* in the place of a key that has none, or no gate */
 };
 
 /* We see only one direction: what is not heard was answered all the same. */
@@ -91,18 +94,53 @@ static inline bool pump_holds(const struct pump *pump)
 	       (policy->force_one_sided || !pump_is_one_sided(pump));
 }
 
-/* --- pump_wait.c: what rests, and how it leaves */
+/* --- pump_wait.c: for whom it waits, and how it leaves */
 
 /* Ask every enforced key of a packet; all are asked even if one is closed. */
 bool pump_ask(struct pump *pump, const struct engine_place *place,
 	      uint32_t wire_pkts, struct pump_asked *ret_asked);
 
-/* A packet leaves whose keys were asked: what they owed is given up. */
+/* A packet leaves whose keys were asked: what they owed is given up.  Without
+ * `asked` it only counts. */
 void pump_sent(struct pump *pump, const struct engine_place *place,
 	       const struct pump_asked *asked, uint32_t wire_pkts);
 
-/* Where a packet of this place would rest.  Never 0. */
+/* Something changed at this gate or in its FIFO: let out what may leave. */
+void pump_stir(struct pump *pump, uint32_t id);
+
+/* The same, once what is under way is done; pump_tell sees to it. */
+void pump_stir_later(struct pump *pump, uint32_t id);
+
+/* The FIFO is empty: it waits for no gate any more. */
+void pump_wait_ends(struct pump *pump, uint32_t id);
+
+/* The same, but its packets come back: nothing lapses until they have. */
+void pump_wait_elsewhere(struct pump *pump, uint32_t id);
+
+/* All keys that count this token, which is in `fifo`. */
+void pump_place_of_token(const struct pump *pump, const struct suspect *fifo,
+			 const struct token *token,
+			 struct engine_place *ret_place);
+
+/* Packets came in for these keys. */
+void pump_heard(struct pump *pump, const struct engine_place *place,
+		uint32_t wire_pkts);
+
+/* Stir what is to be stirred and tell guarded destinations of what left; to be
+ * called last. */
+void pump_tell(struct pump *pump);
+
+/* --- pump_rest.c: where a packet rests */
+
+/* The suspect in whose FIFO it belongs.  Never 0. */
 uint32_t pump_rest(struct pump *pump, const struct engine_place *place);
+
+/* Do packets of its flow wait, or are on their way to (`with_aside`)? */
+bool pump_follows(const struct pump *pump, const struct engine_place *place,
+		  bool with_aside);
+
+bool pump_is_exempt(const struct pump *pump, const struct engine_place *place,
+		    const struct flow_key *key);
 
 /* A token of `packet` into the FIFO of suspect `rest`.  PUMP_WAIT, or what the
  * bounds say instead. */
@@ -112,25 +150,25 @@ enum pump_verdict pump_enqueue(struct pump *pump,
 			       const struct pump_packet *packet,
 			       uint32_t wire_pkts, uint8_t flags);
 
-/* Something changed at this gate: let out what may leave. */
-void pump_stir(struct pump *pump, uint32_t id);
-
-/* Packets came in for these keys. */
-void pump_heard(struct pump *pump, const struct engine_place *place,
-		uint32_t wire_pkts);
-
-/* Tell guarded destinations of what left; to be called last. */
-void pump_tell(struct pump *pump);
-
-/* Take the first (or last) token of a FIFO away and let it leave. */
+/* Take a token out of its FIFO and let it leave.  Whoever takes the first one
+ * has the next one stirred. */
 void pump_expel(struct pump *pump, uint32_t id, uint32_t token,
 		enum pump_verdict verdict);
 
-/* Everything that waits asks again: rules or mode have changed. */
-void pump_stir_all(struct pump *pump);
+/* So many more (or fewer) rest in this FIFO. */
+void pump_account(struct pump *pump, uint32_t id, int32_t pkts, int64_t bytes);
 
 /* Is the key's FIFO as long as one key's may be? */
 bool pump_key_is_full(const struct pump *pump, const struct suspect *rest);
+
+/* The entry of this scope that a flow belongs to; NULL: it has no place. */
+struct flow_entry *pump_entry_of(const struct pump *pump,
+				 const struct flow_key *flow,
+				 enum flow_scope scope);
+
+/* Rules, mode or exemptions have changed: all that rests finds its place
+ * anew, or leaves. */
+void pump_rehome(struct pump *pump);
 
 /* --- pump_refuse.c */
 

@@ -81,8 +81,8 @@ static void judge_sides(struct pump *pump)
 	sides->out_pkts = counter[STATS_out_pkts];
 	sides->in_pkts = counter[STATS_in_pkts];
 	sides->until_ns = pump->now_ns + SIDES_PERIOD_NS;
-	if (held && !pump_holds(pump))
-		pump_stir_all(pump);
+	if (held != pump_holds(pump))
+		pump_rehome(pump);
 }
 
 void pump_upkeep(struct pump *pump)

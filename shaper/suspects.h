@@ -32,12 +32,15 @@ struct suspect { /* zeroed when it is lent */
 	uint32_t held_pkts;   /* wire packets in it */
 	uint32_t aside_pkts;  /* on their way into it */
 
-	uint32_t turn;    /* whose turn it is of those below; 0: nobody */
-	uint32_t waiting; /* how many below wait for this gate */
+	uint32_t turn;    /* of those in line here, whose it is; 0: nobody */
+	uint32_t waiting; /* FIFOs below that wait for this gate */
 	struct {
-		uint32_t of; /* the gate waited for; 0: in no ring */
-		uint32_t next, prev;
+		uint32_t of;         /* the gate waited for; 0: none */
+		uint32_t next, prev; /* in its line; 0: not in line, since
+				      * another gate is to open first */
 	} ring[SUSPECT_RINGS];
+	uint32_t stirs_next; /* in the list of those to stir */
+	bool stirs;
 
 	struct window window;
 };

@@ -18,6 +18,7 @@ enum token_flag {
 	TOKEN_PARKED =
 		2, /* its flow has a place, but it rests in a wider key */
 	TOKEN_ONWARD = 4, /* its destination is guarded, by this engine too */
+	TOKEN_PAIR_PARKED = 8, /* the same of its pair */
 };
 
 struct token {
