@@ -168,7 +168,7 @@ const struct packet_sample packet_samples[] = {
 	  .quoted = { .src_port = 2905, .dst_port = 2906, .proto = 132 } },
 	{ "icmp4-parameter-quotes-later-fragment", OK4(28),
 	  .hex = V4("0038", "12340000", "01") ICMP("0c00", "00000000")
-		  V4("0054", "12340003", "11") PAD8,
+		  V4("0054", "12340001", "11") "003514e9 00080000",
 	  .length_bytes = 56, .kind = PACKET_ICMP_ERROR, .ends = { .proto = 1 },
 	  .quoted = { .proto = 17 } },
 	{ "icmp4-error-quotes-too-little-of-udp", OK4(28),
