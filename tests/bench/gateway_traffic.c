@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Traffic for the gateway benchmark, one process for both of its sides.
+ *
+ *	gateway_traffic talk IN OUT SECONDS BYTES PAIRS
+ *	gateway_traffic flood IN SECONDS BYTES
+ *	gateway_traffic probe IN OUT SECONDS
+ *
+ * IN and OUT are network namespaces (paths).  `talk` sends a batch from the
+ * guarded side and then its answers from the other side, so that what it sends
+ * is a conversation; `flood` sends what nobody answers; `probe` times an echo.
+ * Prints one line of JSON.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	BATCH = 64,
+	PORT = 9,
+	ECHO_PORT = 7,
+	INSIDE_HOSTS = 64,
+	BYTES_MAX = 65000,
+	PROBES_MAX = 200000,
+	PROBE_NS = 1000000,
+};
+
+/* 10.20.1.x behind the gateway, 10.96.x.x and up outside, a flood's 10.98. */
+static const uint32_t inside_base = 0x0a140100;
+static const uint32_t outside_base = 0x0a600000;
+static const uint32_t flooded = 0x0a620001;
+static const uint32_t flooder = 0x0a140200;
+static const uint32_t echo_address = 0x0a600001;
+static const uint32_t prober = 0x0a140300;
+
+static _Noreturn void fail(const char *what)
+{
+	fprintf(stderr, "gateway_traffic: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void enter(const char *namespace_path)
+{
+	int fd = open(namespace_path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
+		fail(namespace_path);
+	close(fd);
+}
+
+static struct sockaddr_in address_of(uint32_t address, uint16_t port)
+{
+	return (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(address),
+		.sin_port = htons(port),
+	};
+}
+
+/* What it receives is left to rot: the buffer is as small as it can be. */
+static int open_socket(uint16_t port)
+{
+	struct sockaddr_in any = address_of(INADDR_ANY, port);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int small = 1, large = 8 << 20, on = 1;
+
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &large, sizeof(large)) <
+		    0 ||
+	    setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) < 0 ||
+	    bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0)
+		fail("socket");
+	return fd;
+}
+
+/* ------ a batch of datagrams, each with a source of its own */
+
+enum { FROM_BYTES = CMSG_SPACE(sizeof(struct in_pktinfo)) };
+
+struct lot {
+	struct mmsghdr headers[BATCH];
+	struct sockaddr_in to[BATCH];
+	_Alignas(struct cmsghdr) uint8_t from[BATCH][FROM_BYTES];
+	struct iovec part;
+};
+
+static void lot_init(struct lot *lot, size_t bytes)
+{
+	static char payload[BYTES_MAX];
+
+	memset(lot, 0, sizeof(*lot));
+	lot->part.iov_base = payload;
+	lot->part.iov_len = bytes;
+	for (size_t i = 0; i < BATCH; i++) {
+		struct msghdr *header = &lot->headers[i].msg_hdr;
+
+		const struct cmsghdr from = {
+			.cmsg_level = IPPROTO_IP,
+			.cmsg_type = IP_PKTINFO,
+			.cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo)),
+		};
+
+		memcpy(lot->from[i], &from, sizeof(from));
+		header->msg_name = &lot->to[i];
+		header->msg_namelen = sizeof(lot->to[i]);
+		header->msg_iov = &lot->part;
+		header->msg_iovlen = 1;
+		header->msg_control = lot->from[i];
+		header->msg_controllen = sizeof(lot->from[i]);
+	}
+}
+
+static void lot_set(struct lot *lot, size_t at, uint32_t from, uint32_t to)
+{
+	const struct in_pktinfo info = { .ipi_spec_dst.s_addr = htonl(from) };
+
+	memcpy(lot->from[at] + CMSG_LEN(0), &info, sizeof(info));
+	lot->to[at] = address_of(to, PORT);
+}
+
+static uint64_t lot_send(struct lot *lot, int fd)
+{
+	int sent = sendmmsg(fd, lot->headers, BATCH, 0);
+
+	if (sent < 0 && errno != ENOBUFS)
+		fail("sendmmsg");
+	return sent < 0 ? 0 : (uint64_t)sent;
+}
+
+/* ------ talk */
+
+/* Packets received by all interfaces of this namespace but lo. */
+static uint64_t received_pkts(void)
+{
+	FILE *file = fopen("/proc/thread-self/net/dev", "re");
+	unsigned long long pkts;
+	uint64_t sum = 0;
+	char line[512], name[64];
+
+	if (file == NULL)
+		fail("/proc/thread-self/net/dev");
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line, " %63[^:]: %*u %llu", name, &pkts) == 2 &&
+		    strcmp(name, "lo") != 0)
+			sum += pkts;
+	fclose(file);
+	return sum;
+}
+
+static void pair_of(uint32_t pair, uint32_t *inside, uint32_t *outside)
+{
+	*inside = inside_base + pair % INSIDE_HOSTS;
+	*outside = outside_base + 2 + pair;
+}
+
+static int talk(const char *in, const char *out, double seconds, size_t bytes,
+		uint32_t pairs)
+{
+	static struct lot outs, ins;
+	uint64_t sent = 0, begin, end, got_in, got_out;
+	uint32_t inside, outside, pair = 0;
+	int in_fd, out_fd;
+
+	lot_init(&outs, bytes);
+	lot_init(&ins, bytes);
+	enter(out);
+	out_fd = open_socket(PORT);
+	got_out = received_pkts();
+	enter(in);
+	in_fd = open_socket(PORT);
+	got_in = received_pkts();
+	begin = now_ns();
+	do {
+		for (size_t i = 0; i < BATCH; i++) {
+			pair_of(pair++ % pairs, &inside, &outside);
+			lot_set(&outs, i, inside, outside);
+			lot_set(&ins, i, outside, inside);
+		}
+		sent += lot_send(&outs, in_fd);
+		sent += lot_send(&ins, out_fd);
+		end = now_ns();
+	} while ((double)(end - begin) < seconds * 1e9);
+	usleep(50000);
+	got_in = received_pkts() - got_in;
+	enter(out);
+	got_out = received_pkts() - got_out;
+	printf("{\"sent\": %llu, \"got\": %llu, \"seconds\": %.6f}\n",
+	       (unsigned long long)sent, (unsigned long long)(got_in + got_out),
+	       (double)(end - begin) / 1e9);
+	return 0;
+}
+
+/* ------ flood */
+
+static uint64_t flood(const char *in, double seconds, size_t bytes)
+{
+	static struct lot lot;
+	uint64_t sent = 0, begin;
+	int fd;
+
+	enter(in);
+	fd = open_socket(PORT);
+	lot_init(&lot, bytes);
+	for (size_t i = 0; i < BATCH; i++)
+		lot_set(&lot, i, flooder, flooded);
+	begin = now_ns();
+	do {
+		sent += lot_send(&lot, fd);
+	} while ((double)(now_ns() - begin) < seconds * 1e9);
+	close(fd);
+	return sent;
+}
+
+/* ------ probe */
+
+static int open_bound(uint32_t address, uint16_t port)
+{
+	struct sockaddr_in own = address_of(address, port);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int on = 1;
+
+	if (fd < 0 ||
+	    setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) < 0 ||
+	    bind(fd, (struct sockaddr *)&own, sizeof(own)) < 0)
+		fail("socket");
+	return fd;
+}
+
+static _Noreturn void echo(int fd)
+{
+	struct sockaddr_in peer;
+	socklen_t length;
+	char bytes[64];
+	ssize_t got;
+
+	prctl(PR_SET_PDEATHSIG, 9);
+	for (;;) {
+		length = sizeof(peer);
+		got = recvfrom(fd, bytes, sizeof(bytes), 0,
+			       (struct sockaddr *)&peer, &length);
+		if (got > 0)
+			sendto(fd, bytes, (size_t)got, 0,
+			       (struct sockaddr *)&peer, length);
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static size_t probe_for(int fd, double seconds, uint64_t *spans,
+			uint64_t *ret_sent)
+{
+	struct sockaddr_in peer = address_of(echo_address, ECHO_PORT);
+	uint64_t begin = now_ns(), next = begin, stamp, now;
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	struct timespec wait = { 0 };
+	size_t count = 0;
+
+	*ret_sent = 0;
+	while ((double)((now = now_ns()) - begin) < seconds * 1e9 + 100e6) {
+		if (now >= next && (double)(now - begin) < seconds * 1e9) {
+			if (sendto(fd, &now, sizeof(now), 0,
+				   (struct sockaddr *)&peer, sizeof(peer)) > 0)
+				(*ret_sent)++;
+			next += PROBE_NS;
+		}
+		now = now_ns();
+		wait.tv_nsec = next > now ? (long)(next - now) : 1000000;
+		if (ppoll(&poll_fd, 1, &wait, NULL) <= 0)
+			continue;
+		if (recv(fd, &stamp, sizeof(stamp), 0) == sizeof(stamp) &&
+		    count < PROBES_MAX)
+			spans[count++] = now_ns() - stamp;
+	}
+	return count;
+}
+
+static int probe(const char *in, const char *out, double seconds)
+{
+	static uint64_t spans[PROBES_MAX];
+	uint64_t sent;
+	size_t count;
+	pid_t child;
+	int fd;
+
+	enter(out);
+	fd = open_bound(echo_address, ECHO_PORT);
+	child = fork();
+	if (child < 0)
+		fail("fork");
+	if (child == 0)
+		echo(fd);
+	close(fd);
+	enter(in);
+	prctl(PR_SET_TIMERSLACK, 1);
+	fd = open_bound(prober, 0);
+	count = probe_for(fd, seconds, spans, &sent);
+	kill(child, 9);
+	waitpid(child, NULL, 0);
+	qsort(spans, count, sizeof(*spans), compare);
+	printf("{\"sent\": %llu, \"got\": %zu, \"p50_us\": %.1f, "
+	       "\"p99_us\": %.1f}\n",
+	       (unsigned long long)sent, count,
+	       count ? (double)spans[count / 2] / 1e3 : -1.0,
+	       count ? (double)spans[count * 99 / 100] / 1e3 : -1.0);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t sent;
+
+	if (argc == 7 && strcmp(argv[1], "talk") == 0 && atoi(argv[5]) > 0 &&
+	    atoi(argv[5]) <= BYTES_MAX && atoi(argv[6]) > 0)
+		return talk(argv[2], argv[3], atof(argv[4]),
+			    (size_t)atoi(argv[5]), (uint32_t)atoi(argv[6]));
+	if (argc == 5 && strcmp(argv[1], "flood") == 0 && atoi(argv[4]) > 0 &&
+	    atoi(argv[4]) <= BYTES_MAX) {
+		sent = flood(argv[2], atof(argv[3]), (size_t)atoi(argv[4]));
+		printf("{\"sent\": %llu}\n", (unsigned long long)sent);
+		return 0;
+	}
+	if (argc == 5 && strcmp(argv[1], "probe") == 0)
+		return probe(argv[2], argv[3], atof(argv[4]));
+	fprintf(stderr, "usage: gateway_traffic talk IN OUT SECONDS BYTES "
+			"PAIRS | flood IN SECONDS BYTES | probe IN OUT "
+			"SECONDS\n");
+	return 2;
+}
