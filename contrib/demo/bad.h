@@ -26,7 +26,7 @@ struct bad_order {
 	struct frame frame; /* BAD_FORGE: its source is a neighbour's, used
 			     * in every other packet */
 	unsigned rate_pkts_per_s; /* 1..200000 */
-	unsigned seconds;	  /* 1..600 */
+	unsigned seconds;         /* 1..600 */
 };
 
 /* 0 or -errno. */

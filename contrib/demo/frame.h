@@ -11,12 +11,12 @@ enum { FRAME_MAX_BYTES = 1514 };
 
 struct frame {
 	uint8_t src_mac[6], dst_mac[6];
-	uint8_t family;	 /* 4 or 6 */
-	uint8_t proto;	 /* 17: UDP with a payload; 6: a bare TCP SYN */
+	uint8_t family;  /* 4 or 6 */
+	uint8_t proto;   /* 17: UDP with a payload; 6: a bare TCP SYN */
 	uint8_t src[16]; /* network order; the first 4 bytes for IPv4 */
 	uint8_t dst[16];
 	uint16_t src_port, dst_port; /* host order */
-	uint16_t payload_bytes;	     /* UDP only; the frame must fit */
+	uint16_t payload_bytes;      /* UDP only; the frame must fit */
 };
 
 /* Returns the bytes written to `ret_bytes` (at least FRAME_MAX_BYTES), or 0

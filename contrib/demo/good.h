@@ -5,10 +5,10 @@
 /* The good host and the server that it talks to.  All are bounded in time. */
 
 struct good_order {
-	const char *local;	  /* IPv4 address to speak from or listen on */
-	const char *remote;	  /* IPv4 address to speak to */
+	const char *local;        /* IPv4 address to speak from or listen on */
+	const char *remote;       /* IPv4 address to speak to */
 	unsigned rate_kbit_per_s; /* of the upload */
-	unsigned seconds;	  /* 1..600 */
+	unsigned seconds;         /* 1..600 */
 };
 
 /* Each returns 0 or -errno. */
