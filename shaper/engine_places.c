@@ -248,7 +248,9 @@ static bool owes_nothing(struct engine *engine, struct flow_entry *entry,
 	engine_refresh(engine, entry);
 	if (entry->suspect)
 		engine_absolve(engine, entry->suspect, now_ns);
-	if (entry->suspect || entry->flags & FLOW_ENTRY_ASIDE || entry->parked)
+	if (entry->suspect ||
+	    entry->flags & (FLOW_ENTRY_ASIDE | FLOW_ENTRY_ASIDE_IN) ||
+	    entry->parked)
 		return false;
 	if (entry->key.scope != FLOW_SCOPE_FLOW && entry->u.below)
 		return false;

@@ -15,6 +15,7 @@ enum {
 	PROTO_TCP = 6,
 	PROBE_TCP = 512,  /* super-packets until the segment size is learnt */
 	PROBE_OTHER = 64, /* anew */
+	USUAL_SEGMENT_BYTES = 1448,
 };
 
 /* ------ life */
@@ -170,6 +171,12 @@ static uint32_t wire_pkts_of(struct pump *pump,
 	return payload <= segment ? 1 : (payload + segment - 1) / segment;
 }
 
+/* Where its segments cannot be learnt. */
+static uint32_t guess_wire_pkts(const struct pump_packet *packet)
+{
+	return payload_bytes(&packet->meta) / USUAL_SEGMENT_BYTES + 1;
+}
+
 /* A plain packet: super-packets of this flow have no smaller segments than
  * the largest of these. */
 static void learn_segment(const struct pump_packet *packet,
@@ -197,20 +204,24 @@ static bool mark(struct pump *pump, const struct flow_entry *entry)
 }
 
 /* Later packets of a flow follow those that were set aside before. */
-static bool set_aside(struct pump *pump, const struct engine_place *place)
+static bool set_aside(struct pump *pump, struct flow_entry *flow,
+		      enum flow_direction direction)
 {
-	if (!place->flow || place->flow->flags & FLOW_ENTRY_ASIDE)
+	uint8_t flag = direction == FLOW_OUT ? FLOW_ENTRY_ASIDE
+					     : FLOW_ENTRY_ASIDE_IN;
+
+	if (flow->flags & flag)
 		return true;
-	if (!mark(pump, place->flow))
+	if (!mark(pump, flow))
 		return false;
-	place->flow->flags |= FLOW_ENTRY_ASIDE;
+	flow->flags |= flag;
 	return true;
 }
 
 static bool set_aside_for(struct pump *pump, const struct engine_place *place,
 			  struct suspect *rest, uint32_t wire_pkts)
 {
-	if (!set_aside(pump, place))
+	if (place->flow && !set_aside(pump, place->flow, FLOW_OUT))
 		return false;
 	if (rest->aside_pkts == 0 &&
 	    !mark(pump, engine_entry_of(&pump->engine, rest)))
@@ -229,7 +240,8 @@ void pump_settle(struct pump *pump)
 		struct flow_entry *entry = flowtable_entry(
 			&engine->tables[last->scope], last->slot);
 
-		entry->flags &= (uint8_t)~FLOW_ENTRY_ASIDE;
+		entry->flags &=
+			(uint8_t) ~(FLOW_ENTRY_ASIDE | FLOW_ENTRY_ASIDE_IN);
 		if (entry->suspect)
 			suspects_get(&engine->suspects, entry->suspect)
 				->aside_pkts = 0;
@@ -243,8 +255,12 @@ static void note_offered(struct pump *pump, const struct engine_place *place,
 {
 	struct flow_entry *entries[] = { place->flow, place->pair,
 					 place->host };
+	uint8_t enforce = pump->engine.policy->enforce;
 
 	pump->engine.stats.counter[STATS_out_pkts] += wire_pkts;
+	if ((enforce & 1u << FLOW_SCOPE_FLOW && !place->flow) ||
+	    (enforce & 1u << FLOW_SCOPE_PAIR && !place->pair))
+		pump->engine.stats.counter[STATS_judged_by_host] += wire_pkts;
 	for (int scope = 0; scope < FLOW_SCOPES; scope++)
 		if (entries[scope] && entries[scope]->suspect)
 			suspect_offer(suspects_get(&pump->engine.suspects,
@@ -266,7 +282,23 @@ static void pass_exempt(struct pump *pump, const struct engine_place *place,
 			     pump->now_ns);
 }
 
-/* It may not go.  In shadow mode it goes, and a ghost waits for it. */
+/* It would have to wait.  It goes, and a ghost waits for it; only behind what
+ * is on its way it is brought back as well. */
+static enum pump_verdict shadow(struct pump *pump,
+				const struct engine_place *place, uint32_t rest,
+				const struct flow_key *key,
+				const struct pump_packet *packet,
+				uint32_t wire_pkts, bool may_set_aside)
+{
+	if (may_set_aside && pump_follows(pump, place, true) &&
+	    !pump_follows(pump, place, false))
+		return PUMP_WAIT;
+	note_offered(pump, place, wire_pkts);
+	pump_enqueue(pump, place, rest, key, packet, wire_pkts, TOKEN_GHOST);
+	return PUMP_PASS;
+}
+
+/* It may not go. */
 static enum pump_verdict make_wait(struct pump *pump,
 				   const struct engine_place *place,
 				   const struct flow_key *key,
@@ -276,12 +308,8 @@ static enum pump_verdict make_wait(struct pump *pump,
 	uint32_t id = pump_rest(pump, place);
 	struct suspect *rest = suspects_get(&pump->engine.suspects, id);
 
-	if (!pump_holds(pump)) {
-		pump_enqueue(pump, place, id, key, packet, wire_pkts,
-			     TOKEN_GHOST);
-		note_offered(pump, place, wire_pkts);
-		return PUMP_PASS;
-	}
+	if (!pump_holds(pump))
+		return shadow(pump, place, id, key, packet, wire_pkts, true);
 	if (pump_key_is_full(pump, rest) &&
 	    pump->engine.policy->limits.at_bound == POLICY_BOUND_DROP) {
 		pump->engine.stats.counter[STATS_dropped_key_bound] +=
@@ -297,11 +325,24 @@ static enum pump_verdict make_wait(struct pump *pump,
 	return PUMP_WAIT;
 }
 
-static enum pump_verdict split(struct pump *pump,
-			       const struct engine_place *place)
+/* A super-packet of unknown segments: bring it back in them.  false: there is
+ * no room to remember it. */
+static bool split(struct pump *pump, const struct engine_place *place,
+		  enum flow_direction direction)
 {
-	pump->engine.stats.counter[STATS_split_pkts]++;
-	return set_aside(pump, place) ? PUMP_WAIT : PUMP_DROP;
+	bool may;
+
+	if (place->flow)
+		may = set_aside(pump, place->flow, direction);
+	else
+		may = direction == FLOW_OUT &&
+		      set_aside_for(pump, place,
+				    suspects_get(&pump->engine.suspects,
+						 pump_rest(pump, place)),
+				    1);
+	if (may)
+		pump->engine.stats.counter[STATS_split_pkts]++;
+	return may;
 }
 
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
@@ -341,8 +382,11 @@ static enum pump_verdict offer_out(struct pump *pump,
 	follows = pump_follows(pump, &place, true);
 	if (place.flow && packet->meta.ends.proto == PROTO_TCP)
 		watch_handshake(pump, &packet->meta, place.flow);
-	if (wire_pkts == 0)
-		return split(pump, &place);
+	if (wire_pkts == 0) {
+		if (split(pump, &place, FLOW_OUT))
+			return PUMP_WAIT;
+		*ret_wire_pkts = wire_pkts = guess_wire_pkts(packet);
+	}
 	if (!packet->super_packet)
 		learn_segment(packet, &place, FLOW_OUT);
 	if (pump_is_exempt(pump, &place, key) && !follows) {
@@ -368,16 +412,16 @@ static enum pump_verdict offer_in(struct pump *pump,
 
 	engine_place(&pump->engine, key, hash, guess, FLOW_IN, pump->now_ns,
 		     &place);
-	if (may_split && place.flow && place.flow->flags & FLOW_ENTRY_ASIDE)
-		return set_aside(pump, &place) ? PUMP_WAIT : PUMP_DROP;
+	if (may_split && place.flow && place.flow->flags & FLOW_ENTRY_ASIDE_IN)
+		return PUMP_WAIT;
 	if (wire_pkts == 0)
 		wire_pkts = wire_pkts_of(pump, packet, &place, FLOW_IN);
-	if (wire_pkts == 0 && may_split)
-		return split(pump, &place);
+	if (wire_pkts == 0 && may_split && split(pump, &place, FLOW_IN))
+		return PUMP_WAIT;
 	if (!packet->super_packet)
 		learn_segment(packet, &place, FLOW_IN);
 	if (wire_pkts == 0)
-		wire_pkts = 1;
+		wire_pkts = guess_wire_pkts(packet);
 	pump->engine.stats.counter[STATS_in_pkts] += wire_pkts;
 	if (pump_is_exempt(pump, &place, key))
 		pass_exempt(pump, &place, wire_pkts, FLOW_IN);
@@ -579,41 +623,68 @@ static enum pump_verdict hold_out(struct pump *pump, struct pump_packet *packet,
 		pass_exempt(pump, &place, 1, FLOW_OUT);
 		return PUMP_PASS;
 	}
-	note_offered(pump, &place, 1);
 	if (!follows && pump_ask(pump, &place, 1, &asked)) {
+		note_offered(pump, &place, 1);
 		pump_sent(pump, &place, &asked, 1);
 		return PUMP_PASS;
 	}
 	if (found->onward && packet->shard == PUMP_HERE)
 		flags = TOKEN_ONWARD;
 	rest = pump_rest(pump, &place);
+	if (!pump_holds(pump))
+		return shadow(pump, &place, rest, &found->key, packet, 1,
+			      false);
+	note_offered(pump, &place, 1);
 	return pump_enqueue(pump, &place, rest, &found->key, packet, 1, flags);
+}
+
+/* What passes leaves with what waited and was let out meanwhile, in order:
+ * packets of its flow may be among those, before or after it. */
+static enum pump_verdict pass_in_turn(struct pump *pump,
+				      const struct pump_packet *packet)
+{
+	uint32_t id = tokens_take(&pump->tokens);
+
+	if (!id)
+		return PUMP_PASS;
+	*tokens_get(&pump->tokens, id) = (struct token){
+		.id = packet->id,
+		.shard = packet->shard,
+	};
+	pump_let_go(pump, id, PUMP_PASS);
+	return PUMP_WAIT;
+}
+
+static enum pump_verdict hold_one(struct pump *pump, struct pump_packet *packet)
+{
+	enum pump_verdict verdict = PUMP_PASS;
+	struct look_up found;
+
+	look_up(pump, packet, &found);
+	switch (found.what) {
+	case LOOK_UP_OUT:
+		verdict = hold_out(pump, packet, &found);
+		if (verdict == PUMP_PASS && found.onward &&
+		    packet->shard == PUMP_HERE)
+			tell_receiver(pump, packet, 1);
+		break;
+	case LOOK_UP_IN:
+		verdict = offer_in(pump, packet, &found.key, found.hash,
+				   FLOWTABLE_NONE, 1, false);
+		break;
+	case LOOK_UP_CLASS:
+	case LOOK_UP_NONE:
+		break;
+	}
+	return verdict == PUMP_PASS ? pass_in_turn(pump, packet) : verdict;
 }
 
 void pump_hold(struct pump *pump, struct pump_packet *packets, size_t count,
 	       uint64_t now_ns)
 {
-	struct look_up found;
-
 	set_time(pump, now_ns);
-	for (size_t i = 0; i < count; i++) {
-		struct pump_packet *packet = &packets[i];
-
-		look_up(pump, packet, &found);
-		if (found.what == LOOK_UP_OUT) {
-			packet->verdict =
-				(uint8_t)hold_out(pump, packet, &found);
-			if (packet->verdict == PUMP_PASS && found.onward &&
-			    packet->shard == PUMP_HERE)
-				tell_receiver(pump, packet, 1);
-		} else if (found.what == LOOK_UP_IN) {
-			packet->verdict = (uint8_t)offer_in(
-				pump, packet, &found.key, found.hash,
-				FLOWTABLE_NONE, 1, false);
-		} else {
-			packet->verdict = PUMP_PASS;
-		}
-	}
+	for (size_t i = 0; i < count; i++)
+		packets[i].verdict = (uint8_t)hold_one(pump, &packets[i]);
 	pump_tell(pump);
 }
 

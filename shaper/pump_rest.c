@@ -202,8 +202,8 @@ static void take_out(struct pump *pump, uint32_t id, uint32_t token_id)
 		     -(int64_t)token->bytes);
 }
 
-static void let_go(struct pump *pump, uint32_t token_id,
-		   enum pump_verdict verdict)
+void pump_let_go(struct pump *pump, uint32_t token_id,
+		 enum pump_verdict verdict)
 {
 	tokens_get(&pump->tokens, token_id)->verdict = (uint8_t)verdict;
 	tokens_append(&pump->tokens, &pump->leaving_first, &pump->leaving_last,
@@ -216,7 +216,7 @@ void pump_expel(struct pump *pump, uint32_t id, uint32_t token_id,
 		enum pump_verdict verdict)
 {
 	take_out(pump, id, token_id);
-	let_go(pump, token_id, verdict);
+	pump_let_go(pump, token_id, verdict);
 	pump_unrefuse(pump, id);
 	if (!suspect_of(pump, id)->first)
 		pump_wait_ends(pump, id);
@@ -392,7 +392,7 @@ static void rehome(struct pump *pump, uint32_t id)
 		return;
 	}
 	if (!policy_is_inside(engine->policy, key.inside)) {
-		let_go(pump, id, PUMP_PASS);
+		pump_let_go(pump, id, PUMP_PASS);
 		return;
 	}
 	engine_place(&pump->engine, &key,
@@ -406,7 +406,7 @@ static void rehome(struct pump *pump, uint32_t id)
 	     !pump_follows(pump, &place, false)) ||
 	    !may_park(&place, flags)) {
 		pump_sent(pump, &place, NULL, token->wire_pkts);
-		let_go(pump, id, PUMP_PASS);
+		pump_let_go(pump, id, PUMP_PASS);
 		return;
 	}
 	token->flags |= flags;

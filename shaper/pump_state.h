@@ -155,6 +155,9 @@ enum pump_verdict pump_enqueue(struct pump *pump,
 void pump_expel(struct pump *pump, uint32_t id, uint32_t token,
 		enum pump_verdict verdict);
 
+/* A token that is in no FIFO leaves, after those that left before. */
+void pump_let_go(struct pump *pump, uint32_t token, enum pump_verdict verdict);
+
 /* So many more (or fewer) rest in this FIFO. */
 void pump_account(struct pump *pump, uint32_t id, int32_t pkts, int64_t bytes);
 
