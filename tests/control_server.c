@@ -202,9 +202,6 @@ static void build(struct world *world)
 	world->status->policy = world->policy;
 	world->status->started_ns = world->status->policy_loaded_ns = now_ns;
 	world->status->engines_count = 1;
-	world->status->interfaces_count = 1;
-	world->status->interfaces[0] =
-		(struct status_interface){ .name = "lan0", .is_guarded = true };
 	snprintf(world->status->policy_path, STATUS_TEXT_BYTES, "symtap.yaml");
 }
 

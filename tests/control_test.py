@@ -31,8 +31,8 @@ class Answers(ServerCase):
         self.assertEqual(status["mode"], "enforce")
         self.assertEqual(status["policy"]["error"], None)
         self.assertEqual(status["tables"]["pairs"]["max"], 10000)
-        self.assertEqual(status["interfaces"],
-                         [{"name": "lan0", "guarded": True, "hold": "delay"}])
+        for interface in status["interfaces"]:
+            self.assertEqual(interface["hold"], "delay")
         self.assertGreater(status["offered_packets"],
                            status["let_out_packets"])
 

@@ -77,8 +77,10 @@ int guard_new(const struct guard_config *config, struct guard **ret_guard)
 		guard_remove(guard);
 		goto fail;
 	}
-	log_info(0, "rules: installed, packets come by \"%s\"",
+	snprintf(config->status->method, sizeof(config->status->method), "%s",
 		 nftrules_method(guard->rules));
+	log_info(0, "rules: installed, packets come by \"%s\"",
+		 config->status->method);
 	*ret_guard = guard;
 	return 0;
 

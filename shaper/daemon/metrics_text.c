@@ -78,6 +78,8 @@ static void counter_value(FILE *page, const struct counter_row *row,
 		fprintf(page, " %" PRIu64 "\n", value);
 }
 
+/* What was counted before a restart goes with the first engine, so that a
+ * restart is no reset. */
 static void core_counters(FILE *page, const struct status *status)
 {
 	char name[METRICS_NAME_BYTES];
@@ -85,6 +87,7 @@ static void core_counters(FILE *page, const struct status *status)
 
 	for (i = 0; i < STATS_COUNT; i++) {
 		const struct counter_row *row = &counters_core[i];
+		uint64_t before = status->restored.totals.stats.counter[i];
 
 		metrics_text_name("symtap", row, name);
 		head(page, name, "counter", row->help);
@@ -92,7 +95,8 @@ static void core_counters(FILE *page, const struct status *status)
 			fprintf(page, "%s{engine=\"%zu\"}", name, engine);
 			counter_value(page, row,
 				      status->engines[engine]
-					      .totals.stats.counter[i]);
+						      .totals.stats.counter[i] +
+					      (engine == 0 ? before : 0));
 		}
 	}
 }
@@ -104,13 +108,15 @@ static void io_counters(FILE *page, const struct status *status)
 
 	for (i = 0; i < NFQUEUE_COUNT; i++) {
 		const struct counter_row *row = &counters_io[i];
+		uint64_t before = status->restored.io.counter[i];
 
 		metrics_text_name("symtap_nfqueue", row, name);
 		head(page, name, "counter", row->help);
 		for (engine = 0; engine < status->engines_count; engine++) {
 			fprintf(page, "%s{engine=\"%zu\"}", name, engine);
 			counter_value(page, row,
-				      status->engines[engine].io.counter[i]);
+				      status->engines[engine].io.counter[i] +
+					      (engine == 0 ? before : 0));
 		}
 	}
 }

@@ -78,7 +78,7 @@ void status_sum(struct status *status, uint64_t now_ns)
 {
 	size_t i;
 
-	memset(&status->sums, 0, sizeof(status->sums));
+	status->sums = status->restored;
 	for (i = 0; i < status->engines_count; i++) {
 		add_totals(&status->sums.totals, &status->engines[i].totals);
 		if (status->engines[i].has_io)

@@ -77,8 +77,8 @@ struct status {
 	struct status_exemption exemptions[PUMP_EXEMPTIONS_MAX];
 	size_t exemptions_count;
 
-	struct status_sums restored; /* counters of earlier lives; they are
-				      * added to the first engine's */
+	struct status_sums restored; /* counters of earlier lives, and no
+				      * more; part of `sums` */
 	struct status_sums sums;
 	struct status_sums before; /* the same, 60 s to 120 s ago */
 	struct status_sums between;

@@ -5,8 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "shaper/daemon/interfaces.h"
 #include "shaper/daemon/mailbox.h"
 #include "shaper/daemon/status.h"
+
+#define INTERFACES_NS 10000000000ull
 
 struct part {
 	struct status_poll *poll;
@@ -19,6 +22,7 @@ struct status_poll {
 	size_t count;
 	size_t underway; /* parts that have not come back */
 	uint64_t asked_ns;
+	uint64_t renew_ns; /* interfaces, then */
 	struct part parts[];
 };
 
@@ -59,23 +63,6 @@ static bool take_totals(void *self, struct mailbox_engine *engine,
 	return true;
 }
 
-/* Counters go on from where they were, so that a restart is no reset. */
-static void add_restored(struct status *status)
-{
-	const struct status_sums *restored = &status->restored;
-	struct status_engine *engine = &status->engines[0];
-	size_t i;
-
-	for (i = 0; i < STATS_COUNT; i++)
-		engine->totals.stats.counter[i] +=
-			restored->totals.stats.counter[i];
-	for (i = 0; i < NFQUEUE_COUNT; i++)
-		engine->io.counter[i] += restored->io.counter[i];
-	for (i = 0; i < PACKET_ERRORS; i++)
-		engine->io.unreadable_pkts[i] +=
-			restored->io.unreadable_pkts[i];
-}
-
 static void part_done(void *self, bool ended)
 {
 	struct part *part = self;
@@ -87,11 +74,14 @@ static void part_done(void *self, bool ended)
 		status->engines[i].totals = part->engine.totals;
 		status->engines[i].io = part->engine.io;
 		status->engines[i].has_io = part->engine.has_io;
-		if (i == 0)
-			add_restored(status);
 	}
-	if (--poll->underway == 0)
-		status_sum(status, poll->asked_ns);
+	if (--poll->underway > 0)
+		return;
+	status_sum(status, poll->asked_ns);
+	if (poll->asked_ns >= poll->renew_ns) {
+		poll->renew_ns = poll->asked_ns + INTERFACES_NS;
+		interfaces_renew(status);
+	}
 }
 
 int status_poll_start(struct status_poll *poll, uint64_t now_ns)

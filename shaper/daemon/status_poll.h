@@ -17,8 +17,9 @@ struct status_poll *status_poll_new(struct status *status,
 				    size_t count);
 
 /*
- * Ask, and renew status->engines and its sums once all have answered, from
- * mailbox_reap.  -EBUSY: the last question is still under way.
+ * Ask, and renew status->engines and sums, every ten seconds its interfaces
+ * too, once all have answered: from mailbox_reap.  -EBUSY: the last question
+ * is still under way.
  */
 int status_poll_start(struct status_poll *poll, uint64_t now_ns);
 

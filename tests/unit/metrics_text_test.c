@@ -36,6 +36,7 @@ static struct status *some_status(void)
 	snprintf(status->kernel_counters[0].name, 40, "spoofed lan0");
 	snprintf(status->kernel_counters[1].name, 40, "odd\\\"\nname");
 	status->kernel_counters[0].pkts = 7;
+	status->restored.totals.stats.counter[STATS_in_pkts] = 1000000;
 	status_sum(status, 5000000001ull);
 	return status;
 }
@@ -75,6 +76,9 @@ static void test_values_stand_beside_their_engine(void **state)
 	assert_non_null(strstr(text,
 			       "\nsymtap_out_packets_total{engine=\"0\"} 1000"
 			       "\nsymtap_out_packets_total{engine=\"1\"} 0\n"));
+	assert_non_null(strstr(text, "\nsymtap_in_packets_total{engine=\"0\"} "
+				     "1001001\nsymtap_in_packets_total{engine="
+				     "\"1\"} 0\n"));
 	assert_non_null(strstr(text,
 			       "\nsymtap_waited_seconds_total{engine=\"0\"} "
 			       "0.000001006\n"));

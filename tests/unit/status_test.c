@@ -52,6 +52,21 @@ static void test_engines_are_added_up(void **state)
 	assert_int_equal(status->sums.io.counter[NFQUEUE_batches], 5);
 }
 
+static void test_counters_of_earlier_lives_are_added(void **state)
+{
+	struct status *status = *state;
+
+	status->restored.totals.stats.counter[STATS_sent_pkts] = 100;
+	status->restored.io.counter[NFQUEUE_batches] = 10;
+	status->engines[0].totals.stats.counter[STATS_sent_pkts] = 3;
+	status_sum(status, NS_PER_S);
+	status_sum(status, 2 * NS_PER_S);
+	assert_int_equal(status->sums.totals.stats.counter[STATS_sent_pkts],
+			 103);
+	assert_int_equal(status->sums.io.counter[NFQUEUE_batches], 10);
+	assert_int_equal(status_grown(status, STATS_sent_pkts), 0);
+}
+
 static void test_growth_is_of_the_last_minutes(void **state)
 {
 	struct status *status = *state;
@@ -165,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, make_status, free_status)
 		T(test_engines_are_added_up),
+		T(test_counters_of_earlier_lives_are_added),
 		T(test_growth_is_of_the_last_minutes),
 		T(test_exemptions_run_out_and_are_bounded),
 		T(test_a_healthy_gateway_has_no_findings),
