@@ -328,14 +328,22 @@ class Metrics(ServerCase):
                 pass
             self.assertLess(time.monotonic() - started, HTTP_IDLE_S + 3)
 
-    def test_only_the_loopback_is_served(self):
-        for address in ("0.0.0.0:9477", "192.0.2.1:9477", "[::]:9477",
-                        "localhost:9477", "127.0.0.1", "127.0.0.1:99999", ""):
+    def test_what_is_no_address_and_port_is_refused(self):
+        for address in ("localhost:9477", "127.0.0.1", "127.0.0.1:99999",
+                        "192.0.2.1:9477", ""):
             server = subprocess.run(
                 [control_bed.SERVER, f"{self.folder}/other.sock", address],
                 stderr=subprocess.PIPE, timeout=20, check=False)
             self.assertEqual(server.returncode, 1, address)
             self.assertIn(b"metrics", server.stderr)
+
+    def test_an_address_that_others_reach_is_warned_about(self):
+        with subprocess.Popen(
+                [control_bed.SERVER, f"{self.folder}/other.sock",
+                 f"0.0.0.0:{free_port()}"], stderr=subprocess.PIPE) as server:
+            line = server.stderr.readline()
+            server.terminate()
+        self.assertIn(b"whoever reaches 0.0.0.0", line)
 
 
 if __name__ == "__main__":

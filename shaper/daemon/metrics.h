@@ -3,9 +3,9 @@
 #define SHAPER_DAEMON_METRICS_H
 
 /*
- * GET /metrics (Prometheus text) and GET /status.json over HTTP on a loopback
- * address.  Answered from the status alone, so that no engine waits for a
- * reader; connections, their time, and what they may send are bounded.
+ * GET /metrics (Prometheus text) and GET /status.json over HTTP, on a loopback
+ * address as a rule.  Answered from the status alone, so that no engine waits
+ * for a reader; connections, their time, and what they may send are bounded.
  */
 
 struct event_base;
@@ -21,8 +21,8 @@ enum {
 
 /*
  * Serve on `listen` ("127.0.0.1:9477", "[::1]:9477").  `status` outlives it.
- * 0 or -errno: -EINVAL when it is not an address and port, -EPERM when it is
- * not on the loopback: who may read this is not ours to decide.
+ * 0 or -errno: -EINVAL when it is not an address and port.  An address that
+ * others may reach is taken, and warned about: the text names hosts.
  */
 int metrics_new(struct event_base *base, const char *listen,
 		const struct status *status, struct metrics **ret_metrics);

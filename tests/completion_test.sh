@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Completes symtapctl's command lines as bash does.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+symtapctl() # answers for the completion's own question
+{
+	echo '{"ok":{"rows":[{"inside":"10.20.0.7","outside":"192.0.2.7"},' \
+		'{"inside":"2001:db8::5"}]}}'
+}
+
+# shellcheck source=contrib/completion/symtapctl.bash
+. contrib/completion/symtapctl.bash
+failures=0
+
+# expect "words so far" "completions of the last": a word may be empty.
+expect()
+{
+	local got
+	IFS=' ' read -r -a COMP_WORDS <<<"$1"
+	[[ $1 == *' ' ]] && COMP_WORDS+=("")
+	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+	COMPREPLY=()
+	"_${COMP_WORDS[0]}"
+	got="${COMPREPLY[*]}"
+	if [[ $got != "$2" ]]; then
+		echo "$1: \"$got\", not \"$2\""
+		failures=$((failures + 1))
+	fi
+}
+
+expect "symtapctl sta" "status stats"
+expect "symtapctl -j un" "uninstall"
+expect "symtapctl top --s" "--socket --scope"
+expect "symtapctl top --by " "S rate held"
+expect "symtapctl top --scope h" "host"
+expect "symtapctl --socket /x top --o" "--once"
+expect "symtapctl explain 1" "10.20.0.7 192.0.2.7"
+expect "symtapctl -s /x release 192" "192.0.2.7"
+expect "symtapctl exempt 10.20.0.7 " "for end"
+expect "symtapctl exempt 10.20.0.7 for 1" "10m 1h 1d"
+expect "symtapctl doctor --c" "--config"
+expect "symtapctl status --c" ""
+expect "symtapd --ch" "--check"
+[[ $failures == 0 ]]
