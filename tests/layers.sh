@@ -35,6 +35,20 @@ libraries() {
 	yaml.h				policy/yaml.c
 	libnetfilter_queue/		shaper/io/nfqueue_socket.c
 	libnftnl/			shaper/io/nft_batch.c
+	libnftnl/			shaper/io/nft_change.c
+	libnftnl/			shaper/io/nft_compare.c
+	libnftnl/			shaper/io/nft_expr.c
+	libnftnl/			shaper/io/nft_plan.c
+	libnftnl/			shaper/io/nft_probe.c
+	libnftnl/			shaper/io/nft_read.c
+	libnftnl/			shaper/io/nft_refuser.c
+	libnftnl/			shaper/io/nft_report.c
+	libmnl/				shaper/io/nft_log.c
+	libmnl/				shaper/io/nft_probe.c
+	libmnl/				shaper/io/nft_read.c
+	libmnl/				shaper/io/nft_refuser.c
+	libmnl/				shaper/io/nft_rules.c
+	libmnl/				shaper/io/nft_watch.c
 	libmnl/				shaper/io/nfqueue_socket.c
 	libmnl/				shaper/io/nft_batch.c
 	libmnl/				shaper/io/ifnames.c

@@ -14,9 +14,9 @@
  *	  nftrules_leave_blocking, or nftrules_remove      at the end
  *	nftrules_close
  *
- * Not for several threads at once, but for struct nftrules_refuser: one per
- * engine.  All functions that may fail return 0 or -errno, and
- * nftrules_error() then says what went wrong, for the log.
+ * Not for several threads at once, but for struct nftrules_refuser: one for
+ * all engines, on a thread of its choice.  All functions that may fail return 0
+ *or -errno, and nftrules_error() then says what went wrong, for the log.
  */
 
 #include <stdbool.h>
@@ -38,9 +38,9 @@ enum nftrules_conntrack {
 
 struct nftrules_config {
 	const struct policy *policy; /* borrowed for the call */
-	uint32_t shard_seed;	     /* as shard_of() gets it */
-	uint8_t shards;		     /* engines: 1..SHARDS_MAX */
-	uint16_t log_group;	     /* nflog group of `log` rules */
+	uint32_t shard_seed;         /* as shard_of() gets it */
+	uint8_t shards;              /* engines: 1..SHARDS_MAX */
+	uint16_t log_group;          /* nflog group of `log` rules */
 	enum nftrules_conntrack conntrack;
 };
 
@@ -92,11 +92,11 @@ bool nftrules_has_room(const struct nftrules *rules);
 /* How packets reach the queues here: "queue" or "target"; "" before install. */
 const char *nftrules_method(const struct nftrules *rules);
 
-/* --- refusals, from an engine's thread --- */
+/* --- refusals --- */
 
 struct nftrules_refuser;
 
-/* Open on the main thread, after install; then one thread may use it. */
+/* After install; only one is open at a time, and one thread may use it. */
 int nftrules_refuser_open(struct nftrules *rules,
 			  struct nftrules_refuser **ret_refuser);
 void nftrules_refuser_close(struct nftrules_refuser *refuser);
@@ -111,14 +111,17 @@ int nftrules_refuse(struct nftrules_refuser *refuser,
 		    const char *const *interfaces, size_t count,
 		    size_t *ret_full, uint64_t now_ns);
 
-/* When nftrules_refuser_advance has something to do; NS_NEVER when not. */
+/*
+ * When nftrules_refuser_advance has something to do, or NS_NEVER: once the last
+ * refusal has run out, nobody's packets need a closer look any more.
+ */
 uint64_t nftrules_refuser_next_ns(const struct nftrules_refuser *refuser);
 int nftrules_refuser_advance(struct nftrules_refuser *refuser, uint64_t now_ns);
 
 /* --- somebody else's hand --- */
 
 enum nftrules_event {
-	NFTRULES_QUIET,	  /* nothing that concerns us */
+	NFTRULES_QUIET,   /* nothing that concerns us */
 	NFTRULES_ALTERED, /* our tables were changed or removed: install again
 			   */
 	NFTRULES_UNSURE,  /* messages were lost: nftrules_verify */

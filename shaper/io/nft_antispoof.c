@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * Nobody sends as somebody else.  A listed interface passes its own sources
+ * only, a bound MAC its own addresses only, and a bound address comes from its
+ * own MAC only; what comes in elsewhere is not from inside.  Runs before
+ * anything else, so that a forged packet leaves no trace but its counters.
+ */
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <string.h>
+
+#include "policy/policy.h"
+#include "shaper/io/nft_bindings.h"
+#include "shaper/io/nft_claims.h"
+#include "shaper/io/nft_compile.h"
+#include "shaper/io/nft_plan.h"
+#include "shaper/io/nft_ranges.h"
+
+/* The chain that a listed interface's packets enter. */
+static void entry_chain(const struct nftclaims_port *port, bool with_arp)
+{
+	struct nftclaims_name chain = nftclaims_name("from", port->interface);
+	struct nftexpr_rule rule;
+
+	nftplan_chain(port->table, chain.text);
+	rule = nftplan_rule(port->table, chain.text, NULL);
+	nftclaims_is_kind(rule, 0x0800);
+	nftexpr_goto(rule, nftclaims_name("from4", port->interface).text);
+	rule = nftplan_rule(port->table, chain.text, NULL);
+	nftclaims_is_kind(rule, 0x86dd);
+	nftexpr_goto(rule, nftclaims_name("from6", port->interface).text);
+	if (!with_arp)
+		return;
+	rule = nftplan_rule(port->table, chain.text, NULL);
+	nftclaims_is_kind(rule, 0x0806);
+	nftexpr_goto(rule, nftclaims_name("arp", port->interface).text);
+}
+
+static void source_sets(const struct nftclaims_port *port, bool with_ipv6)
+{
+	nftranges_set(port->table,
+		      nftclaims_name("sources4", port->interface).text,
+		      port->sources, true);
+	if (with_ipv6)
+		nftranges_set(port->table,
+			      nftclaims_name("sources6", port->interface).text,
+			      port->sources, false);
+}
+
+static void listed_interface(struct nftplan_table *table,
+			     const struct policy *policy, const char *interface,
+			     const struct policy_prefixes *sources)
+{
+	struct nftclaims_name counter = nftclaims_name("forged", interface);
+	struct nftbindings bindings;
+	struct nftclaims_port port = { .table = table,
+				       .bindings = &bindings,
+				       .interface = interface,
+				       .sources = sources,
+				       .counter = counter.text };
+	bool arp_only = table->family == NFPROTO_ARP;
+
+	nftbindings_init(&bindings, policy, interface);
+	nftbindings_sets(&bindings, table);
+	nftplan_counter(table, port.counter);
+	source_sets(&port, !arp_only);
+	if (table->family != NFPROTO_INET)
+		nftclaims_arp(&port);
+	if (arp_only)
+		return;
+	nftclaims_ipv4(&port);
+	nftclaims_ipv6(&port);
+	entry_chain(&port, table->family == NFPROTO_BRIDGE);
+}
+
+/*
+ * Interfaces under watch: the listed ones, and those that only bindings name,
+ * where the guarded addresses are the permitted sources.
+ */
+struct watched {
+	const char *interface;
+	const struct policy_prefixes *sources;
+};
+
+static bool is_watched(const struct watched *list, size_t count,
+		       const char *interface)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (strcmp(list[i].interface, interface) == 0)
+			return true;
+	return false;
+}
+
+enum { WATCHED_MAX = 1024 };
+
+static size_t find_watched(const struct policy *policy,
+			   struct watched ret_list[WATCHED_MAX])
+{
+	size_t count = 0;
+	size_t i;
+
+	for (i = 0; i < policy->sources_count && count < WATCHED_MAX; i++)
+		ret_list[count++] =
+			(struct watched){ policy->sources[i].interface,
+					  &policy->sources[i].sources };
+	for (i = 0; i < policy->bindings_count && count < WATCHED_MAX; i++) {
+		const char *interface = policy->bindings[i].interface;
+
+		if (interface[0] && !is_watched(ret_list, count, interface))
+			ret_list[count++] =
+				(struct watched){ interface, &policy->inside };
+	}
+	return count;
+}
+
+static void exempt_interfaces(struct nftplan_table *table, const char *chain)
+{
+	static const char VRF[16] = "vrf";
+	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
+
+	nftexpr_is_interface(rule, true, "lo");
+	nftexpr_return(rule);
+	if (table->family != NFPROTO_INET)
+		return;
+	/* Comes by a second time, after its own interface was asked. */
+	rule = nftplan_rule(table, chain, NULL);
+	nftexpr_meta(rule, NFT_META_IIFKIND, 0);
+	nftexpr_equal(rule, 0, VRF, sizeof(VRF));
+	nftexpr_return(rule);
+}
+
+static void dispatch(struct nftplan_table *table, const char *chain,
+		     const struct watched *list, size_t count)
+{
+	const char *entry = table->family == NFPROTO_ARP ? "arp" : "from";
+	struct nftnl_set *map;
+	struct nftexpr_rule rule;
+	char padded[16];
+	size_t i;
+
+	map = nftplan_set(table, &(struct nftplan_set){
+					 .name = "listed",
+					 .kind = NFTPLAN_VERDICTS,
+					 .fields = { NFTPLAN_INTERFACE } });
+	for (i = 0; i < count; i++) {
+		memset(padded, 0, sizeof(padded));
+		memcpy(padded, list[i].interface,
+		       strnlen(list[i].interface, sizeof(padded) - 1));
+		nftplan_element(table, map, padded, NULL, sizeof(padded),
+				nftclaims_name(entry, list[i].interface).text);
+	}
+	rule = nftplan_rule(table, chain, NULL);
+	nftexpr_meta(rule, NFT_META_IIFNAME, 0);
+	nftexpr_verdict_of(rule, 0, "listed");
+}
+
+/* No interface is listed or named: bound hosts are held to their bindings,
+ * wherever they come in. */
+static void bindings_only(struct nftplan_table *table,
+			  const struct policy *policy, const char *chain)
+{
+	static struct policy_prefix everything[] = {
+		{ .addr = { [10] = 0xff, [11] = 0xff }, .length = 96 },
+		{ .length = 0 },
+	};
+	const struct policy_prefixes sources = { everything, 2 };
+	const char *entry = table->family == NFPROTO_ARP ? "arp" : "from";
+
+	listed_interface(table, policy, "any", &sources);
+	exempt_interfaces(table, chain);
+	nftexpr_goto(nftplan_rule(table, chain, NULL),
+		     nftclaims_name(entry, "any").text);
+}
+
+void nftantispoof_compile(struct nftplan_table *table,
+			  const struct policy *policy, const char *chain)
+{
+	struct watched list[WATCHED_MAX];
+	size_t count = find_watched(policy, list);
+	bool arp_only = table->family == NFPROTO_ARP;
+	size_t i;
+
+	nftplan_counter(table, "forged_elsewhere");
+	nftclaims_forged(table);
+	for (i = 0; i < count; i++)
+		listed_interface(table, policy, list[i].interface,
+				 list[i].sources);
+	if (count == 0) {
+		bindings_only(table, policy, chain);
+		return;
+	}
+	dispatch(table, chain, list, count);
+	if (policy->sources_count == 0)
+		return;
+	exempt_interfaces(table, chain);
+	if (!arp_only) {
+		nftclaims_elsewhere(table, chain, NFTCLAIMS_SOURCE4);
+		nftclaims_elsewhere(table, chain, NFTCLAIMS_SOURCE6);
+	}
+	if (table->family != NFPROTO_INET)
+		nftclaims_elsewhere(table, chain, NFTCLAIMS_ARP);
+}
+
+bool nftantispoof_is_wanted(const struct policy *policy)
+{
+	return policy->sources_count || policy->bindings_count;
+}

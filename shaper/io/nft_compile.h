@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_IO_NFT_COMPILE_H
+#define SHAPER_IO_NFT_COMPILE_H
+
+/*
+ * From policy to plan.  Each part adds its chains, sets and rules:
+ *
+ *	prerouting (before defragmentation)	nft_antispoof, nft_early
+ *	prerouting (before conntrack)		nft_room
+ *	forward (after the operator's filter)	nft_forward
+ *	arp, bridge				nft_antispoof
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shaper/io/nft_expr.h"
+#include "shaper/io/nft_rules.h"
+
+struct nftplan;
+struct nftplan_table;
+struct policy;
+
+/* Before anything else looks at a packet; after the operator's filter (0) and
+ * before source NAT (100); between raw (-300) and conntrack (-200). */
+enum {
+	NFTCOMPILE_EARLY_PRIORITY = -450,
+	NFTCOMPILE_ROOM_PRIORITY = -250,
+	NFTCOMPILE_FORWARD_PRIORITY = 20,
+};
+
+/* Base chains. */
+#define NFTCOMPILE_EARLY   "early"
+#define NFTCOMPILE_ROOM    "room"
+#define NFTCOMPILE_FORWARD "forward"
+#define NFTCOMPILE_INPUT   "input"
+#define NFTCOMPILE_OUTPUT  "output"
+
+/* Sets of the guarded addresses, in the inet and bridge tables. */
+#define NFTCOMPILE_INSIDE4 "inside4"
+#define NFTCOMPILE_INSIDE6 "inside6"
+
+struct nftcompile {
+	const struct policy *policy;
+	uint32_t shard_seed;
+	uint8_t shards;
+	uint16_t log_group;
+	enum nftexpr_queue method;
+	enum nftrules_conntrack conntrack; /* not _LOOK */
+	bool blocking;                     /* drop instead of queueing */
+};
+
+static inline const char *nftcompile_inside(bool ipv4)
+{
+	return ipv4 ? NFTCOMPILE_INSIDE4 : NFTCOMPILE_INSIDE6;
+}
+
+/* The name of `what` for one family: "out4" */
+struct nftcompile_name {
+	char text[40];
+};
+struct nftcompile_name nftcompile_name(const char *what, bool ipv4);
+
+/* The sets of guarded addresses. */
+void nftcompile_inside_sets(struct nftplan_table *table,
+			    const struct policy *policy);
+
+/* All of it.  NULL: out of memory. */
+struct nftplan *nftcompile_plan(const struct nftcompile *compile);
+
+/* Rules of chain `chain`: to the shard of the guarded end, which is the source
+ * or the destination, and to its queue. */
+void nftshards_compile(struct nftplan_table *table,
+		       const struct nftcompile *compile);
+void nftshards_dispatch(struct nftplan_table *table,
+			const struct nftcompile *compile, const char *chain,
+			bool ipv4, bool by_source, enum nftrules_queue queue);
+
+/* Into `batch`: the chains of `table` that queue drop instead.  `scratch` is an
+ * empty table of the same family. */
+struct nftbatch;
+void nftshards_block(struct nftbatch *batch, const struct nftplan_table *table,
+		     struct nftplan_table *scratch);
+
+/* Who may send as whom: rules of `chain`, in the inet, arp or bridge table. */
+bool nftantispoof_is_wanted(const struct policy *policy);
+void nftantispoof_compile(struct nftplan_table *table,
+			  const struct policy *policy, const char *chain);
+
+/* Tiny fragments and refusals: rules of chain "early". */
+void nftearly_compile(struct nftplan_table *table,
+		      const struct nftcompile *compile);
+
+/* Who waits before conntrack. */
+void nftroom_compile(struct nftplan_table *table,
+		     const struct nftcompile *compile);
+
+/* The base chain, and its rules. */
+void nftforward_base(struct nftplan_table *table);
+void nftforward_compile(struct nftplan_table *table,
+			const struct nftcompile *compile);
+
+#endif

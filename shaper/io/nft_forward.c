@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <linux/netfilter.h>
+#include <stdio.h>
+
+#include "policy/policy.h"
+#include "shaper/io/nft_compile.h"
+#include "shaper/io/nft_fields.h"
+#include "shaper/io/nft_match.h"
+#include "shaper/io/nft_plan.h"
+
+/* Lines a second of one `log` rule, and how much of the packet goes with it. */
+enum { LOG_PKTS_PER_S = 10, LOG_BURST_PKTS = 20, LOG_CAPTURED_BYTES = 128 };
+
+/* Which of a packet's ends are guarded. */
+enum ends { ENDS_OUT, ENDS_IN, ENDS_BOTH };
+
+static struct nftcompile_name chain_of(enum ends ends, bool ipv4)
+{
+	switch (ends) {
+	case ENDS_OUT:
+		return nftcompile_name("out", ipv4);
+	case ENDS_IN:
+		return nftcompile_name("in", ipv4);
+	case ENDS_BOTH:
+		break;
+	}
+	return nftcompile_name("both", ipv4);
+}
+
+/*
+ * Has the kernel anything to decide?  `exempt` and `limit` only matter to it
+ * ahead of a rule that does.
+ */
+static size_t rules_that_matter(const struct policy *policy)
+{
+	size_t count = 0;
+	size_t i;
+
+	for (i = 0; i < policy->rules_count; i++) {
+		switch (policy->rules[i].action) {
+		case POLICY_DROP:
+		case POLICY_ACCEPT:
+		case POLICY_LOG:
+			count = i + 1;
+			break;
+		case POLICY_EXEMPT:
+		case POLICY_LIMIT:
+			break;
+		}
+	}
+	return count;
+}
+
+static void log_rule(struct nftexpr_rule to, const struct nftcompile *compile,
+		     int priority, bool reply)
+{
+	char prefix[32];
+
+	snprintf(prefix, sizeof(prefix), NFTPLAN_NAME " %d %s", priority,
+		 reply ? "in" : "out");
+	nftexpr_limit(to, LOG_PKTS_PER_S, LOG_BURST_PKTS);
+	nftexpr_log(to, compile->log_group, prefix, LOG_CAPTURED_BYTES);
+}
+
+static void add_rule(struct nftplan_table *table,
+		     const struct nftcompile *compile, const char *chain,
+		     const struct policy_rule *rule, struct nftmatch_view view,
+		     const char *queue)
+{
+	char name[NFTPLAN_COUNTER];
+	struct nftexpr_rule to;
+
+	if (!nftmatch_is_possible(rule, view))
+		return;
+	snprintf(name, sizeof(name), "rule %d", (int)rule->priority);
+	to = nftplan_rule(table, chain, name);
+	nftmatch_conditions(to, rule, view);
+	snprintf(name, sizeof(name), "rule_%d", (int)rule->priority);
+	switch (rule->action) {
+	case POLICY_DROP:
+		nftplan_counter(table, name);
+		nftexpr_count(to, name);
+		nftexpr_drop(to);
+		break;
+	case POLICY_ACCEPT:
+		nftplan_counter(table, name);
+		nftexpr_count(to, name);
+		nftexpr_accept(to);
+		break;
+	case POLICY_LOG:
+		nftplan_counter(table, name);
+		nftexpr_count(to, name);
+		log_rule(to, compile, (int)rule->priority, view.reply);
+		break;
+	case POLICY_EXEMPT:
+	case POLICY_LIMIT:
+		nftexpr_goto(to, queue);
+		break;
+	}
+}
+
+static void add_rules(struct nftplan_table *table,
+		      const struct nftcompile *compile, enum ends ends,
+		      bool ipv4)
+{
+	struct nftcompile_name chain = chain_of(ends, ipv4);
+	struct nftcompile_name queue = nftcompile_name(
+		ends == ENDS_IN ? "to_destination" : "to_source", ipv4);
+	size_t count = rules_that_matter(compile->policy);
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		const struct policy_rule *rule = &compile->policy->rules[i];
+
+		if (ends != ENDS_IN)
+			add_rule(table, compile, chain.text, rule,
+				 (struct nftmatch_view){ ipv4, false },
+				 queue.text);
+		if (ends != ENDS_OUT)
+			add_rule(table, compile, chain.text, rule,
+				 (struct nftmatch_view){ ipv4, true },
+				 queue.text);
+	}
+	nftexpr_goto(nftplan_rule(table, chain.text, NULL), queue.text);
+}
+
+/* "Does this end belong to us?  Then go there." */
+static void guarded(struct nftplan_table *table, const char *chain, bool ipv4,
+		    bool source, const char *target)
+{
+	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
+
+	nftexpr_load(rule,
+		     source ? nftfields_source(ipv4)
+			    : nftfields_destination(ipv4),
+		     0);
+	nftexpr_in_set(rule, 0, nftcompile_inside(ipv4));
+	nftexpr_goto(rule, target);
+}
+
+static void compile_family(struct nftplan_table *table,
+			   const struct nftcompile *compile, bool ipv4)
+{
+	struct nftcompile_name judge = nftcompile_name("judge", ipv4);
+	struct nftcompile_name out = chain_of(ENDS_OUT, ipv4);
+	struct nftcompile_name in = chain_of(ENDS_IN, ipv4);
+	struct nftcompile_name both = chain_of(ENDS_BOTH, ipv4);
+	struct nftcompile_name source = nftcompile_name("to_source", ipv4);
+	struct nftcompile_name destination =
+		nftcompile_name("to_destination", ipv4);
+	bool has_rules = rules_that_matter(compile->policy) > 0;
+
+	nftplan_chain(table, judge.text);
+	nftplan_chain(table, source.text);
+	nftplan_chain(table, destination.text);
+	nftplan_chain(table, out.text);
+	nftplan_chain(table, in.text);
+	nftshards_dispatch(table, compile, source.text, ipv4, true,
+			   NFTRULES_QUEUE_MAIN);
+	nftshards_dispatch(table, compile, destination.text, ipv4, false,
+			   NFTRULES_QUEUE_MAIN);
+	guarded(table, judge.text, ipv4, true, out.text);
+	guarded(table, judge.text, ipv4, false, in.text);
+	nftexpr_count(nftplan_rule(table, judge.text, NULL), "transit");
+	if (has_rules) {
+		nftplan_chain(table, both.text);
+		guarded(table, out.text, ipv4, false, both.text);
+		add_rules(table, compile, ENDS_BOTH, ipv4);
+	}
+	add_rules(table, compile, ENDS_OUT, ipv4);
+	add_rules(table, compile, ENDS_IN, ipv4);
+}
+
+static void enter(struct nftplan_table *table, const char *chain, bool ipv4)
+{
+	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
+
+	if (ipv4)
+		nftexpr_is_ipv4(rule);
+	else
+		nftexpr_is_ipv6(rule);
+	nftexpr_goto(rule, nftcompile_name("judge", ipv4).text);
+}
+
+/* What the gateway itself says and hears; what stays within it does not. */
+static void own_traffic(struct nftplan_table *table, const char *chain,
+			uint32_t hook)
+{
+	struct nftexpr_rule rule;
+
+	nftplan_base_chain(table, chain, hook, NFTCOMPILE_FORWARD_PRIORITY);
+	rule = nftplan_rule(table, chain, NULL);
+	nftexpr_is_interface(rule, hook == NF_INET_LOCAL_IN, "lo");
+	nftexpr_accept(rule);
+	enter(table, chain, true);
+	enter(table, chain, false);
+}
+
+void nftforward_base(struct nftplan_table *table)
+{
+	nftplan_base_chain(table, NFTCOMPILE_FORWARD, NF_INET_FORWARD,
+			   NFTCOMPILE_FORWARD_PRIORITY);
+}
+
+void nftforward_compile(struct nftplan_table *table,
+			const struct nftcompile *compile)
+{
+	const struct policy *policy = compile->policy;
+
+	nftplan_counter(table, "transit");
+	compile_family(table, compile, true);
+	compile_family(table, compile, false);
+	enter(table, NFTCOMPILE_FORWARD, true);
+	enter(table, NFTCOMPILE_FORWARD, false);
+	if (policy->guard_gateway) {
+		own_traffic(table, NFTCOMPILE_INPUT, NF_INET_LOCAL_IN);
+		own_traffic(table, NFTCOMPILE_OUTPUT, NF_INET_LOCAL_OUT);
+	}
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_IO_NFT_HANDLE_H
+#define SHAPER_IO_NFT_HANDLE_H
+
+/* What struct nftrules holds, for the files that share it. */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flowtable/shard.h"
+#include "shaper/io/nft_expr.h"
+#include "shaper/io/nft_rules.h"
+
+struct mnl_socket;
+struct nftbatch;
+struct nftplan;
+
+struct nftrules {
+	struct mnl_socket *socket;
+	struct nftbatch *batch;
+	struct nftplan *plan; /* as installed last; NULL: nothing */
+	enum nftexpr_queue method;
+	enum nftrules_conntrack conntrack;
+	enum nftrules_conntrack asked; /* as configured */
+	atomic_uint host_prefix6;      /* of the policy; refusers read it */
+	struct mnl_socket *watch;
+	struct mnl_socket *log;
+	struct nfthandle_log *log_bytes; /* read, not yet taken */
+	uint16_t log_group;
+	bool log_bound;
+	/* Our sockets' addresses: what they change is our own doing. */
+	uint32_t ports[SHARDS_MAX + 8];
+	size_t ports_count;
+	char error[160];
+};
+
+/* The watch and the log have parts of their own. */
+int nfthandle_open_watch(struct nftrules *rules);
+int nfthandle_open_log(struct nftrules *rules);
+void nfthandle_close_log(struct nftrules *rules);
+/* From now on take what `log` rules of this group bring. */
+int nfthandle_bind_log(struct nftrules *rules, uint16_t group);
+
+/* Notes the error text and returns `error`. */
+int nfthandle_fail(struct nftrules *rules, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* One more netlink socket, known as ours.  NULL: errno says why. */
+struct mnl_socket *nfthandle_socket(struct nftrules *rules);
+
+bool nfthandle_is_ours(const struct nftrules *rules, uint32_t port);
+
+#endif

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shaper/io/nft_plan.h"
+
+#include <stdio.h>
+
+#include <libnftnl/chain.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/set.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct nftplan {
+	struct nftplan_table tables[NFTPLAN_TABLES];
+	size_t tables_count;
+	bool broken;
+};
+
+/* Type numbers are those of the nft command, so that it can list our sets. */
+static const struct field {
+	uint32_t type, bytes;
+} FIELDS[] = {
+	[NFTPLAN_IPV4] = { 7, 4 },        [NFTPLAN_IPV6] = { 8, 16 },
+	[NFTPLAN_MAC] = { 9, 6 },         [NFTPLAN_INTERFACE] = { 41, 16 },
+	[NFTPLAN_IFINDEX] = { 20, 4 },    [NFTPLAN_PROTOCOL] = { 12, 1 },
+	[NFTPLAN_PORT] = { 13, 2 },       [NFTPLAN_ICMP_TYPE] = { 14, 1 },
+	[NFTPLAN_ICMP6_TYPE] = { 29, 1 }, [NFTPLAN_NUMBER] = { 19, 4 },
+};
+enum { TYPE_BITS = 6, VERDICT_TYPE = 1 };
+
+struct nftplan *nftplan_new(void)
+{
+	return calloc(1, sizeof(struct nftplan));
+}
+
+void nftplan_free(struct nftplan *plan)
+{
+	struct nftplan_table *table;
+	size_t i;
+
+	if (!plan)
+		return;
+	for (table = plan->tables; table < plan->tables + plan->tables_count;
+	     table++) {
+		for (i = 0; i < table->chains_count; i++)
+			nftnl_chain_free(table->chains[i]);
+		for (i = 0; i < table->sets_count; i++)
+			nftnl_set_free(table->sets[i]);
+		free(table->chains);
+		free(table->sets);
+		free(table->counters);
+	}
+	free(plan);
+}
+
+bool nftplan_is_broken(const struct nftplan *plan)
+{
+	return plan->broken;
+}
+
+void nftplan_break(struct nftplan *plan)
+{
+	plan->broken = true;
+}
+
+struct nftplan_table *nftplan_find_table(const struct nftplan *plan,
+					 uint32_t family)
+{
+	size_t i;
+
+	for (i = 0; i < plan->tables_count; i++)
+		if (plan->tables[i].family == family)
+			return (struct nftplan_table *)&plan->tables[i];
+	return NULL;
+}
+
+struct nftplan_table *nftplan_table(struct nftplan *plan, uint32_t family)
+{
+	struct nftplan_table *table = nftplan_find_table(plan, family);
+
+	if (table)
+		return table;
+	table = &plan->tables[plan->tables_count++];
+	table->plan = plan;
+	table->family = family;
+	return table;
+}
+
+/* One more place at the end of an array; NULL: out of memory. */
+static void *grow(struct nftplan_table *table, void **array, size_t *count,
+		  size_t size)
+{
+	void *larger;
+
+	/* Room for a power of two, asked for when that is full. */
+	if ((*count & (*count - 1)) == 0) {
+		larger = realloc(*array, (*count ? 2 * *count : 1) * size);
+		if (!larger) {
+			table->plan->broken = true;
+			return NULL;
+		}
+		*array = larger;
+	}
+	return (char *)*array + size * (*count)++;
+}
+
+void nftplan_take_chain(struct nftplan_table *table, struct nftnl_chain *chain)
+{
+	struct nftnl_chain **place = grow(table, (void **)&table->chains,
+					  &table->chains_count, sizeof(*place));
+
+	if (place)
+		*place = chain;
+	else
+		nftnl_chain_free(chain);
+}
+
+void nftplan_take_set(struct nftplan_table *table, struct nftnl_set *set)
+{
+	struct nftnl_set **place = grow(table, (void **)&table->sets,
+					&table->sets_count, sizeof(*place));
+
+	if (place)
+		*place = set;
+	else
+		nftnl_set_free(set);
+}
+
+static struct nftnl_chain *new_chain(struct nftplan_table *table,
+				     const char *name)
+{
+	struct nftnl_chain *chain = nftnl_chain_alloc();
+
+	if (!chain) {
+		table->plan->broken = true;
+		return NULL;
+	}
+	nftnl_chain_set_u32(chain, NFTNL_CHAIN_FAMILY, table->family);
+	nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, NFTPLAN_NAME);
+	nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, name);
+	return chain;
+}
+
+void nftplan_base_chain(struct nftplan_table *table, const char *name,
+			uint32_t hook, int32_t priority)
+{
+	struct nftnl_chain *chain = new_chain(table, name);
+
+	if (!chain)
+		return;
+	nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, "filter");
+	nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, hook);
+	nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, priority);
+	nftnl_chain_set_u32(chain, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+	nftplan_take_chain(table, chain);
+}
+
+void nftplan_chain(struct nftplan_table *table, const char *name)
+{
+	struct nftnl_chain *chain;
+
+	if (nftplan_find_chain(table, name))
+		return;
+	chain = new_chain(table, name);
+	if (chain)
+		nftplan_take_chain(table, chain);
+}
+
+static void put_comment(struct nftnl_rule *rule, const char *comment)
+{
+	uint8_t bytes[2 + 128];
+	size_t length = strnlen(comment, sizeof(bytes) - 3) + 1;
+
+	bytes[0] = NFTNL_UDATA_RULE_COMMENT;
+	bytes[1] = (uint8_t)length;
+	memcpy(bytes + 2, comment, length - 1);
+	bytes[2 + length - 1] = '\0';
+	nftnl_rule_set_data(rule, NFTNL_RULE_USERDATA, bytes,
+			    (uint32_t)(2 + length));
+}
+
+struct nftexpr_rule nftplan_rule(struct nftplan_table *table, const char *chain,
+				 const char *comment)
+{
+	struct nftnl_chain *home = nftplan_find_chain(table, chain);
+	struct nftexpr_rule rule = { nftnl_rule_alloc(), &table->plan->broken };
+
+	if (!rule.rule || !home) {
+		/* Expressions go to a rule that nobody will see. */
+		table->plan->broken = true;
+		return rule;
+	}
+	nftnl_rule_set_u32(rule.rule, NFTNL_RULE_FAMILY, table->family);
+	nftnl_rule_set_str(rule.rule, NFTNL_RULE_TABLE, NFTPLAN_NAME);
+	nftnl_rule_set_str(rule.rule, NFTNL_RULE_CHAIN, chain);
+	if (comment)
+		put_comment(rule.rule, comment);
+	nftnl_chain_rule_add_tail(rule.rule, home);
+	return rule;
+}
+
+void nftplan_counter(struct nftplan_table *table, const char *name)
+{
+	char(*place)[NFTPLAN_COUNTER];
+
+	if (nftplan_has_counter(table, name))
+		return;
+	place = grow(table, (void **)&table->counters, &table->counters_count,
+		     sizeof(*place));
+	if (place)
+		snprintf(*place, sizeof(*place), "%s", name);
+}
+
+uint32_t nftplan_field_bytes(enum nftplan_field field)
+{
+	return (FIELDS[field].bytes + 3) & ~UINT32_C(3);
+}
+
+/* What the nft command needs to list a key that is a number of this machine. */
+static void set_byte_order(struct nftnl_set *set, enum nftplan_field field)
+{
+	const uint32_t host_order = 1;
+	uint8_t bytes[2 + sizeof(host_order)] = { NFTNL_UDATA_SET_KEYBYTEORDER,
+						  sizeof(host_order) };
+
+	if (field != NFTPLAN_INTERFACE && field != NFTPLAN_IFINDEX &&
+	    field != NFTPLAN_NUMBER)
+		return;
+	memcpy(bytes + 2, &host_order, sizeof(host_order));
+	nftnl_set_set_data(set, NFTNL_SET_USERDATA, bytes, sizeof(bytes));
+}
+
+static void set_key(struct nftnl_set *set, const enum nftplan_field *fields,
+		    bool ranges)
+{
+	uint8_t lengths[NFTPLAN_FIELDS] = { 0 };
+	uint32_t type = 0;
+	uint32_t bytes = 0;
+	uint32_t count;
+
+	for (count = 0; fields[count] != NFTPLAN_END; count++) {
+		type = (type << TYPE_BITS) | FIELDS[fields[count]].type;
+		bytes += nftplan_field_bytes(fields[count]);
+		lengths[count] = (uint8_t)FIELDS[fields[count]].bytes;
+	}
+	if (count == 1) {
+		bytes = FIELDS[fields[0]].bytes;
+		set_byte_order(set, fields[0]);
+	}
+	nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, type);
+	nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, bytes);
+	if (ranges && count > 1)
+		nftnl_set_set_data(set, NFTNL_SET_DESC_CONCAT, lengths, count);
+}
+
+static uint32_t set_flags(const struct nftplan_set *set)
+{
+	switch (set->kind) {
+	case NFTPLAN_FIXED:
+		return 0;
+	case NFTPLAN_RANGES:
+		return NFT_SET_INTERVAL |
+		       (set->fields[1] != NFTPLAN_END ? NFT_SET_CONCAT : 0);
+	case NFTPLAN_VERDICTS:
+		return NFT_SET_MAP;
+	case NFTPLAN_RANGE_VERDICTS:
+		return NFT_SET_MAP | NFT_SET_INTERVAL;
+	case NFTPLAN_LEARNT:
+		return NFT_SET_EVAL | NFT_SET_TIMEOUT;
+	case NFTPLAN_REFUSALS:
+		return NFT_SET_TIMEOUT;
+	}
+	return 0;
+}
+
+static void set_counter_each(struct nftplan_table *table, struct nftnl_set *set)
+{
+	struct nftnl_expr *counter = nftnl_expr_alloc("counter");
+
+	if (counter)
+		nftnl_set_add_expr(set, counter);
+	else
+		table->plan->broken = true;
+}
+
+struct nftnl_set *nftplan_set(struct nftplan_table *table,
+			      const struct nftplan_set *spec)
+{
+	struct nftnl_set *set = nftnl_set_alloc();
+
+	if (!set) {
+		table->plan->broken = true;
+		return NULL;
+	}
+	nftnl_set_set_u32(set, NFTNL_SET_FAMILY, table->family);
+	nftnl_set_set_str(set, NFTNL_SET_TABLE, NFTPLAN_NAME);
+	nftnl_set_set_str(set, NFTNL_SET_NAME, spec->name);
+	nftnl_set_set_u32(set, NFTNL_SET_FLAGS, set_flags(spec));
+	nftnl_set_set_u32(set, NFTNL_SET_ID, (uint32_t)table->sets_count + 1);
+	set_key(set, spec->fields, spec->kind == NFTPLAN_RANGES);
+	if (set_flags(spec) & NFT_SET_MAP) {
+		nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
+		nftnl_set_set_u32(set, NFTNL_SET_DATA_LEN, 16);
+	}
+	if (spec->size_max)
+		nftnl_set_set_u32(set, NFTNL_SET_DESC_SIZE, spec->size_max);
+	if (spec->timeout_ms)
+		nftnl_set_set_u64(set, NFTNL_SET_TIMEOUT, spec->timeout_ms);
+	if (spec->kind == NFTPLAN_REFUSALS)
+		set_counter_each(table, set);
+	nftplan_take_set(table, set);
+	return table->plan->broken ? NULL : set;
+}
+
+bool nftplan_set_is_kept(const struct nftnl_set *set)
+{
+	return nftnl_set_get_u32(set, NFTNL_SET_FLAGS) & NFT_SET_TIMEOUT;
+}
+
+static struct nftnl_set_elem *add_element(struct nftplan_table *table,
+					  struct nftnl_set *set,
+					  const void *key, uint32_t key_bytes)
+{
+	struct nftnl_set_elem *element = nftnl_set_elem_alloc();
+
+	if (!element) {
+		table->plan->broken = true;
+		return NULL;
+	}
+	nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, key, key_bytes);
+	nftnl_set_elem_add(set, element);
+	return element;
+}
+
+/* A range in one dimension is two elements: its first, and the one after its
+ * last, unless there is none. */
+static void close_range(struct nftplan_table *table, struct nftnl_set *set,
+			const void *key_end, uint32_t key_bytes)
+{
+	struct nftnl_set_elem *element;
+	uint8_t after[NFTPLAN_KEY];
+	uint32_t i = key_bytes;
+
+	memcpy(after, key_end, key_bytes);
+	while (i > 0 && ++after[i - 1] == 0)
+		i--;
+	if (i == 0)
+		return;
+	element = add_element(table, set, after, key_bytes);
+	if (element)
+		nftnl_set_elem_set_u32(element, NFTNL_SET_ELEM_FLAGS,
+				       NFT_SET_ELEM_INTERVAL_END);
+}
+
+void nftplan_element(struct nftplan_table *table, struct nftnl_set *set,
+		     const void *key, const void *key_end, uint32_t key_bytes,
+		     const char *goes_to)
+{
+	struct nftnl_set_elem *element;
+
+	if (!set)
+		return;
+	element = add_element(table, set, key, key_bytes);
+	if (!element)
+		return;
+	if (goes_to) {
+		nftnl_set_elem_set_u32(element, NFTNL_SET_ELEM_VERDICT,
+				       (uint32_t)NFT_GOTO);
+		nftnl_set_elem_set_str(element, NFTNL_SET_ELEM_CHAIN, goes_to);
+	}
+	if (!key_end)
+		return;
+	if (nftnl_set_get_u32(set, NFTNL_SET_FLAGS) & NFT_SET_CONCAT)
+		nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY_END, key_end,
+				   key_bytes);
+	else
+		close_range(table, set, key_end, key_bytes);
+}
+
+struct nftnl_chain *nftplan_find_chain(const struct nftplan_table *table,
+				       const char *name)
+{
+	const char *other;
+	size_t i;
+
+	for (i = 0; i < table->chains_count; i++) {
+		other = nftnl_chain_get_str(table->chains[i], NFTNL_CHAIN_NAME);
+		if (other && strcmp(other, name) == 0)
+			return table->chains[i];
+	}
+	return NULL;
+}
+
+struct nftnl_set *nftplan_find_set(const struct nftplan_table *table,
+				   const char *name)
+{
+	const char *other;
+	size_t i;
+
+	for (i = 0; i < table->sets_count; i++) {
+		other = nftnl_set_get_str(table->sets[i], NFTNL_SET_NAME);
+		if (other && strcmp(other, name) == 0)
+			return table->sets[i];
+	}
+	return NULL;
+}
+
+bool nftplan_has_counter(const struct nftplan_table *table, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < table->counters_count; i++)
+		if (strcmp(table->counters[i], name) == 0)
+			return true;
+	return false;
+}
