@@ -71,7 +71,16 @@ Wants=systemd-journald.service
 AllowIsolate=yes
 END
 
+# It is a gateway.
 ip link set lo up
+for interface in lan0 wan0; do
+	ip link add "$interface" type veth peer name "$interface-far"
+	ip link set "$interface" up
+	ip link set "$interface-far" up
+done
+echo 1 >/proc/sys/net/ipv4/ip_forward
+echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+
 cd "$root"
 pivot_root . old
 umount -l /old
