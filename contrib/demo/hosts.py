@@ -91,6 +91,7 @@ class Hosts:
             self.lost += 1
 
     def stop(self):
-        complaints = [role.stop() for role in self.roles]
+        # Who still talks goes before the one it talks to.
+        complaints = [role.stop() for role in reversed(self.roles)]
         self.roles = []
         return [complaint for complaint in complaints if complaint]
