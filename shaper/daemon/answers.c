@@ -160,14 +160,15 @@ static json_t *kernel_counters(const struct status *status)
 	size_t i;
 
 	for (i = 0; i < status->kernel_counters_count; i++) {
-		const struct nftrules_counter *counter =
-			&status->kernel_counters[i];
+		struct nftrules_counter counter;
 
+		if (!status_kernel_counter(status, i, &counter))
+			continue;
 		json_array_append_new(
 			list, json_pack("{s:o,s:o,s:o}", "name",
-					text_of(counter->name), "packets",
-					count_of(counter->pkts), "bytes",
-					count_of(counter->bytes)));
+					text_of(counter.name), "packets",
+					count_of(counter.pkts), "bytes",
+					count_of(counter.bytes)));
 	}
 	return list;
 }

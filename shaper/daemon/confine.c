@@ -138,6 +138,12 @@ static const int deadly[] = {
 	SCMP_SYS(perf_event_open),
 };
 
+static const unsigned int families[] = { AF_UNIX, AF_NETLINK, AF_INET,
+					 AF_INET6 };
+
+/* A thread's name, and how exactly it wants to be woken. */
+static const unsigned int prctls[] = { PR_SET_NAME, PR_SET_TIMERSLACK };
+
 static int add_all(scmp_filter_ctx filter, uint32_t action, const int *calls,
 		   size_t count)
 {
@@ -152,16 +158,16 @@ static int add_all(scmp_filter_ctx filter, uint32_t action, const int *calls,
 	return 0;
 }
 
-static int add_sockets(scmp_filter_ctx filter)
+/* Allowed with one of these as the first argument. */
+static int add_values(scmp_filter_ctx filter, int call,
+		      const unsigned int *values, size_t count)
 {
-	static const unsigned int families[] = { AF_UNIX, AF_NETLINK, AF_INET,
-						 AF_INET6 };
 	size_t i;
 
-	for (i = 0; i < COUNT(families); i++) {
-		int error = seccomp_rule_add(
-			filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-			SCMP_A0(SCMP_CMP_EQ, families[i], 0));
+	for (i = 0; i < count; i++) {
+		int error =
+			seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
+					 SCMP_A0(SCMP_CMP_EQ, values[i], 0));
 
 		if (error < 0)
 			return error;
@@ -191,8 +197,7 @@ static int add_threads(scmp_filter_ctx filter)
 
 	if (error < 0)
 		return error;
-	error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-				 SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0));
+	error = add_values(filter, SCMP_SYS(prctl), prctls, COUNT(prctls));
 	if (error < 0)
 		return error;
 	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
@@ -214,7 +219,8 @@ int priv_confine(void)
 		error = add_all(filter, SCMP_ACT_KILL_PROCESS, deadly,
 				COUNT(deadly));
 	if (error == 0)
-		error = add_sockets(filter);
+		error = add_values(filter, SCMP_SYS(socket), families,
+				   COUNT(families));
 	if (error == 0)
 		error = add_memory(filter);
 	if (error == 0)

@@ -93,7 +93,7 @@ static void take_back(struct control *control, const struct request *request)
 		      clock_now_ns());
 	inquiry_start(control->config.mailboxes,
 		      control->config.mailboxes_count, request, 0,
-		      ignore_answer, NULL, 0);
+		      &control->config.status->refused, ignore_answer, NULL, 0);
 }
 
 static void on_answer(void *self, uint64_t token,
@@ -153,7 +153,8 @@ static void ask_engines(struct client *client, const struct request *request)
 	}
 	error = inquiry_start(control->config.mailboxes,
 			      control->config.mailboxes_count, request,
-			      until_ns, on_answer, control, client->token);
+			      until_ns, &control->config.status->refused,
+			      on_answer, control, client->token);
 	if (error < 0) {
 		if (until_ns > 0)
 			status_exempt(control->config.status, request->address,

@@ -11,6 +11,7 @@
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/refusals.h"
 #include "shaper/daemon/status.h"
+#include "shaper/io/clock.h"
 #include "shaper/io/nft_rules.h"
 
 enum {
@@ -256,9 +257,12 @@ void guard_advance(struct guard *guard, uint64_t now_ns)
 
 void guard_count(struct guard *guard)
 {
+	static struct nftrules_refused refused[REFUSED_MAX];
 	struct status *status = guard->config.status;
 	size_t count;
 
+	if (nftrules_refusals(guard->rules, refused, REFUSED_MAX, &count) == 0)
+		refused_take(&status->refused, refused, count, clock_now_ns());
 	if (nftrules_counters(guard->rules, status->kernel_counters,
 			      STATUS_KERNEL_COUNTERS_MAX, &count) == 0)
 		status->kernel_counters_count = count;

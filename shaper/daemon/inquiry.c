@@ -8,6 +8,7 @@
 
 #include "policy/policy.h"
 #include "shaper/daemon/mailbox.h"
+#include "shaper/daemon/refused.h"
 #include "shaper/pump.h"
 
 /* One step looks at this many places, and copies at most this many rows. */
@@ -32,6 +33,7 @@ struct part {
 struct inquiry {
 	struct request request;
 	uint64_t until_ns;
+	const struct refused *refused;
 	void (*on_answer)(void *self, uint64_t token,
 			  const struct inquiry_answer *answer);
 	void *self;
@@ -128,6 +130,21 @@ static void inquiry_free(struct inquiry *inquiry)
 	free(inquiry);
 }
 
+static void add_refused(struct toplist *rows, const struct refused *refused)
+{
+	size_t i;
+
+	for (i = 0; i < rows->count; i++) {
+		struct snapshot_row *row = &rows->rows[i].row;
+		uint32_t pkts =
+			refused_pkts(refused, &row->key, row->window_ns);
+
+		row->offered_pkts = row->offered_pkts > UINT32_MAX - pkts
+					    ? UINT32_MAX
+					    : row->offered_pkts + pkts;
+	}
+}
+
 /* The first part's list takes in the others. */
 static void answer(struct inquiry *inquiry)
 {
@@ -144,6 +161,7 @@ static void answer(struct inquiry *inquiry)
 		if (i > 0 && part->answered && part->rows.max > 0)
 			toplist_merge(&inquiry->parts[0].rows, &part->rows);
 	}
+	add_refused(&inquiry->parts[0].rows, inquiry->refused);
 	toplist_sort(&inquiry->parts[0].rows);
 	answer.rows = inquiry->parts[0].rows;
 	inquiry->on_answer(inquiry->self, inquiry->token, &answer);
@@ -201,6 +219,7 @@ static int post(struct inquiry *inquiry, struct mailbox *const *mailboxes)
 
 int inquiry_start(struct mailbox *const *mailboxes, size_t count,
 		  const struct request *request, uint64_t until_ns,
+		  const struct refused *refused,
 		  void (*on_answer)(void *self, uint64_t token,
 				    const struct inquiry_answer *answer),
 		  void *self, uint64_t token)
@@ -214,6 +233,7 @@ int inquiry_start(struct mailbox *const *mailboxes, size_t count,
 		return -ENOMEM;
 	inquiry->request = *request;
 	inquiry->until_ns = until_ns;
+	inquiry->refused = refused;
 	inquiry->on_answer = on_answer;
 	inquiry->self = self;
 	inquiry->token = token;

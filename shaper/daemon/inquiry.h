@@ -15,6 +15,7 @@
 #include "shaper/daemon/toplist.h"
 
 struct mailbox;
+struct refused;
 
 enum { INQUIRY_EXPLAIN_ROWS = 64 };
 
@@ -28,12 +29,14 @@ struct inquiry_answer {
 };
 
 /*
- * Ask all `count` engines.  `until_ns` is for exempt.  0; -ENOMEM; -EAGAIN:
+ * Ask all `count` engines.  `until_ns` is for exempt; what the kernel
+ * `refused`, borrowed, is added to what was offered.  0; -ENOMEM; -EAGAIN:
  * too much is under way.  After 0 on_answer is called once, from
  * mailbox_reap; the answer is borrowed for the call.
  */
 int inquiry_start(struct mailbox *const *mailboxes, size_t count,
 		  const struct request *request, uint64_t until_ns,
+		  const struct refused *refused,
 		  void (*on_answer)(void *self, uint64_t token,
 				    const struct inquiry_answer *answer),
 		  void *self, uint64_t token);

@@ -203,27 +203,28 @@ static void daemon_counters(FILE *page, const struct status *status)
 		"log lines for which the reader had no room", log_lost_lines());
 }
 
+static void kernel_counter(FILE *page, const struct status *status,
+			   const char *name, bool bytes)
+{
+	struct nftrules_counter counter;
+	size_t i;
+
+	head(page, name, "counter", "counted by our rules in the kernel");
+	for (i = 0; i < status->kernel_counters_count; i++) {
+		if (!status_kernel_counter(status, i, &counter))
+			continue;
+		fprintf(page, "%s{rule=\"", name);
+		label(page, counter.name);
+		fprintf(page, "\"} %" PRIu64 "\n",
+			bytes ? counter.bytes : counter.pkts);
+	}
+}
+
 /* What our rules decided without us: transit, drops, forged sources. */
 static void kernel_counters(FILE *page, const struct status *status)
 {
-	size_t i;
-
-	head(page, "symtap_kernel_packets_total", "counter",
-	     "counted by our rules in the kernel");
-	for (i = 0; i < status->kernel_counters_count; i++) {
-		fputs("symtap_kernel_packets_total{rule=\"", page);
-		label(page, status->kernel_counters[i].name);
-		fprintf(page, "\"} %" PRIu64 "\n",
-			status->kernel_counters[i].pkts);
-	}
-	head(page, "symtap_kernel_bytes_total", "counter",
-	     "counted by our rules in the kernel");
-	for (i = 0; i < status->kernel_counters_count; i++) {
-		fputs("symtap_kernel_bytes_total{rule=\"", page);
-		label(page, status->kernel_counters[i].name);
-		fprintf(page, "\"} %" PRIu64 "\n",
-			status->kernel_counters[i].bytes);
-	}
+	kernel_counter(page, status, "symtap_kernel_packets_total", false);
+	kernel_counter(page, status, "symtap_kernel_bytes_total", true);
 }
 
 char *metrics_text(const struct status *status, uint64_t now_ns)

@@ -133,3 +133,23 @@ bool status_exempt(struct status *status, const uint8_t address[16],
 	forget_exemptions(status, now_ns);
 	return true;
 }
+
+bool status_kernel_counter(const struct status *status, size_t i,
+			   struct nftrules_counter *ret_counter)
+{
+	const struct nftrules_counter *all = status->kernel_counters;
+	struct nftrules_counter sum = all[i];
+	size_t j;
+
+	for (j = 0; j < i; j++)
+		if (strcmp(all[j].name, all[i].name) == 0)
+			return false;
+	for (j = i + 1; j < status->kernel_counters_count; j++) {
+		if (strcmp(all[j].name, all[i].name) != 0)
+			continue;
+		sum.pkts += all[j].pkts;
+		sum.bytes += all[j].bytes;
+	}
+	*ret_counter = sum;
+	return true;
+}

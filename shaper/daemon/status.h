@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "policy/policy.h"
+#include "shaper/daemon/refused.h"
 #include "shaper/io/nfqueue_stats.h"
 #include "shaper/io/nft_rules.h"
 #include "shaper/pump.h"
@@ -71,6 +72,7 @@ struct status {
 	/* Counted by the kernel, under our rules' names. */
 	struct nftrules_counter kernel_counters[STATUS_KERNEL_COUNTERS_MAX];
 	size_t kernel_counters_count;
+	struct refused refused; /* by the kernel, for us */
 	/* The last who sent what they may not. */
 	struct nftrules_offender offenders[STATUS_OFFENDERS_MAX];
 	size_t offenders_count;
@@ -100,6 +102,13 @@ uint64_t status_io_grown(const struct status *status,
  */
 bool status_exempt(struct status *status, const uint8_t address[16],
 		   uint64_t until_ns, uint64_t now_ns);
+
+/*
+ * kernel_counters[i] with those of the same name in other tables added; false:
+ * one before it has that name.
+ */
+bool status_kernel_counter(const struct status *status, size_t i,
+			   struct nftrules_counter *ret_counter);
 
 /* "enforce", "shadow"; "open", "closed" */
 const char *status_mode_name(enum policy_mode mode);

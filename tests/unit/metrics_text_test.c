@@ -32,7 +32,9 @@ static struct status *some_status(void)
 	status->engines[0].has_io = status->engines[1].has_io = true;
 	status->engines[1].io.counter[NFQUEUE_batches] = UINT64_MAX;
 	status->engines[0].totals.pairs_max = 100;
-	status->kernel_counters_count = 2;
+	status->kernel_counters_count = 3;
+	snprintf(status->kernel_counters[2].name, 40, "spoofed lan0");
+	status->kernel_counters[2].pkts = 100; /* the same, of another table */
 	snprintf(status->kernel_counters[0].name, 40, "spoofed lan0");
 	snprintf(status->kernel_counters[1].name, 40, "odd\\\"\nname");
 	status->kernel_counters[0].pkts = 7;
@@ -88,7 +90,7 @@ static void test_values_stand_beside_their_engine(void **state)
 	assert_non_null(strstr(text, "\nsymtap_enforcing 1\n"));
 	assert_non_null(strstr(text, "\nsymtap_table_max_keys{table=\"pairs\"} "
 				     "100\n"));
-	assert_non_null(strstr(text, "{rule=\"spoofed lan0\"} 7\n"));
+	assert_non_null(strstr(text, "{rule=\"spoofed lan0\"} 107\n"));
 	assert_non_null(strstr(text, "{rule=\"odd\\\\\\\"\\nname\"} 0\n"));
 	free(text);
 	free(status);

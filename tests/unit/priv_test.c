@@ -165,6 +165,8 @@ static void confined_life(void)
 	EXPECT(pipe(fds) == 0);
 	EXPECT(priv_drop(&nobody) == 0 && priv_confine() == 0);
 	EXPECT(own_status("Seccomp:") == 2);
+	EXPECT(prctl(PR_SET_NAME, "engine") == 0);
+	EXPECT(prctl(PR_SET_TIMERSLACK, 1) == 0);
 	EXPECT(write(fds[1], "x", 1) == 1);
 	EXPECT(pthread_create(&thread, NULL, answer, &heard) == 0);
 	EXPECT(pthread_join(thread, NULL) == 0 && heard == 42);
@@ -182,6 +184,7 @@ static void confined_refusals(void)
 	EXPECT(syscall(SYS_bpf, 0, NULL, 0) < 0 && errno == EPERM);
 	EXPECT(kill(getppid(), 0) < 0 && errno == EPERM);
 	EXPECT(fork() < 0);
+	EXPECT(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 && errno == EPERM);
 	EXPECT(mmap(NULL, 4096, PROT_READ | PROT_EXEC,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
 	       errno == EPERM);
