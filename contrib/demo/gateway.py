@@ -95,10 +95,11 @@ class Gateway:
             return None
 
     def rows(self):
-        """What it sees of its hosts, the loudest first."""
-        answer = self.ask("top by=rate scope=host limit=4") or {"rows": []}
-        return [Row(row["inside"], row["S_offered"], row["S_let_out"],
-                    row["held_packets"]) for row in answer["rows"]]
+        """What it sees of pairs of hosts, the loudest first."""
+        answer = self.ask("top by=rate scope=pair limit=4") or {"rows": []}
+        return [Row(f"{row['inside']} > {row['outside']}", row["S_offered"],
+                    row["S_let_out"], row["held_packets"])
+                for row in answer["rows"]]
 
     def stop(self):
         if self.process is not None and self.process.poll() is None:

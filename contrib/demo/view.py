@@ -11,6 +11,8 @@ KINDS = (("flood", "UDP flood, 1 kB"),
          ("forged4", "forged sources, IPv4"),
          ("forged6", "forged sources, IPv6"),
          ("scan", "port scan, TCP SYN"))
+NAMES = {f"{w.GOOD} > {w.SERVER}": "good", f"{w.BAD} > {w.SERVER}": "flood",
+         f"{w.BAD} > {w.SILENT}": "scan"}
 
 
 def symmetry(out_pkts, in_pkts):
@@ -62,15 +64,14 @@ class Live:
         offered, let_out = sample.offered, sample.let_out
         forged = [counts["forged4"] + counts["forged6"]
                   for counts in (offered, let_out)]
-        line = (f"{number:3} s  flood {offered['flood']:6,.0f}"
+        line = (f"{number:2} s  flood {offered['flood']:6,.0f}"
                 f" > {let_out['flood']:6,.0f}/s"
                 f"  forged {forged[0]:5,.0f} > {forged[1]:5,.0f}/s"
                 f"  scan {offered['scan']:4,.0f} > {let_out['scan']:4,.0f}/s"
                 f"  upload {sample.upload_mbit_per_s:5.1f} Mbit/s"
                 f"  ping {in_ms(percentile(sample.rtts_us, 50))}")
         for row in rows:
-            line += (f"  S {row.name} {row.s_offered:.1f}"
-                     f" > {row.s_let_out:.1f}")
+            line += f"  S {NAMES.get(row.name, row.name)} {row.s_let_out:.1f}"
         print(line)
 
     def draw(self, phase, number, seconds, sample, rows):
@@ -100,7 +101,7 @@ class Live:
     def table(self, rows):
         if not rows:
             return ["symtap is not running"]
-        text = ["what symtap sees, hosts".ljust(30)
+        text = ["what symtap sees, pairs".ljust(30)
                 + "   S offered   S let out    held now"]
         for row in rows:
             text.append(f"  {row.name}".ljust(30) + f"{row.s_offered:12.1f}"

@@ -119,11 +119,13 @@ class World:
         self.sysctl("gateway", "ipv6/conf/all/forwarding", 1)
 
     def shape_uplink(self):
-        """A kernel without the token bucket has a faster uplink, no more."""
+        """As slow as an Ethernet of 100 Mbit/s and, as there, one segment at
+        a time: the burst is smaller than a super-packet.  A kernel without
+        the token bucket has a faster uplink."""
         try:
             call(self.inside("gateway", [
                 "tc", "qdisc", "add", "dev", "wan0", "root", "tbf", "rate",
-                f"{UPLINK_MBIT_PER_S}mbit", "burst", "64kb", "latency",
+                f"{UPLINK_MBIT_PER_S}mbit", "burst", "5kb", "latency",
                 "50ms"]))
             self.uplink_is_shaped = True
         except WorldError:
