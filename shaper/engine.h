@@ -10,7 +10,8 @@
  * Places.  A flow has a place only beside its pair, a pair only beside its
  * host: `up` always leads to the wider key, which counts in `below` what hangs
  * on it and stays as long as that is not 0.  What finds no place is judged by
- * its host's gate; a host without one shares the last host of the table.
+ * its host's gate; a host without one shares the first host of the table.
+ * While packets of such a key wait, it gets no place: it would overtake itself.
  *
  * Who pays.  A key is charged to the host whose packet made it, at most
  * `pairs_per_host` and `flows_per_host`.  Keys that only packets from outside
@@ -38,6 +39,7 @@ enum {
 	ENGINE_PARAMS_MAX = 256,
 	ENGINE_EXEMPTIONS_MAX = 256,
 	ENGINE_HOST_SHARED = 0, /* slot of the host of all that have none */
+	ENGINE_RESTING = 4096,  /* a power of two */
 };
 
 struct engine_params {
@@ -82,7 +84,9 @@ struct engine {
 	struct engine_exemption exemptions[ENGINE_EXEMPTIONS_MAX];
 	uint32_t exemptions_count;
 	uint8_t generation;
-	uint32_t penalties; /* keys over their threshold */
+	uint32_t resting[ENGINE_RESTING]; /* packets that wait, whose key has
+					   * no place; by its hash */
+	uint32_t penalties;               /* keys over their threshold */
 	struct stats stats;
 };
 
@@ -127,6 +131,17 @@ void engine_reclassify(struct engine *engine);
 void engine_place(struct engine *engine, const struct flow_key *key,
 		  uint64_t hash, uint32_t guess, enum flow_direction direction,
 		  uint64_t now_ns, struct engine_place *ret_place);
+
+/* The key of the host that a flow belongs to, and its hash. */
+uint64_t engine_host_key(const struct engine *engine,
+			 const struct flow_key *flow, struct flow_key *ret_key);
+
+/* How many packets wait whose key has this hash and no place; perhaps others
+ * as well. */
+static inline uint32_t *engine_resting(struct engine *engine, uint64_t hash)
+{
+	return &engine->resting[hash % ENGINE_RESTING];
+}
 
 /* The same for a key of any scope, with its wider keys.  false: no place. */
 bool engine_place_of_key(struct engine *engine, const struct flow_key *key,

@@ -79,60 +79,61 @@ static inline void use(struct engine *engine, struct flow_entry *entry,
 		adopt(engine, entry);
 }
 
+uint64_t engine_host_key(const struct engine *engine,
+			 const struct flow_key *flow, struct flow_key *ret_key)
+{
+	struct flow_key key = { .zone = flow->zone, .scope = FLOW_SCOPE_HOST };
+
+	policy_host_of(engine->policy, flow->inside,
+		       zones_get(engine->zones, flow->zone), key.inside);
+	*ret_key = key;
+	return flowtable_hash(&engine->tables[FLOW_SCOPE_HOST], &key);
+}
+
+static bool comes_to(const struct engine *engine,
+		     const struct flow_entry *entry)
+{
+	return entry && entry->suspect &&
+	       suspects_get(&engine->suspects, entry->suspect)->aside_pkts;
+}
+
+/* May packets of this key, which has no place, wait in a wider one, or be on
+ * their way there?  It gets none until they have left.  A pair may have been
+ * below the shared host before it was forgotten. */
+static bool rests(struct engine *engine, enum flow_scope scope, uint64_t hash,
+		  const struct engine_place *wider)
+{
+	const struct flowtable *hosts = &engine->tables[FLOW_SCOPE_HOST];
+
+	if (!(engine->policy->enforce & ((2u << scope) - 1)))
+		return false;
+	return *engine_resting(engine, hash) > 0 ||
+	       comes_to(engine, wider->pair) || comes_to(engine, wider->host) ||
+	       comes_to(engine, flowtable_entry(hosts, ENGINE_HOST_SHARED));
+}
+
 static struct flow_entry *place_host(struct engine *engine,
 				     const struct flow_key *flow,
 				     enum flow_direction direction,
 				     uint64_t now_ns)
 {
 	struct flowtable *hosts = &engine->tables[FLOW_SCOPE_HOST];
-	struct flow_key key = { .zone = flow->zone, .scope = FLOW_SCOPE_HOST };
+	const struct engine_place nowhere = { 0 };
 	struct flow_entry *entry;
-	uint32_t slot;
-	uint64_t hash;
+	struct flow_key key;
+	uint64_t hash = engine_host_key(engine, flow, &key);
+	uint32_t slot = flowtable_find(hosts, &key, hash);
 
-	policy_host_of(engine->policy, flow->inside,
-		       zones_get(engine->zones, flow->zone), key.inside);
-	hash = flowtable_hash(hosts, &key);
-	slot = flowtable_find(hosts, &key, hash);
 	if (slot != FLOWTABLE_NONE) {
 		entry = flowtable_entry(hosts, slot);
 		use(engine, entry, direction);
 		return entry;
 	}
-	if (may_make(engine, FLOW_SCOPE_HOST, 0, direction, now_ns))
+	if (!rests(engine, FLOW_SCOPE_HOST, hash, &nowhere) &&
+	    may_make(engine, FLOW_SCOPE_HOST, 0, direction, now_ns))
 		return make(engine, &key, hash, direction);
 	engine->stats.counter[STATS_hosts_refused]++;
 	return flowtable_entry(hosts, ENGINE_HOST_SHARED);
-}
-
-/* While packets that may be of a key without a place wait in a wider key, or
- * are on their way there, it gets none: it would overtake itself. */
-static bool rests_there(const struct engine *engine,
-			const struct flow_entry *entry,
-			enum flow_scope narrower)
-{
-	unsigned int narrower_enforced = engine->policy->enforce &
-					 ((2u << narrower) - 1);
-	const struct suspect *suspect;
-
-	if (!narrower_enforced)
-		return false;
-	if (entry->key.scope == FLOW_SCOPE_PAIR && entry->parked)
-		return true;
-	if (!entry->suspect)
-		return false;
-	suspect = suspects_get(&engine->suspects, entry->suspect);
-	return suspect->first || suspect->aside_pkts;
-}
-
-/* A flow of a known pair: what waits at the host is counted there (parked),
- * what is on its way to the host is not yet. */
-static bool comes_there(const struct engine *engine,
-			const struct flow_entry *host)
-{
-	return engine->policy->enforce & 1u << FLOW_SCOPE_FLOW &&
-	       host->suspect &&
-	       suspects_get(&engine->suspects, host->suspect)->aside_pkts;
 }
 
 static struct flow_entry *make_below(struct engine *engine,
@@ -172,7 +173,7 @@ static void place_pair(struct engine *engine, const struct flow_key *flow,
 	}
 	place->host = place_host(engine, flow, direction, now_ns);
 	place->host_slot = engine_slot(engine, place->host);
-	if (rests_there(engine, place->host, FLOW_SCOPE_PAIR) ||
+	if (rests(engine, FLOW_SCOPE_PAIR, hash, place) ||
 	    !may_make(engine, FLOW_SCOPE_PAIR, place->host_slot, direction,
 		      now_ns))
 		return;
@@ -205,8 +206,7 @@ void engine_place(struct engine *engine, const struct flow_key *key,
 		return;
 	}
 	place_pair(engine, key, direction, now_ns, &place);
-	if (place.pair && !rests_there(engine, place.pair, FLOW_SCOPE_FLOW) &&
-	    !comes_there(engine, place.host) &&
+	if (place.pair && !rests(engine, FLOW_SCOPE_FLOW, hash, &place) &&
 	    may_make(engine, FLOW_SCOPE_FLOW, place.host_slot, direction,
 		     now_ns))
 		place.flow = make_below(engine, place.pair, place.host_slot,

@@ -290,8 +290,7 @@ static enum pump_verdict shadow(struct pump *pump,
 				const struct pump_packet *packet,
 				uint32_t wire_pkts, bool may_set_aside)
 {
-	if (may_set_aside && pump_follows(pump, place, true) &&
-	    !pump_follows(pump, place, false))
+	if (may_set_aside && pump_follows(pump, place, PUMP_ASIDE))
 		return PUMP_WAIT;
 	note_offered(pump, place, wire_pkts);
 	pump_enqueue(pump, place, rest, key, packet, wire_pkts, TOKEN_GHOST);
@@ -365,6 +364,40 @@ static void watch_handshake(struct pump *pump, const struct packet_meta *meta,
 		flow->flags &= (uint8_t)~FLOW_ENTRY_OPENING;
 }
 
+static struct evidence *evidence_of(const struct pump *pump,
+				    const struct pump_packet *packet,
+				    const struct flow_entry *flow)
+{
+	if (!flow || !flow->suspect || packet->meta.ends.proto != PROTO_TCP ||
+	    pump->engine.policy->evidence != POLICY_EVIDENCE_CONSENT)
+		return NULL;
+	return &suspects_get(&pump->engine.suspects, flow->suspect)->evidence;
+}
+
+static void note_evidence(const struct pump *pump,
+			  const struct pump_packet *packet,
+			  const struct flow_entry *flow)
+{
+	struct evidence *evidence = evidence_of(pump, packet, flow);
+
+	if (evidence)
+		evidence_sent(evidence, &packet->meta);
+}
+
+/* What was heard, in packets: as many as came, or what they stand for. */
+static uint32_t replies_of(const struct pump *pump,
+			   const struct pump_packet *packet,
+			   const struct flow_entry *flow, uint32_t wire_pkts)
+{
+	struct evidence *evidence = evidence_of(pump, packet, flow);
+
+	if (!evidence)
+		return wire_pkts;
+	return wire_pkts - 1 +
+	       evidence_replies(evidence, &packet->meta,
+				flow->u.segment_bytes[FLOW_OUT]);
+}
+
 static enum pump_verdict offer_out(struct pump *pump,
 				   struct pump_packet *packet,
 				   const struct flow_key *key, uint64_t hash,
@@ -379,9 +412,10 @@ static enum pump_verdict offer_out(struct pump *pump,
 		     &place);
 	wire_pkts = wire_pkts_of(pump, packet, &place, FLOW_OUT);
 	*ret_wire_pkts = wire_pkts;
-	follows = pump_follows(pump, &place, true);
+	follows = pump_follows(pump, &place, PUMP_RESTING | PUMP_ASIDE);
 	if (place.flow && packet->meta.ends.proto == PROTO_TCP)
 		watch_handshake(pump, &packet->meta, place.flow);
+	note_evidence(pump, packet, place.flow);
 	if (wire_pkts == 0) {
 		if (split(pump, &place, FLOW_OUT))
 			return PUMP_WAIT;
@@ -426,7 +460,8 @@ static enum pump_verdict offer_in(struct pump *pump,
 	if (pump_is_exempt(pump, &place, key))
 		pass_exempt(pump, &place, wire_pkts, FLOW_IN);
 	else
-		pump_heard(pump, &place, wire_pkts);
+		pump_heard(pump, &place,
+			   replies_of(pump, packet, place.flow, wire_pkts));
 	return PUMP_PASS;
 }
 
@@ -618,7 +653,7 @@ static enum pump_verdict hold_out(struct pump *pump, struct pump_packet *packet,
 	engine_place(&pump->engine, &found->key, found->hash, FLOWTABLE_NONE,
 		     FLOW_OUT, pump->now_ns, &place);
 	learn_segment(packet, &place, FLOW_OUT);
-	follows = pump_follows(pump, &place, false);
+	follows = pump_follows(pump, &place, PUMP_RESTING);
 	if (pump_is_exempt(pump, &place, &found->key) && !follows) {
 		pass_exempt(pump, &place, 1, FLOW_OUT);
 		return PUMP_PASS;

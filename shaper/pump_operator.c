@@ -218,19 +218,24 @@ static bool is_plausible(const struct pump_record *record)
 		return false;
 	for (uint32_t i = 0; i < record->runs_count; i++)
 		if (record->runs[i].age_ns > most_ns ||
-		    record->runs[i].sent_pkts > 1u << 30 ||
-		    record->runs[i].heard_pkts > 1u << 30)
+		    record->runs[i].sent_pkts > 1u << 26 ||
+		    record->runs[i].heard_pkts > 1u << 26)
 			return false;
 	return true;
 }
 
-/* Oldest first, as they were told; nothing older than the clock. */
+/* Oldest first, as they were told; nothing older than the clock, nor than what
+ * this key has seen since. */
 static void import_window(struct pump *pump, struct flow_entry *entry,
 			  const struct pump_record *record, uint64_t down_ns)
 {
 	uint64_t window_ns =
 		engine_params(&pump->engine, entry)->gate.window_ns;
-	uint64_t last_ns = 0;
+	uint64_t last_ns =
+		entry->suspect
+			? window_newest_ns(
+				  &suspect_of(pump, entry->suspect)->window)
+			: window_small_newest_ns(entry);
 
 	for (uint32_t i = 0; i < record->runs_count; i++) {
 		const struct pump_record_run *run = &record->runs[i];

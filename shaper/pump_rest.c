@@ -4,9 +4,7 @@
  *
  * All packets of a flow that wait are in one FIFO, so that none overtakes
  * another.  A flow's own FIFO is the first choice; without a place or a gate
- * its packets are parked in its pair's, or in its host's.  Where they are is
- * known of every flow and pair that has a place (`parked`); one that has none
- * gets none while some of its packets may be parked, see engine_places.c.
+ * its packets are parked in its pair's, or in its host's.
  */
 #include <assert.h>
 
@@ -53,15 +51,16 @@ uint32_t pump_rest(struct pump *pump, const struct engine_place *place)
 		  : engine_suspect(&pump->engine, place->host, pump->now_ns);
 }
 
-static bool has_queue(const struct pump *pump, const struct flow_entry *entry,
-		      bool with_aside)
+static bool has_some(const struct pump *pump, const struct flow_entry *entry,
+		     unsigned int where)
 {
 	const struct suspect *suspect;
 
 	if (!entry->suspect)
 		return false;
 	suspect = suspect_of(pump, entry->suspect);
-	return suspect->first || (with_aside && suspect->aside_pkts);
+	return (where & PUMP_RESTING && suspect->first) ||
+	       (where & PUMP_ASIDE && suspect->aside_pkts);
 }
 
 bool pump_is_exempt(const struct pump *pump, const struct engine_place *place,
@@ -76,27 +75,28 @@ bool pump_is_exempt(const struct pump *pump, const struct engine_place *place,
 }
 
 bool pump_follows(const struct pump *pump, const struct engine_place *place,
-		  bool with_aside)
+		  unsigned int where)
 {
 	const struct flow_entry *flow = place->flow;
 	const struct flow_entry *pair = place->pair;
+	bool resting = where & PUMP_RESTING;
 
-	if (flow && flow->parked)
+	if (flow && resting && flow->parked)
 		return true;
-	if (flow && with_aside && flow->flags & FLOW_ENTRY_ASIDE)
+	if (flow && where & PUMP_ASIDE && flow->flags & FLOW_ENTRY_ASIDE)
 		return true;
 	if (flow && enforces_up_to(pump, FLOW_SCOPE_FLOW))
-		return has_queue(pump, flow, with_aside);
-	if (pair && (pair->parked || has_queue(pump, pair, with_aside)))
+		return has_some(pump, flow, where);
+	if (pair && ((resting && pair->parked) || has_some(pump, pair, where)))
 		return true;
-	if (pair && enforces_up_to(pump, FLOW_SCOPE_PAIR) &&
-	    !(with_aside && place->host->suspect &&
-	      suspect_of(pump, place->host->suspect)->aside_pkts))
-		return false;
-	return has_queue(pump, place->host, with_aside);
+	/* what rests at the host is counted by its pair, what comes is not */
+	if (pair && enforces_up_to(pump, FLOW_SCOPE_PAIR))
+		where &= PUMP_ASIDE;
+	return has_some(pump, place->host, where);
 }
 
-/* ------ parked: waits in a wider key than its own */
+/* ------ what is known of it meanwhile: its entries say that it is parked;
+ * for those that it has not, engine_resting does */
 
 struct flow_entry *pump_entry_of(const struct pump *pump,
 				 const struct flow_key *flow,
@@ -112,17 +112,23 @@ struct flow_entry *pump_entry_of(const struct pump *pump,
 }
 
 /* Flags of a token that rests in a FIFO of this scope. */
-static uint8_t parked_flags(const struct pump *pump,
-			    const struct engine_place *place, uint8_t scope)
+static uint8_t flags_at(const struct pump *pump,
+			const struct engine_place *place, uint8_t scope)
 {
 	uint8_t flags = 0;
 
-	if (scope > FLOW_SCOPE_FLOW && place->flow &&
-	    enforces_up_to(pump, FLOW_SCOPE_FLOW))
+	if (!place->flow)
+		flags |= TOKEN_NO_FLOW;
+	else if (scope > FLOW_SCOPE_FLOW &&
+		 enforces_up_to(pump, FLOW_SCOPE_FLOW))
 		flags |= TOKEN_PARKED;
-	if (scope > FLOW_SCOPE_PAIR && place->pair &&
-	    enforces_up_to(pump, FLOW_SCOPE_PAIR))
+	if (!place->pair)
+		flags |= TOKEN_NO_PAIR;
+	else if (scope > FLOW_SCOPE_PAIR &&
+		 enforces_up_to(pump, FLOW_SCOPE_PAIR))
 		flags |= TOKEN_PAIR_PARKED;
+	if (!place->pair && place->host_slot == ENGINE_HOST_SHARED)
+		flags |= TOKEN_NO_HOST;
 	return flags;
 }
 
@@ -160,6 +166,25 @@ static void unpark(const struct pump *pump, const struct token *token)
 	}
 }
 
+static void note_resting(struct pump *pump, const struct token *token,
+			 int32_t change)
+{
+	struct engine *engine = &pump->engine;
+
+	for (int scope = FLOW_SCOPE_FLOW; scope <= FLOW_SCOPE_PAIR; scope++) {
+		struct flow_key key;
+
+		if (!(token->flags & TOKEN_NO_FLOW << scope))
+			continue;
+		flow_key_widen(&token->key, (enum flow_scope)scope, &key);
+		*engine_resting(engine,
+				flowtable_hash(&engine->tables[scope], &key)) +=
+			(uint32_t)change;
+	}
+	if (token->flags & TOKEN_NO_HOST)
+		*engine_resting(engine, token->host) += (uint32_t)change;
+}
+
 /* ------ into a FIFO and out of it */
 
 void pump_account(struct pump *pump, uint32_t id, int32_t pkts, int64_t bytes)
@@ -183,8 +208,14 @@ static void enter(struct pump *pump, const struct engine_place *place,
 {
 	struct suspect *fifo = suspect_of(pump, id);
 	struct token *token = tokens_get(&pump->tokens, token_id);
+	struct flow_key host;
 
+	if (token->flags & TOKEN_NO_HOST)
+		token->host = (uint16_t)(engine_host_key(&pump->engine,
+							 &token->key, &host) %
+					 ENGINE_RESTING);
 	park(place, token->flags, fifo->scope);
+	note_resting(pump, token, 1);
 	tokens_append(&pump->tokens, &fifo->first, &fifo->last, token_id);
 	pump_account(pump, id, (int32_t)token->wire_pkts,
 		     (int64_t)token->bytes);
@@ -196,7 +227,8 @@ static void take_out(struct pump *pump, uint32_t id, uint32_t token_id)
 	struct token *token = tokens_get(&pump->tokens, token_id);
 
 	unpark(pump, token);
-	token->flags &= (uint8_t) ~(TOKEN_PARKED | TOKEN_PAIR_PARKED);
+	note_resting(pump, token, -1);
+	token->flags &= TOKEN_GHOST | TOKEN_ONWARD;
 	tokens_unlink(&pump->tokens, &fifo->first, &fifo->last, token_id);
 	pump_account(pump, id, -(int32_t)token->wire_pkts,
 		     -(int64_t)token->bytes);
@@ -232,9 +264,9 @@ bool pump_key_is_full(const struct pump *pump, const struct suspect *rest)
 	       rest->held_pkts + rest->aside_pkts >= most;
 }
 
-/* Which FIFO must give, so that one more packet of `id` may rest?  0: none. */
-static uint32_t over_bound(struct pump *pump, uint32_t id, uint32_t bytes,
-			   enum stats_counter *ret_counter)
+/* Which FIFO must give, so that `pkts` more may rest in `id`?  0: none. */
+static uint32_t over_bound(struct pump *pump, uint32_t id, uint32_t pkts,
+			   uint32_t bytes, enum stats_counter *ret_counter)
 {
 	const struct policy_limits *limits = &pump->engine.policy->limits;
 	struct suspect *fifo = suspect_of(pump, id);
@@ -244,16 +276,17 @@ static uint32_t over_bound(struct pump *pump, uint32_t id, uint32_t bytes,
 
 	if (pump->config.lift_bounds)
 		return 0;
-	if (most && fifo->held_pkts >= most) {
+	if (most && fifo->held_pkts + pkts > most) {
 		*ret_counter = STATS_dropped_key_bound;
 		return id;
 	}
 	most = limits->held_packets_per_host;
-	if (most && host->held_pkts >= most) {
+	if (most && host->held_pkts + pkts > most) {
 		*ret_counter = STATS_dropped_host_bound;
-		return lengths_longest(&host->fifos);
+		return host->held_pkts ? lengths_longest(&host->fifos) : id;
 	}
-	if ((limits->held_packets && pump->held_pkts >= limits->held_packets) ||
+	if ((limits->held_packets &&
+	     pump->held_pkts + pkts > limits->held_packets) ||
 	    (limits->held_bytes &&
 	     pump->held_bytes + bytes > limits->held_bytes)) {
 		uint32_t busiest = lengths_longest(&pump->busiest);
@@ -284,14 +317,15 @@ static void release_at_bound(struct pump *pump, uint32_t id)
 
 /* The longest FIFO gives its newest packet; what comes in has no better claim
  * than the longest, so when its own is the longest it is the one to go. */
-static bool make_room(struct pump *pump, uint32_t id, uint32_t bytes)
+static bool make_room(struct pump *pump, uint32_t id, uint32_t pkts,
+		      uint32_t bytes)
 {
 	const struct policy_limits *limits = &pump->engine.policy->limits;
 	uint64_t *counter = pump->engine.stats.counter;
 	enum stats_counter why = STATS_dropped_bound;
 	uint32_t victim;
 
-	while ((victim = over_bound(pump, id, bytes, &why)) != 0) {
+	while ((victim = over_bound(pump, id, pkts, bytes, &why)) != 0) {
 		struct suspect *fifo = suspect_of(pump, victim);
 		uint32_t token = fifo->last;
 
@@ -300,11 +334,13 @@ static bool make_room(struct pump *pump, uint32_t id, uint32_t bytes)
 			release_at_bound(pump, victim);
 			continue;
 		}
-		counter[why]++;
 		if (victim == id ||
 		    fifo->held_pkts <= suspect_of(pump, id)->held_pkts ||
-		    tokens_get(&pump->tokens, token)->wire_pkts > 1)
+		    tokens_get(&pump->tokens, token)->wire_pkts > 1) {
+			counter[why] += pkts;
 			return false;
+		}
+		counter[why]++;
 		pump_expel(pump, victim, token, PUMP_DROP);
 	}
 	return true;
@@ -337,9 +373,9 @@ enum pump_verdict pump_enqueue(struct pump *pump,
 	uint8_t scope = suspect_of(pump, rest)->scope;
 	uint32_t id;
 
-	flags |= parked_flags(pump, place, scope);
+	flags |= flags_at(pump, place, scope);
 	if (!make_room_to_park(pump, place, rest, flags) ||
-	    !make_room(pump, rest, packet->meta.length_bytes))
+	    !make_room(pump, rest, wire_pkts, packet->meta.length_bytes))
 		return PUMP_DROP;
 	id = tokens_take(&pump->tokens);
 	if (!id) {
@@ -400,10 +436,10 @@ static void rehome(struct pump *pump, uint32_t id)
 		     FLOWTABLE_NONE, FLOW_OUT, pump->now_ns, &place);
 	rest = pump_rest(pump, &place);
 	scope = suspect_of(pump, rest)->scope;
-	flags = parked_flags(pump, &place, scope);
+	flags = flags_at(pump, &place, scope);
 	if ((!(token->flags & TOKEN_GHOST) && !pump_holds(pump)) ||
 	    (pump_is_exempt(pump, &place, &key) &&
-	     !pump_follows(pump, &place, false)) ||
+	     !pump_follows(pump, &place, PUMP_RESTING)) ||
 	    !may_park(&place, flags)) {
 		pump_sent(pump, &place, NULL, token->wire_pkts);
 		pump_let_go(pump, id, PUMP_PASS);

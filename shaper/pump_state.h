@@ -135,9 +135,12 @@ void pump_tell(struct pump *pump);
 /* The suspect in whose FIFO it belongs.  Never 0. */
 uint32_t pump_rest(struct pump *pump, const struct engine_place *place);
 
-/* Do packets of its flow wait, or are on their way to (`with_aside`)? */
+/* Packets that rest in a FIFO, and those on their way there. */
+enum pump_where { PUMP_RESTING = 1, PUMP_ASIDE = 2 };
+
+/* Are there such, that may be of this flow? */
 bool pump_follows(const struct pump *pump, const struct engine_place *place,
-		  bool with_aside);
+		  unsigned int where);
 
 bool pump_is_exempt(const struct pump *pump, const struct engine_place *place,
 		    const struct flow_key *key);

@@ -93,6 +93,7 @@ void pump_upkeep(struct pump *pump)
 	judge_sides(pump);
 	pump->upkeep_ns = pump->now_ns + PUMP_UPKEEP_NS;
 	if (pump->engine.tables[FLOW_SCOPE_HOST].used <= 1 &&
+	    pump->engine.tables[FLOW_SCOPE_PAIR].used == 0 &&
 	    pump->engine.exemptions_count == 0)
 		pump->upkeep_ns = NS_NEVER;
 }

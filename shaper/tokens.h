@@ -19,6 +19,9 @@ enum token_flag {
 		2, /* its flow has a place, but it rests in a wider key */
 	TOKEN_ONWARD = 4, /* its destination is guarded, by this engine too */
 	TOKEN_PAIR_PARKED = 8, /* the same of its pair */
+	TOKEN_NO_FLOW = 16,    /* its flow has no place, ... */
+	TOKEN_NO_PAIR = 32,    /* ... its pair, ... */
+	TOKEN_NO_HOST = 64,    /* ... its host */
 };
 
 struct token {
@@ -32,6 +35,7 @@ struct token {
 	uint8_t flags;   /* enum token_flag */
 	uint8_t verdict; /* once it leaves: enum pump_verdict */
 	uint8_t shard;   /* as in pump_release */
+	uint16_t host;   /* TOKEN_NO_HOST: engine_resting of it */
 };
 
 struct tokens {

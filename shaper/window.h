@@ -64,6 +64,13 @@ static inline const struct window_run *window_run(const struct window *window,
 	return &window->runs[(window->head + i) % WINDOW_RUNS];
 }
 
+/* When its newest run began; 0: it has none. */
+static inline uint64_t window_newest_ns(const struct window *window)
+{
+	return window->count ? window_run(window, window->count - 1u)->start_ns
+			     : 0;
+}
+
 /* The small kind, in `entry`. */
 void window_small_slide(struct flow_entry *entry, uint64_t window_ns,
 			uint64_t now_ns);
@@ -72,7 +79,6 @@ void window_small_add(struct flow_entry *entry, uint64_t window_ns,
 void window_small_sums(const struct flow_entry *entry, uint32_t *ret_sent_pkts,
 		       uint32_t *ret_heard_pkts);
 
-/* When its newest run began; 0: it has none. */
 uint64_t window_small_newest_ns(const struct flow_entry *entry);
 
 /* Move what is remembered from one kind to the other; the source is emptied. */
