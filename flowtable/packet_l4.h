@@ -74,6 +74,8 @@ static inline enum packet_error packet_parse_tcp(struct packet_cursor *cursor,
 	if (error != PACKET_OK)
 		return error;
 	packet_take_ports(tcp, &meta->ends);
+	meta->tcp_seq = packet_u32(tcp + 4);
+	meta->tcp_ack = packet_u32(tcp + 8);
 	meta->tcp_flags = tcp[13];
 	if (tcp[13] & PACKET_TCP_SYN)
 		meta->mss = packet_tcp_mss(tcp + 20, tcp_bytes - 20);

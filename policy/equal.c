@@ -131,7 +131,7 @@ static bool limits_equal(const struct policy_limits *a,
 static bool rest_equal(const struct policy *a, const struct policy *b)
 {
 	return a->mode == b->mode && a->host_prefix6 == b->host_prefix6 &&
-	       a->enforce == b->enforce &&
+	       a->enforce == b->enforce && a->evidence == b->evidence &&
 	       a->force_one_sided == b->force_one_sided &&
 	       a->guard_gateway == b->guard_gateway &&
 	       a->multicast_pkts_per_s == b->multicast_pkts_per_s &&

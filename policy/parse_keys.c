@@ -5,6 +5,7 @@
 
 static const char *const MODES[] = { "shadow", "enforce", NULL };
 static const char *const PROFILES[] = { "literal", "seven-to-one", NULL };
+static const char *const EVIDENCE[] = { "consent", "packets", NULL };
 static const char *const AT_BOUND[] = { "drop", "release", NULL };
 static const char *const FAILS[] = { "open", "closed", NULL };
 
@@ -35,6 +36,11 @@ static const struct keys_entry LIMITER_KEYS[] = {
 	  .type = KEYS_OTHER,
 	  .read = draft_read_enforce,
 	  .help = "scopes that hold packets; [pair, flow]" },
+	{ .name = "evidence",
+	  .type = KEYS_WORD,
+	  .words = EVIDENCE,
+	  KEYS_FIELD(struct draft, policy.evidence),
+	  .help = "what counts as a reply; consent" },
 	{ .name = "force_one_sided",
 	  .type = KEYS_BOOL,
 	  KEYS_FIELD(struct draft, policy.force_one_sided),

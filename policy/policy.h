@@ -35,6 +35,12 @@ enum policy_action {
 	POLICY_LOG,    /* and go on to the next rule */
 };
 
+/* What counts as a reply. */
+enum policy_evidence {
+	POLICY_EVIDENCE_CONSENT, /* a packet, or what it acknowledges */
+	POLICY_EVIDENCE_PACKETS, /* a packet: plain S */
+};
+
 enum policy_fail { POLICY_FAIL_OPEN, POLICY_FAIL_CLOSED };
 enum policy_at_bound { POLICY_BOUND_DROP, POLICY_BOUND_RELEASE };
 
@@ -115,6 +121,7 @@ struct policy {
 	struct policy_prefixes inside;
 	uint8_t host_prefix6; /* one IPv6 host is one prefix; 32..128 */
 	uint8_t enforce;      /* bit (1 << enum flow_scope) */
+	enum policy_evidence evidence;
 	bool force_one_sided; /* hold although we see one direction only */
 	bool guard_gateway;   /* judge the gateway's own traffic as well */
 

@@ -131,7 +131,8 @@ static void add_limiter(struct text *text, const struct policy *policy)
 		    flow_scope_name((enum flow_scope)scope));
 		comma = ", ";
 	}
-	add(text, "], force_one_sided: %s, guard_gateway: %s}\n",
+	add(text, "], evidence: %s, force_one_sided: %s, guard_gateway: %s}\n",
+	    policy->evidence == POLICY_EVIDENCE_CONSENT ? "consent" : "packets",
 	    yes_or_no(policy->force_one_sided),
 	    yes_or_no(policy->guard_gateway));
 }

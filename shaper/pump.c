@@ -203,25 +203,28 @@ static bool mark(struct pump *pump, const struct flow_entry *entry)
 	return true;
 }
 
-/* Later packets of a flow follow those that were set aside before. */
-static bool set_aside(struct pump *pump, struct flow_entry *flow,
+/* Later packets of a flow follow those that were set aside before; and a pair
+ * of which some are is not forgotten. */
+static bool set_aside(struct pump *pump, struct flow_entry *entry,
 		      enum flow_direction direction)
 {
 	uint8_t flag = direction == FLOW_OUT ? FLOW_ENTRY_ASIDE
 					     : FLOW_ENTRY_ASIDE_IN;
 
-	if (flow->flags & flag)
+	if (entry->flags & flag)
 		return true;
-	if (!mark(pump, flow))
+	if (!mark(pump, entry))
 		return false;
-	flow->flags |= flag;
+	entry->flags |= flag;
 	return true;
 }
 
 static bool set_aside_for(struct pump *pump, const struct engine_place *place,
 			  struct suspect *rest, uint32_t wire_pkts)
 {
-	if (place->flow && !set_aside(pump, place->flow, FLOW_OUT))
+	struct flow_entry *narrowest = place->flow ? place->flow : place->pair;
+
+	if (narrowest && !set_aside(pump, narrowest, FLOW_OUT))
 		return false;
 	if (rest->aside_pkts == 0 &&
 	    !mark(pump, engine_entry_of(&pump->engine, rest)))

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shaper/evidence.h"
 #include "shaper/gate.h"
 #include "shaper/window.h"
 
@@ -42,6 +43,7 @@ struct suspect { /* zeroed when it is lent */
 	uint32_t stirs_next; /* in the list of those to stir */
 	bool stirs;
 
+	struct evidence evidence; /* TCP flows */
 	struct window window;
 };
 

@@ -273,6 +273,7 @@ static void test_policy_equal_sees_every_difference(void **state)
 		"limiter: {first_delay: 1ms, max_delay: 1024ms}",
 		"limiter: {max_delay: 1s}",
 		"limiter: {enforce: [pair]}",
+		"limiter: {evidence: packets}",
 		"limiter: {force_one_sided: true}",
 		"limiter: {guard_gateway: true}",
 		"zones: {a: [lan0]}",

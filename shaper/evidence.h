@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_EVIDENCE_H
+#define SHAPER_EVIDENCE_H
+
+/*
+ * How much one packet from the other side consents to.  A receiver that merges
+ * segments acknowledges up to 44 of them at once (GRO; RFC 9293 3.8.6.3 only
+ * asks for every second): counted as one packet, a bulk upload would look like
+ * a flood.  So an acknowledgement of k segments counts as k/2 replies, what
+ * k/2 plain acknowledgements would.
+ *
+ * Only numbers that can be true count: what was sent since this flow came near
+ * its threshold, and was not acknowledged before.  All else is one packet.
+ * Sequence numbers are compared modulo 2^32 (RFC 9293 3.4).
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct packet_meta;
+
+struct evidence {          /* all-zero: nothing sent yet */
+	uint32_t sent_end; /* the number after the last byte sent */
+	uint32_t acked;    /* the number that the other side expects next */
+	bool follows;      /* the two are known */
+};
+
+/* A TCP packet goes out.  Cannot fail. */
+void evidence_sent(struct evidence *evidence, const struct packet_meta *meta);
+
+/*
+ * A TCP packet came in: how many replies it stands for, at least 1.
+ * `segment_bytes`: the payload of a full segment of this flow, 0: not known.
+ */
+uint32_t evidence_replies(struct evidence *evidence,
+			  const struct packet_meta *meta,
+			  uint32_t segment_bytes);
+
+#endif
