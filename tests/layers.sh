@@ -54,6 +54,8 @@ libraries() {
 	libmnl/				shaper/io/ifnames.c
 	libnftnl/			shaper/io/nft_flowtables.c
 	libmnl/				shaper/io/nft_flowtables.c
+	event2/				shaper/daemon/loop.c
+	event2/				shaper/daemon/main.c
 	event2/				shaper/daemon/control.c
 	event2/				shaper/daemon/metrics.c
 	jansson.h			shaper/daemon/answers.c
