@@ -98,18 +98,14 @@ static bool comes_to(const struct engine *engine,
 }
 
 /* May packets of this key, which has no place, wait in a wider one, or be on
- * their way there?  It gets none until they have left.  A pair may have been
- * below the shared host before it was forgotten. */
+ * their way there?  It gets none until they have left. */
 static bool rests(struct engine *engine, enum flow_scope scope, uint64_t hash,
 		  const struct engine_place *wider)
 {
-	const struct flowtable *hosts = &engine->tables[FLOW_SCOPE_HOST];
-
 	if (!(engine->policy->enforce & ((2u << scope) - 1)))
 		return false;
 	return *engine_resting(engine, hash) > 0 ||
-	       comes_to(engine, wider->pair) || comes_to(engine, wider->host) ||
-	       comes_to(engine, flowtable_entry(hosts, ENGINE_HOST_SHARED));
+	       comes_to(engine, wider->pair) || comes_to(engine, wider->host);
 }
 
 static struct flow_entry *place_host(struct engine *engine,
@@ -118,7 +114,9 @@ static struct flow_entry *place_host(struct engine *engine,
 				     uint64_t now_ns)
 {
 	struct flowtable *hosts = &engine->tables[FLOW_SCOPE_HOST];
-	const struct engine_place nowhere = { 0 };
+	const struct engine_place shared = {
+		.host = flowtable_entry(hosts, ENGINE_HOST_SHARED),
+	};
 	struct flow_entry *entry;
 	struct flow_key key;
 	uint64_t hash = engine_host_key(engine, flow, &key);
@@ -129,11 +127,11 @@ static struct flow_entry *place_host(struct engine *engine,
 		use(engine, entry, direction);
 		return entry;
 	}
-	if (!rests(engine, FLOW_SCOPE_HOST, hash, &nowhere) &&
+	if (!rests(engine, FLOW_SCOPE_HOST, hash, &shared) &&
 	    may_make(engine, FLOW_SCOPE_HOST, 0, direction, now_ns))
 		return make(engine, &key, hash, direction);
 	engine->stats.counter[STATS_hosts_refused]++;
-	return flowtable_entry(hosts, ENGINE_HOST_SHARED);
+	return shared.host;
 }
 
 static struct flow_entry *make_below(struct engine *engine,

@@ -769,7 +769,7 @@ void pump_advance(struct pump *pump, uint64_t now_ns)
 	while ((first = deadlines_first(&pump->deadlines)) != NULL &&
 	       first->at_ns <= pump->now_ns)
 		pump_stir(pump, first->id);
+	pump_tell(pump);
 	if (pump->upkeep_ns <= pump->now_ns)
 		pump_upkeep(pump);
-	pump_tell(pump);
 }
