@@ -37,19 +37,37 @@ static void *next_row(struct rows *rows)
 	return row;
 }
 
-static void on_counter(const struct nftread_counter *counter, void *data)
+/* "forged_lan0" is there for ARP, too. */
+static struct nftrules_counter *find_counter(struct rows *rows,
+					     const char *name)
 {
-	struct nftrules_counter *row = next_row(data);
+	struct nftrules_counter *list = rows->list;
 	size_t i;
 
+	for (i = 0; i < rows->count; i++)
+		if (strcmp(list[i].name, name) == 0)
+			return &list[i];
+	return NULL;
+}
+
+static void on_counter(const struct nftread_counter *counter, void *data)
+{
+	struct nftrules_counter *row;
+	char name[sizeof(row->name)];
+	char *space;
+
+	snprintf(name, sizeof(name), "%s", counter->name);
+	space = strchr(name, '_');
+	if (space)
+		*space = ' ';
+	row = find_counter(data, name);
+	if (!row)
+		row = next_row(data);
 	if (!row)
 		return;
-	snprintf(row->name, sizeof(row->name), "%s", counter->name);
-	for (i = 0; row->name[i]; i++)
-		if (row->name[i] == '_')
-			row->name[i] = ' ';
-	row->pkts = counter->pkts;
-	row->bytes = counter->bytes;
+	memcpy(row->name, name, sizeof(name));
+	row->pkts += counter->pkts;
+	row->bytes += counter->bytes;
 }
 
 int nftrules_counters(struct nftrules *rules,

@@ -17,9 +17,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "flowtable/shard.h"
 #include "policy/errors.h"
 #include "policy/parse.h"
 #include "policy/policy.h"
+#include "policy/zones.h"
 #include "shaper/io/nft_rules.h"
 #include "shaper/pump.h"
 
@@ -270,6 +272,20 @@ static int install(struct driver *driver)
 	return error;
 }
 
+/* shard ADDRESS: where user space thinks that its host lives */
+static int shard(const struct driver *driver, const char *text)
+{
+	const struct zone zone = { 0 };
+	uint8_t addr[16], host[16];
+
+	if (!address_of(text, addr))
+		return -EINVAL;
+	policy_host_of(driver->policy, addr, &zone, host);
+	printf("%u\n", shard_of(host, driver->config.shard_seed,
+				driver->config.shards));
+	return 0;
+}
+
 static int run(struct driver *driver, char **words, size_t count)
 {
 	int ms = count > 1 ? atoi(words[1]) : 0;
@@ -296,6 +312,8 @@ static int run(struct driver *driver, char **words, size_t count)
 		return refuse_many(driver, words);
 	if (count > 4)
 		return refuse(driver, words, count);
+	if (strcmp(words[0], "shard") == 0 && count > 1)
+		return shard(driver, words[1]);
 	if (strcmp(words[0], "watch") == 0)
 		return watch(driver, ms);
 	if (strcmp(words[0], "logs") == 0)
