@@ -401,7 +401,7 @@ static json_t *per_s(uint32_t pkts, uint64_t window_ns)
 				      : (double)pkts * 1e9 / (double)window_ns);
 }
 
-static json_t *row_of(const struct toplist_row *entry, bool shadow,
+static json_t *row_of(const struct toplist_row *entry, enum explain_mode mode,
 		      uint64_t now_ns)
 {
 	const struct snapshot_row *row = &entry->row;
@@ -418,7 +418,7 @@ static json_t *row_of(const struct toplist_row *entry, bool shadow,
 		per_s(row->heard_pkts, row->window_ns));
 	json_t *gate = json_pack(
 		"{s:s,s:b,s:b,s:b,s:o,s:o,s:o,s:o,s:o,s:o}", "state",
-		explain_state_name(explain_state(row, shadow)), "over",
+		explain_state_name(explain_state(row, mode)), "over",
 		(int)row->over, "exempt", (int)row->exempt, "enforced",
 		(int)row->enforced, "held_packets", count_of(row->held_pkts),
 		"releases", count_of(row->releases), "delay_s",
@@ -434,8 +434,8 @@ static json_t *row_of(const struct toplist_row *entry, bool shadow,
 	return json;
 }
 
-static json_t *rows_of(const struct inquiry_answer *answer, bool shadow,
-		       bool explained, uint64_t now_ns)
+static json_t *rows_of(const struct inquiry_answer *answer,
+		       enum explain_mode mode, bool explained, uint64_t now_ns)
 {
 	char sentence[EXPLAIN_SENTENCE_BYTES];
 	json_t *list = json_array();
@@ -443,10 +443,10 @@ static json_t *rows_of(const struct inquiry_answer *answer, bool shadow,
 
 	for (i = 0; i < answer->rows.count; i++) {
 		const struct toplist_row *row = &answer->rows.rows[i];
-		json_t *json = row_of(row, shadow, now_ns);
+		json_t *json = row_of(row, mode, now_ns);
 
 		if (explained) {
-			explain_row(row, shadow, now_ns, sentence);
+			explain_row(row, mode, now_ns, sentence);
 			json_object_set_new(json, "says", text_of(sentence));
 			json_object_set_new(
 				json, "replies_needed",
@@ -458,7 +458,7 @@ static json_t *rows_of(const struct inquiry_answer *answer, bool shadow,
 }
 
 static json_t *top_body(const struct inquiry_answer *answer,
-			const struct status *status, bool shadow,
+			const struct status *status, enum explain_mode mode,
 			uint64_t now_ns)
 {
 	return json_pack("{s:s,s:s,s:s,s:o,s:o,s:o}", "mode",
@@ -467,35 +467,44 @@ static json_t *top_body(const struct inquiry_answer *answer,
 			 flow_scope_name(answer->request.scope), "seen",
 			 count_of(answer->rows.seen), "held_packets",
 			 count_of(status->sums.totals.held_pkts), "rows",
-			 rows_of(answer, shadow, false, now_ns));
+			 rows_of(answer, mode, false, now_ns));
 }
 
-static json_t *explain_body(const struct inquiry_answer *answer, bool shadow,
-			    uint64_t now_ns)
+static json_t *explain_body(const struct inquiry_answer *answer,
+			    enum explain_mode mode, uint64_t now_ns)
 {
 	char summary[EXPLAIN_SENTENCE_BYTES];
 
 	explain_summary(answer->request.address, answer->rows.rows,
-			answer->rows.count, shadow, summary);
+			answer->rows.count, mode, summary);
 	return json_pack("{s:o,s:o,s:o,s:o}", "address",
 			 address_of(answer->request.address), "says",
 			 text_of(summary), "seen", count_of(answer->rows.seen),
-			 "rows", rows_of(answer, shadow, true, now_ns));
+			 "rows", rows_of(answer, mode, true, now_ns));
+}
+
+static enum explain_mode mode_of(const struct status *status)
+{
+	if (status->policy->mode == POLICY_SHADOW)
+		return EXPLAIN_SHADOW;
+	return status->sums.totals.one_sided && !status->policy->force_one_sided
+		       ? EXPLAIN_ONE_SIDED
+		       : EXPLAIN_ENFORCES;
 }
 
 char *answers_inquiry(const struct inquiry_answer *answer,
 		      const struct status *status, uint64_t now_ns)
 {
-	bool shadow = status->policy->mode == POLICY_SHADOW;
+	enum explain_mode mode = mode_of(status);
 	const struct request *request = &answer->request;
 
 	if (answer->answered < answer->asked)
 		return answers_no("an engine is busy or ending; ask again");
 	switch (request->verb) {
 	case REQUEST_TOP:
-		return ok(top_body(answer, status, shadow, now_ns));
+		return ok(top_body(answer, status, mode, now_ns));
 	case REQUEST_EXPLAIN:
-		return ok(explain_body(answer, shadow, now_ns));
+		return ok(explain_body(answer, mode, now_ns));
 	case REQUEST_RELEASE:
 		return ok(json_pack(
 			"{s:o,s:o}", "address", address_of(request->address),

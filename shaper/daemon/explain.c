@@ -82,13 +82,14 @@ const char *explain_proto(uint8_t proto, char buffer[4])
 	}
 }
 
-enum explain_state explain_state(const struct snapshot_row *row, bool shadow)
+enum explain_state explain_state(const struct snapshot_row *row,
+				 enum explain_mode mode)
 {
 	if (row->exempt)
 		return EXPLAIN_EXEMPT;
 	if (!row->over && row->held_pkts == 0)
 		return EXPLAIN_QUIET;
-	if (!row->enforced || shadow)
+	if (!row->enforced || mode != EXPLAIN_ENFORCES)
 		return EXPLAIN_COUNTED;
 	return row->held_pkts > 0 ? EXPLAIN_HELD : EXPLAIN_OVER;
 }
@@ -213,8 +214,22 @@ static void say_what_frees(struct sentence *sentence,
 	say(sentence, " would free it.");
 }
 
+static const char *counted_words(enum explain_mode mode)
+{
+	switch (mode) {
+	case EXPLAIN_SHADOW:
+		return " would be held (mode: shadow)";
+	case EXPLAIN_ONE_SIDED:
+		return " would be held, if both directions of the traffic "
+		       "passed here";
+	case EXPLAIN_ENFORCES:
+		break;
+	}
+	return " is over the threshold, but this scope is not enforced";
+}
+
 static void say_state(struct sentence *sentence, enum explain_state state,
-		      bool shadow)
+		      enum explain_mode mode)
 {
 	switch (state) {
 	case EXPLAIN_QUIET:
@@ -224,9 +239,7 @@ static void say_state(struct sentence *sentence, enum explain_state state,
 		say(sentence, " is exempt and never held");
 		return;
 	case EXPLAIN_COUNTED:
-		say(sentence, shadow ? " would be held (mode: shadow)"
-				     : " is over the threshold, but this scope "
-				       "is not enforced");
+		say(sentence, "%s", counted_words(mode));
 		return;
 	case EXPLAIN_OVER:
 		say(sentence, " is over the threshold");
@@ -237,17 +250,17 @@ static void say_state(struct sentence *sentence, enum explain_state state,
 	}
 }
 
-void explain_row(const struct toplist_row *row, bool shadow, uint64_t now_ns,
-		 char ret_sentence[EXPLAIN_SENTENCE_BYTES])
+void explain_row(const struct toplist_row *row, enum explain_mode mode,
+		 uint64_t now_ns, char ret_sentence[EXPLAIN_SENTENCE_BYTES])
 {
 	struct sentence sentence = { ret_sentence, 0 };
 	const struct snapshot_row *facts = &row->row;
-	enum explain_state state = explain_state(facts, shadow);
+	enum explain_state state = explain_state(facts, mode);
 
 	say_key(&sentence, &facts->key);
 	say(&sentence, " (%s, %s)",
 	    flow_scope_name((enum flow_scope)facts->key.scope), row->zone);
-	say_state(&sentence, state, shadow);
+	say_state(&sentence, state, mode);
 	if (facts->over_since_ns != 0 && facts->over_since_ns <= now_ns &&
 	    state != EXPLAIN_QUIET) {
 		say(&sentence, ", for ");
@@ -264,7 +277,7 @@ void explain_row(const struct toplist_row *row, bool shadow, uint64_t now_ns,
 }
 
 void explain_summary(const uint8_t address[16], const struct toplist_row *rows,
-		     size_t count, bool shadow,
+		     size_t count, enum explain_mode mode,
 		     char ret_sentence[EXPLAIN_SENTENCE_BYTES])
 {
 	struct sentence sentence = { ret_sentence, 0 };
@@ -273,7 +286,7 @@ void explain_summary(const uint8_t address[16], const struct toplist_row *rows,
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		states[explain_state(&rows[i].row, shadow)]++;
+		states[explain_state(&rows[i].row, mode)]++;
 	explain_address(address, text);
 	if (count == 0)
 		say(&sentence,

@@ -37,27 +37,36 @@ void explain_address(const uint8_t address[16],
 /* "tcp", "udp", ... or its number in `buffer`; "" for 0. */
 const char *explain_proto(uint8_t proto, char buffer[4]);
 
+/* Why nothing at all is held, whatever a key deserves. */
+enum explain_mode {
+	EXPLAIN_ENFORCES, /* no such reason */
+	EXPLAIN_SHADOW,
+	EXPLAIN_ONE_SIDED, /* we see one direction only */
+};
+
 enum explain_state {
 	EXPLAIN_QUIET,   /* not over its threshold */
 	EXPLAIN_EXEMPT,  /* would be over, but is never held */
-	EXPLAIN_COUNTED, /* over, but its scope is not enforced, or shadow */
+	EXPLAIN_COUNTED, /* over, but nothing of it is held: see the mode, or
+			  * its scope is not enforced */
 	EXPLAIN_OVER,    /* over: its next packet would wait */
 	EXPLAIN_HELD,    /* packets wait */
 };
-enum explain_state explain_state(const struct snapshot_row *row, bool shadow);
+enum explain_state explain_state(const struct snapshot_row *row,
+				 enum explain_mode mode);
 /* "quiet", "exempt", "counted", "over", "held" */
 const char *explain_state_name(enum explain_state state);
 
 /* One or two sentences on one key. */
-void explain_row(const struct toplist_row *row, bool shadow, uint64_t now_ns,
-		 char ret_sentence[EXPLAIN_SENTENCE_BYTES]);
+void explain_row(const struct toplist_row *row, enum explain_mode mode,
+		 uint64_t now_ns, char ret_sentence[EXPLAIN_SENTENCE_BYTES]);
 
 /*
  * One sentence on all `count` rows of `address`, the worst first: is it held,
  * and by how many of its keys.
  */
 void explain_summary(const uint8_t address[16], const struct toplist_row *rows,
-		     size_t count, bool shadow,
+		     size_t count, enum explain_mode mode,
 		     char ret_sentence[EXPLAIN_SENTENCE_BYTES]);
 
 #endif

@@ -176,6 +176,9 @@ static void gauges(FILE *page, const struct status *status, uint64_t now_ns)
 	gauge(page, "symtap_one_sided_ratio",
 	      "pairs seen in one direction only, of those seen lately",
 	      (double)totals->one_sided_pct / 100);
+	gauge(page, "symtap_one_sided",
+	      "1: only one direction passes here, so nothing is held",
+	      totals->one_sided);
 	gauge(page, "symtap_memory_bytes", "reserved for the tables",
 	      (double)totals->memory_bytes);
 	gauge(page, "symtap_exemptions", "given by the operator, in force",

@@ -105,7 +105,7 @@ static void test_a_held_pair_says_why_how_long_and_what_frees_it(void **state)
 	char sentence[EXPLAIN_SENTENCE_BYTES];
 
 	(void)state;
-	explain_row(&entry, false, 20 * NS_PER_S, sentence);
+	explain_row(&entry, EXPLAIN_ENFORCES, 20 * NS_PER_S, sentence);
 	assert_string_equal(
 		sentence,
 		"10.20.0.7 to 192.0.2.7 (pair, lan0) is held, for 12 s: in "
@@ -121,14 +121,14 @@ static void test_each_scope_names_its_peer(void **state)
 	struct toplist_row entry = flood(FLOW_SCOPE_FLOW);
 
 	(void)state;
-	explain_row(&entry, false, 20 * NS_PER_S, sentence);
+	explain_row(&entry, EXPLAIN_ENFORCES, 20 * NS_PER_S, sentence);
 	assert_non_null(strstr(sentence, "10.20.0.7 port 5001 to 192.0.2.7 "
 					 "port 53/udp (flow, lan0) is held"));
 	assert_non_null(strstr(sentence, "3 replies from 192.0.2.7 port 53 "
 					 "within 1 s would free it."));
 	entry = flood(FLOW_SCOPE_HOST);
 	entry.row.sent_pkts = 4;
-	explain_row(&entry, false, 20 * NS_PER_S, sentence);
+	explain_row(&entry, EXPLAIN_ENFORCES, 20 * NS_PER_S, sentence);
 	assert_non_null(strstr(sentence, "10.20.0.7 to all others (host"));
 	assert_non_null(strstr(sentence, "1 reply within 1 s would free it."));
 }
@@ -139,22 +139,24 @@ static void test_every_state_has_its_sentence(void **state)
 	char sentence[EXPLAIN_SENTENCE_BYTES];
 
 	(void)state;
-	explain_row(&entry, true, 20 * NS_PER_S, sentence);
+	explain_row(&entry, EXPLAIN_SHADOW, 20 * NS_PER_S, sentence);
 	assert_non_null(strstr(sentence, "would be held (mode: shadow)"));
+	explain_row(&entry, EXPLAIN_ONE_SIDED, 20 * NS_PER_S, sentence);
+	assert_non_null(strstr(sentence, "would be held, if both directions"));
 	entry.row.enforced = false;
-	explain_row(&entry, false, 20 * NS_PER_S, sentence);
+	explain_row(&entry, EXPLAIN_ENFORCES, 20 * NS_PER_S, sentence);
 	assert_non_null(strstr(sentence, "this scope is not enforced"));
 	entry.row.enforced = true;
 	entry.row.held_pkts = 0;
-	explain_row(&entry, false, 20 * NS_PER_S, sentence);
+	explain_row(&entry, EXPLAIN_ENFORCES, 20 * NS_PER_S, sentence);
 	assert_non_null(strstr(sentence, "is over the threshold, for 12 s"));
 	entry.row.exempt = true;
-	explain_row(&entry, false, 20 * NS_PER_S, sentence);
+	explain_row(&entry, EXPLAIN_ENFORCES, 20 * NS_PER_S, sentence);
 	assert_non_null(strstr(sentence, "is exempt and never held"));
 	assert_null(strstr(sentence, "would free it"));
 	entry.row.exempt = false;
 	entry.row.over = false;
-	explain_row(&entry, false, 20 * NS_PER_S, sentence);
+	explain_row(&entry, EXPLAIN_ENFORCES, 20 * NS_PER_S, sentence);
 	assert_non_null(strstr(sentence, "(pair, lan0) is not held: in the"));
 	assert_null(strstr(sentence, "would free it"));
 }
@@ -176,7 +178,7 @@ static void test_the_longest_sentence_is_cut_not_overrun(void **state)
 	entry.row.armed_ns = UINT64_MAX;
 	entry.row.delay_ns = UINT64_MAX;
 	entry.row.window_ns = 60 * NS_PER_S;
-	explain_row(&entry, false, UINT64_MAX / 2, sentence);
+	explain_row(&entry, EXPLAIN_ENFORCES, UINT64_MAX / 2, sentence);
 	assert_true(strlen(sentence) < EXPLAIN_SENTENCE_BYTES);
 	assert_true(strlen(sentence) > 400);
 }
@@ -192,18 +194,18 @@ static void test_the_summary_counts_keys(void **state)
 	(void)state;
 	request_parse_address("10.20.0.7", address);
 	rows[2].row.enforced = false;
-	explain_summary(address, rows, 3, false, sentence);
+	explain_summary(address, rows, 3, EXPLAIN_ENFORCES, sentence);
 	assert_string_equal(sentence, "10.20.0.7 is held in 2 of 3 keys.");
-	explain_summary(address, rows, 0, false, sentence);
+	explain_summary(address, rows, 0, EXPLAIN_ENFORCES, sentence);
 	assert_string_equal(sentence, "Nothing was seen of 10.20.0.7 lately, "
 				      "and nothing of it waits.");
-	explain_summary(address, rows, 3, true, sentence);
+	explain_summary(address, rows, 3, EXPLAIN_SHADOW, sentence);
 	assert_string_equal(sentence, "10.20.0.7 is not held, though 3 of 3 "
 				      "keys are over the threshold.");
 	rows[0].row.over = rows[1].row.over = rows[2].row.over = false;
 	rows[0].row.held_pkts = rows[1].row.held_pkts = rows[2].row.held_pkts =
 		0;
-	explain_summary(address, rows, 3, false, sentence);
+	explain_summary(address, rows, 3, EXPLAIN_ENFORCES, sentence);
 	assert_string_equal(sentence,
 			    "10.20.0.7 is not held in any of 3 keys.");
 }
