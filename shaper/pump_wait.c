@@ -433,6 +433,8 @@ void pump_tell(struct pump *pump)
 		if (!(token->flags & TOKEN_ONWARD) ||
 		    token->verdict != PUMP_PASS)
 			continue;
+		if (pump->upkeep_ns == NS_NEVER)
+			pump->upkeep_ns = pump->now_ns + PUMP_UPKEEP_NS;
 		flow_key_reverse(&token->key, token->dst_zone, &key);
 		engine_place(
 			&pump->engine, &key,
