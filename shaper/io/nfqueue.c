@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "policy/policy.h"
 #include "shaper/io/nfqueue_reader.h"
@@ -191,14 +192,26 @@ static size_t decide(struct nfqueue *nfqueue, size_t from, size_t *next,
 	return i;
 }
 
+static void name_all(struct nfqueue *nfqueue, size_t from, size_t end,
+		     const uint32_t verdicts[NFQUEUE_BATCH], uint32_t of)
+{
+	for (size_t i = from; i < end; i++)
+		if (verdicts[i] == of)
+			nfqueue_socket_verdict(nfqueue->main,
+					       nfqueue->main_batch.ids[i], of);
+}
+
 /*
  * Verdicts for the messages from *from on.  "Everything up to this id" costs
  * least, for what most of them get; it covers all that has no verdict yet, so
- * the others are named, singly, before it.  Returns whether something was set
- * aside.
+ * the others are named, singly, before it.  What passes is not to wait while
+ * others are moved, so then it is named first.  Returns whether something was
+ * set aside.
  */
 static bool answer_some(struct nfqueue *nfqueue, size_t *from, size_t *next)
 {
+	const uint32_t accept = nfqueue_socket_accept();
+	const uint32_t drop = nfqueue_socket_drop();
 	const uint32_t *ids = nfqueue->main_batch.ids;
 	uint32_t verdicts[NFQUEUE_BATCH];
 	uint32_t passes = 0, drops = 0, waiting;
@@ -206,15 +219,16 @@ static bool answer_some(struct nfqueue *nfqueue, size_t *from, size_t *next)
 	uint32_t most;
 
 	for (size_t i = *from; i < end; i++) {
-		passes += verdicts[i] == nfqueue_socket_accept();
-		drops += verdicts[i] == nfqueue_socket_drop();
+		passes += verdicts[i] == accept;
+		drops += verdicts[i] == drop;
 	}
-	most = drops > passes ? nfqueue_socket_drop() : nfqueue_socket_accept();
+	most = waiting > 0 || drops > passes ? drop : accept;
+	name_all(nfqueue, *from, end, verdicts, most == drop ? accept : drop);
 	for (size_t i = *from; i < end; i++)
-		if (verdicts[i] != most)
+		if (verdicts[i] != accept && verdicts[i] != drop)
 			nfqueue_socket_verdict(nfqueue->main, ids[i],
 					       verdicts[i]);
-	if (passes + drops > 0)
+	if ((most == drop ? drops : passes) > 0)
 		nfqueue_socket_verdict_up_to(nfqueue->main, ids[end - 1], most);
 	nfqueue_socket_flush(nfqueue->main);
 	count(nfqueue, NFQUEUE_passed_pkts, passes);
@@ -433,11 +447,12 @@ static int take_queues(struct nfqueue *nfqueue, uint16_t *ret_busy_queue)
 int nfqueue_new(const struct nfqueue_config *config,
 		struct nfqueue **ret_nfqueue, uint16_t *ret_busy_queue)
 {
-	struct nfqueue *nfqueue = calloc(1, sizeof(*nfqueue));
+	struct nfqueue *nfqueue = malloc(sizeof(*nfqueue));
 	int error;
 
 	if (nfqueue == NULL)
 		return -ENOMEM;
+	memset(nfqueue, 0, sizeof(*nfqueue));
 	nfqueue->config = *config;
 	nfqueue->reader = (struct nfqueue_reader){
 		.zones = config->zones,

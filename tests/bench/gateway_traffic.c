@@ -5,15 +5,18 @@
  *	gateway_traffic talk IN OUT SECONDS BYTES PAIRS
  *	gateway_traffic flood IN SECONDS BYTES
  *	gateway_traffic probe IN OUT SECONDS
+ *	gateway_traffic listen OUT SECONDS
  *
  * IN and OUT are network namespaces (paths).  `talk` sends a batch from the
  * guarded side and then its answers from the other side, so that what it sends
- * is a conversation; `flood` sends what nobody answers; `probe` times an echo.
- * Prints one line of JSON.
+ * is a conversation; `flood` sends what nobody answers; `probe` times an echo;
+ * `listen` prints when each datagram to a flood's port came and the number it
+ * begins with.  The others print one line of JSON.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdint.h>
@@ -21,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -28,7 +32,8 @@
 
 enum {
 	BATCH = 64,
-	PORT = 9,
+	PORT = 19,
+	FLOOD_PORT = 9,
 	ECHO_PORT = 7,
 	INSIDE_HOSTS = 64,
 	BYTES_MAX = 65000,
@@ -130,12 +135,13 @@ static void lot_init(struct lot *lot, size_t bytes)
 	}
 }
 
-static void lot_set(struct lot *lot, size_t at, uint32_t from, uint32_t to)
+static void lot_set(struct lot *lot, size_t at, uint32_t from, uint32_t to,
+		    uint16_t port)
 {
 	const struct in_pktinfo info = { .ipi_spec_dst.s_addr = htonl(from) };
 
 	memcpy(lot->from[at] + CMSG_LEN(0), &info, sizeof(info));
-	lot->to[at] = address_of(to, PORT);
+	lot->to[at] = address_of(to, port);
 }
 
 static uint64_t lot_send(struct lot *lot, int fd)
@@ -149,22 +155,21 @@ static uint64_t lot_send(struct lot *lot, int fd)
 
 /* ------ talk */
 
-/* Packets received by all interfaces of this namespace but lo. */
-static uint64_t received_pkts(void)
+/* What came to a socket that nobody reads: what it dropped, and what is left in
+ * it.  Exact, and costs nothing while packets fly. */
+static uint64_t received_pkts(int fd)
 {
-	FILE *file = fopen("/proc/thread-self/net/dev", "re");
-	unsigned long long pkts;
-	uint64_t sum = 0;
-	char line[512], name[64];
+	uint32_t memory[SK_MEMINFO_VARS];
+	socklen_t length = sizeof(memory);
+	uint64_t waiting = 0;
+	char byte;
 
-	if (file == NULL)
-		fail("/proc/thread-self/net/dev");
-	while (fgets(line, sizeof(line), file) != NULL)
-		if (sscanf(line, " %63[^:]: %*u %llu", name, &pkts) == 2 &&
-		    strcmp(name, "lo") != 0)
-			sum += pkts;
-	fclose(file);
-	return sum;
+	while (recv(fd, &byte, 1, MSG_DONTWAIT) >= 0)
+		waiting++;
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) < 0 ||
+	    length < sizeof(memory))
+		fail("SO_MEMINFO");
+	return memory[SK_MEMINFO_DROPS] + waiting;
 }
 
 static void pair_of(uint32_t pair, uint32_t *inside, uint32_t *outside)
@@ -177,7 +182,7 @@ static int talk(const char *in, const char *out, double seconds, size_t bytes,
 		uint32_t pairs)
 {
 	static struct lot outs, ins;
-	uint64_t sent = 0, begin, end, got_in, got_out;
+	uint64_t sent = 0, begin, end, got;
 	uint32_t inside, outside, pair = 0;
 	int in_fd, out_fd;
 
@@ -185,27 +190,23 @@ static int talk(const char *in, const char *out, double seconds, size_t bytes,
 	lot_init(&ins, bytes);
 	enter(out);
 	out_fd = open_socket(PORT);
-	got_out = received_pkts();
 	enter(in);
 	in_fd = open_socket(PORT);
-	got_in = received_pkts();
 	begin = now_ns();
 	do {
 		for (size_t i = 0; i < BATCH; i++) {
 			pair_of(pair++ % pairs, &inside, &outside);
-			lot_set(&outs, i, inside, outside);
-			lot_set(&ins, i, outside, inside);
+			lot_set(&outs, i, inside, outside, PORT);
+			lot_set(&ins, i, outside, inside, PORT);
 		}
 		sent += lot_send(&outs, in_fd);
 		sent += lot_send(&ins, out_fd);
 		end = now_ns();
 	} while ((double)(end - begin) < seconds * 1e9);
 	usleep(50000);
-	got_in = received_pkts() - got_in;
-	enter(out);
-	got_out = received_pkts() - got_out;
+	got = received_pkts(in_fd) + received_pkts(out_fd);
 	printf("{\"sent\": %llu, \"got\": %llu, \"seconds\": %.6f}\n",
-	       (unsigned long long)sent, (unsigned long long)(got_in + got_out),
+	       (unsigned long long)sent, (unsigned long long)got,
 	       (double)(end - begin) / 1e9);
 	return 0;
 }
@@ -219,10 +220,10 @@ static uint64_t flood(const char *in, double seconds, size_t bytes)
 	int fd;
 
 	enter(in);
-	fd = open_socket(PORT);
+	fd = open_socket(0);
 	lot_init(&lot, bytes);
 	for (size_t i = 0; i < BATCH; i++)
-		lot_set(&lot, i, flooder, flooded);
+		lot_set(&lot, i, flooder, flooded, FLOOD_PORT);
 	begin = now_ns();
 	do {
 		sent += lot_send(&lot, fd);
@@ -330,6 +331,52 @@ static int probe(const char *in, const char *out, double seconds)
 	return 0;
 }
 
+/* ------ listen */
+
+static int open_listener(void)
+{
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6,
+				    .sin6_port = htons(FLOOD_PORT) };
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int large = 64 << 20;
+
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &large, sizeof(large)) <
+		    0 ||
+	    bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0)
+		fail("socket");
+	return fd;
+}
+
+static int listen_for(const char *out, double seconds)
+{
+	static char bytes[BYTES_MAX];
+	struct pollfd poll_fd = { .events = POLLIN };
+	uint32_t number = 0;
+	uint64_t begin, now;
+	ssize_t length;
+
+	enter(out);
+	poll_fd.fd = open_listener();
+	/* The kernel's own stamps are by a clock that may be set. */
+	setpriority(PRIO_PROCESS, 0, -20);
+	puts("ready");
+	fflush(stdout);
+	begin = now_ns();
+	while ((double)(now_ns() - begin) < seconds * 1e9) {
+		if (poll(&poll_fd, 1, 10) <= 0)
+			continue;
+		now = now_ns();
+		length = recv(poll_fd.fd, bytes, sizeof(bytes), 0);
+		if (length < (ssize_t)sizeof(number))
+			continue;
+		memcpy(&number, bytes, sizeof(number));
+		printf("%.6f %u %zd\n", (double)(now - begin) / 1e9,
+		       ntohl(number), length);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t sent;
@@ -346,8 +393,10 @@ int main(int argc, char **argv)
 	}
 	if (argc == 5 && strcmp(argv[1], "probe") == 0)
 		return probe(argv[2], argv[3], atof(argv[4]));
+	if (argc == 4 && strcmp(argv[1], "listen") == 0)
+		return listen_for(argv[2], atof(argv[3]));
 	fprintf(stderr, "usage: gateway_traffic talk IN OUT SECONDS BYTES "
 			"PAIRS | flood IN SECONDS BYTES | probe IN OUT "
-			"SECONDS\n");
+			"SECONDS | listen OUT SECONDS\n");
 	return 2;
 }
