@@ -304,6 +304,7 @@ static int read_answers(struct nftbatch *batch, struct mnl_socket *socket)
 {
 	static _Thread_local char reply[REPLY_BYTES];
 	int fd = mnl_socket_get_fd(socket);
+	bool crowded = false;
 	int error = 0;
 	ssize_t bytes;
 
@@ -311,8 +312,12 @@ static int read_answers(struct nftbatch *batch, struct mnl_socket *socket)
 		bytes = recv(fd, reply, sizeof(reply), MSG_DONTWAIT);
 		if (bytes < 0 && errno == EINTR)
 			continue;
+		if (bytes < 0 && errno == ENOBUFS) {
+			crowded = true; /* more complaints than fit */
+			continue;
+		}
 		if (bytes < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			return error;
+			return crowded && !error ? -ENOBUFS : error;
 		if (bytes < 0)
 			return error ? error : -errno;
 		error = note_errors(batch, reply, (int)bytes, error);
