@@ -83,13 +83,14 @@ static void flow_set(struct nftplan_table *table, const char *what, bool ipv4,
 	enum nftplan_field address = ipv4 ? NFTPLAN_IPV4 : NFTPLAN_IPV6;
 	struct nftcompile_name name = nftcompile_name(what, ipv4);
 
-	nftplan_set(table, &(struct nftplan_set){ .name = name.text,
-						  .kind = NFTPLAN_LEARNT,
-						  .fields = { NFTPLAN_PROTOCOL,
-							      address, address,
-							      NFTPLAN_NUMBER },
-						  .size_max = FLOWS_MAX,
-						  .timeout_ms = timeout_ms });
+	nftplan_set(table,
+		    &(struct nftplan_set){
+			    .name = name.text,
+			    .kind = NFTPLAN_LEARNT,
+			    .fields = { NFTPLAN_PROTOCOL, address, address,
+					NFTPLAN_PORT, NFTPLAN_PORT },
+			    .size_max = FLOWS_MAX,
+			    .timeout_ms = timeout_ms });
 }
 
 /* The three questions. */

@@ -113,6 +113,8 @@ table inet silent {
     def setUp(self):
         self.queues = []
         self.drivers = []
+        for wire in (self.host, self.neighbour, self.outside):
+            wire.drain()
 
     def tearDown(self):
         for queue in self.queues:
