@@ -130,6 +130,7 @@ class Lab:
             self.ip(side, "link", "set", device, "up")
             self.ip(side, "addr", "add", four, "dev", device)
             self.ip(side, "addr", "add", six, "dev", device, "nodad")
+        self.ip("in", "addr", "add", "2001:db8:20::3/64", "dev", "eth0", "nodad")
         for side, four, six in (("in", "10.20.0.1", "2001:db8:20::1"),
                                 ("out", "10.99.0.1", "2001:db8:99::1")):
             self.ip(side, "route", "add", "default", "via", four)
@@ -146,7 +147,8 @@ class Lab:
         """Nothing waits for ARP or neighbour discovery while it is timed."""
         for side, device, addresses, peer, its in (
                 ("in", "eth0", ("10.20.0.1", "2001:db8:20::1"), "gw", "lan0"),
-                ("gw", "lan0", ("10.20.0.2", "2001:db8:20::2"), "in", "eth0"),
+                ("gw", "lan0", ("10.20.0.2", "2001:db8:20::2", "2001:db8:20::3"), "in",
+                 "eth0"),
                 ("gw", "wan0", ("10.99.0.2", "2001:db8:99::2"), "out", "eth0"),
                 ("out", "eth0", ("10.99.0.1", "2001:db8:99::1"), "gw", "wan0")):
             link = json.loads(self.ip(peer, "-j", "link", "show", its))[0]["address"]
@@ -178,6 +180,9 @@ class Lab:
             # Memory that is touched for the first time costs a millisecond.
             if warm:
                 finish(self.talk(0.1))
+                made = self.socket("in", family=socket.AF_INET6, address="2001:db8:20::3")
+                for _ in range(3):
+                    made.sendto(b"warm", ("2001:db8:99::2", 19))
 
     def log(self):
         with open(os.path.join(self.folder, "log")) as file:

@@ -48,10 +48,10 @@ class GatewayTest(unittest.TestCase):
         """The burst of exactly 4, and then one packet at each of the delays."""
         begin = got[0][0]
         after_ms = [(stamp - begin) * 1e3 for stamp, _, _ in got]
-        self.assertEqual(sum(ms < 1.5 for ms in after_ms), 4, after_ms[:12])
+        self.assertEqual(sum(ms < 0.8 for ms in after_ms), 4, after_ms[:12])
         self.assertEqual(sum(ms < 1000 for ms in after_ms), 12, after_ms[:20])
         for want, ms in zip(RELEASES_MS, after_ms[4:]):
-            self.assertGreaterEqual(ms, want - 0.6, after_ms[:12])
+            self.assertGreaterEqual(ms, want - 1.2, after_ms[:12])
             self.assertLess(ms, want + slack_ms, after_ms[:12])
 
     def flood_and_receive(self, family, host, seconds):
@@ -406,7 +406,7 @@ class Places(GatewayTest):
         result = finish(lab.talk(1))
         self.assertEqual(result["got"], result["sent"])
         self.assertLess(len(receive(receiver, 0.1)), 25)
-        lab.counter("judged_by_host", 10000)
+        lab.counter("judged_by_host", 200)
 
     def test_equal_addresses_behind_two_interfaces_do_not_meet(self):
         lab = self.lab
