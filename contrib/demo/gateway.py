@@ -2,12 +2,12 @@
 """symtapd in the gateway's namespace, asked over its control socket."""
 
 import collections
+import glob
 import json
 import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 
 import world as w
@@ -31,6 +31,7 @@ antispoof:
 
 
 class Gateway:
+    FOLDER = "/run/symtap-demo-"
     START_WITHIN_S = 15
 
     def __init__(self, world, symtapd):
@@ -43,7 +44,10 @@ class Gateway:
         return os.path.join(self.folder, name)
 
     def start(self):
-        self.folder = tempfile.mkdtemp(prefix="symtap-demo-")
+        self.sweep()
+        folder = f"{self.FOLDER}{os.getpid()}"
+        os.mkdir(folder, mode=0o700)
+        self.folder = folder
         with open(self.path("symtap.yaml"), "w", encoding="ascii") as file:
             file.write(CONFIGURATION)
             file.write(f"control: {{socket: {self.path('control.sock')}}}\n"
@@ -52,6 +56,12 @@ class Gateway:
             notices.bind(self.path("notify"))
             self.launch()
             self.wait_until_ready(notices)
+
+    def sweep(self):
+        """Remove what a demo that was killed outright could not."""
+        for folder in glob.glob(f"{self.FOLDER}*"):
+            if not w.alive(folder.removeprefix(self.FOLDER)):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def launch(self):
         with open(self.path("log"), "w", encoding="utf-8") as log:

@@ -19,7 +19,7 @@ install_there() {
 }
 
 install_there
-(cd "$work/root" && find . ! -type d | sort) >"$work/found"
+(cd "$work/root" && find . ! -type d | LC_ALL=C sort) >"$work/found"
 diff -u "$list" "$work/found" || fail "other files than in $list"
 
 grep -qx 'ExecStart=/usr/sbin/symtapd -c /etc/symtap/symtap.yaml' \
