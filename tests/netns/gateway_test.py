@@ -44,7 +44,7 @@ class GatewayTest(unittest.TestCase):
         self.lab.__enter__()
         self.addCleanup(self.lab.__exit__, None, None, None)
 
-    def check_releases(self, got, slack_ms=2.0):
+    def check_releases(self, got, slack_ms=8.0):
         """The burst of exactly 4, and then one packet at each of the delays."""
         begin = got[0][0]
         after_ms = [(stamp - begin) * 1e3 for stamp, _, _ in got]
@@ -55,7 +55,8 @@ class GatewayTest(unittest.TestCase):
             self.assertLess(ms, want + slack_ms, after_ms[:12])
 
     def flood_and_receive(self, family, host, seconds):
-        sender = self.lab.socket("in", family=family)
+        own = "10.20.0.2" if family == socket.AF_INET else "2001:db8:20::2"
+        sender = self.lab.socket("in", family=family, address=own)
         listener = Listener(self.lab, seconds)
         for payload in numbered(1000):
             sender.sendto(payload, (host, 9))
