@@ -240,6 +240,19 @@ bool engine_place_of_key(struct engine *engine, const struct flow_key *key,
 	return false;
 }
 
+/* A pair below the shared host, found again, might be below another one: not
+ * while packets of it may wait at the shared one. */
+static bool keeps_its_host(const struct engine *engine,
+			   const struct flow_entry *entry)
+{
+	const struct flow_entry *shared = flowtable_entry(
+		&engine->tables[FLOW_SCOPE_HOST], ENGINE_HOST_SHARED);
+
+	return entry->key.scope == FLOW_SCOPE_PAIR &&
+	       entry->up == ENGINE_HOST_SHARED && shared->suspect &&
+	       suspects_get(&engine->suspects, shared->suspect)->first;
+}
+
 static bool owes_nothing(struct engine *engine, struct flow_entry *entry,
 			 uint32_t slot, uint64_t now_ns)
 {
@@ -251,6 +264,8 @@ static bool owes_nothing(struct engine *engine, struct flow_entry *entry,
 	    entry->parked)
 		return false;
 	if (entry->key.scope != FLOW_SCOPE_FLOW && entry->u.below)
+		return false;
+	if (keeps_its_host(engine, entry))
 		return false;
 	if (entry->key.scope == FLOW_SCOPE_HOST &&
 	    (slot == ENGINE_HOST_SHARED || engine->hosts[slot].held_pkts))
