@@ -93,6 +93,29 @@ static enum pump_verdict limit_class(struct pump *pump,
 	return pump_holds(pump) ? PUMP_DROP : PUMP_PASS;
 }
 
+/* An error from outside is no reply, but explains why none comes. */
+static void attribute_error(struct pump *pump, const struct pump_packet *packet)
+{
+	struct engine *engine = &pump->engine;
+	const struct flowtable *pairs = &engine->tables[FLOW_SCOPE_PAIR];
+	struct packet_meta quoted = { .ends = packet->meta.quoted };
+	struct flow_key flow, key;
+	struct flow_entry *pair;
+	uint32_t slot;
+
+	if (quoted.ends.proto == 0 ||
+	    !policy_is_inside(engine->policy, quoted.ends.src))
+		return;
+	flow_key_of(&quoted, FLOW_OUT, packet->dst_zone, &flow);
+	flow_key_widen(&flow, FLOW_SCOPE_PAIR, &key);
+	slot = flowtable_find(pairs, &key, flowtable_hash(pairs, &key));
+	if (slot == FLOWTABLE_NONE)
+		return;
+	pair = flowtable_entry(pairs, slot);
+	if (pair->suspect)
+		suspects_get(&engine->suspects, pair->suspect)->icmp_errors++;
+}
+
 static enum pump_verdict offer_class(struct pump *pump,
 				     const struct pump_packet *packet)
 {
@@ -114,6 +137,7 @@ static enum pump_verdict offer_class(struct pump *pump,
 		break;
 	case PACKET_ICMP_ERROR:
 		counter[STATS_icmp_error_pkts]++;
+		attribute_error(pump, packet);
 		if (out)
 			return limit_class(pump, packet, &host->icmp_error_ns,
 					   policy->icmp_error_pkts_per_s,

@@ -27,6 +27,7 @@ static void describe_suspect(const struct pump *pump,
 	if (offered > row->offered_pkts)
 		row->offered_pkts = offered;
 	row->held_pkts = suspect->held_pkts;
+	row->icmp_errors = suspect->icmp_errors;
 	row->releases = suspect->gate.releases;
 	row->armed_ns = suspect->gate.armed_ns;
 	row->over_since_ns = suspect->over_since_ns;

@@ -30,7 +30,9 @@ struct snapshot_row {
 	uint64_t held_since_ns; /* oldest that waits came then; 0: none */
 	uint64_t over_since_ns; /* over the threshold since; 0: it is not */
 	uint64_t window_ns;
-	uint32_t ratio_q16; /* its threshold, as in gate_params */
+	uint32_t ratio_q16;   /* its threshold, as in gate_params */
+	uint32_t icmp_errors; /* that complained of it, since it came near
+			       * its threshold */
 	bool over;
 	bool exempt;
 	bool enforced; /* may hold packets */

@@ -24,6 +24,7 @@ struct suspect { /* zeroed when it is lent */
 	uint64_t over_since_ns;    /* 0: it is not over its threshold */
 	uint64_t refused_until_ns; /* the adapter was told to refuse it */
 	uint64_t offered_start_ns; /* offered packets: this half window ... */
+	uint32_t icmp_errors;      /* that quoted its packets */
 	uint32_t offered_pkts[3];  /* ... and the two before */
 
 	uint32_t slot; /* its entry, in the table of ... */

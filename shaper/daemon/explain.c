@@ -183,6 +183,9 @@ static void say_wait(struct sentence *sentence, const struct snapshot_row *row,
 {
 	if (row->held_pkts > 0)
 		say(sentence, "; %u wait", row->held_pkts);
+	if (row->icmp_errors > 0)
+		say(sentence, "; %u ICMP error%s complained of it",
+		    row->icmp_errors, row->icmp_errors == 1 ? "" : "s");
 	if (row->armed_ns == 0)
 		return;
 	say(sentence, "; the next may leave in ");

@@ -253,6 +253,30 @@ static void test_pump_judges_both_guarded_ends(void **state)
 	bed_fini(&bed);
 }
 
+static void test_pump_attributes_icmp_errors_and_counts_none(void **state)
+{
+	static struct bed bed;
+	struct pump_packet out, error;
+	struct snapshot_row row;
+
+	(void)state;
+	init(&bed, "2.0", "[pair, flow]");
+	bed_packet(&out, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
+	bed_packet(&error, "icmp", "198.51.100.1", 0, "10.0.0.1", 0);
+	error.meta.kind = PACKET_ICMP_ERROR;
+	error.meta.quoted = out.meta.ends;
+	for (int i = 0; i < 6; i++)
+		bed_offer(&bed, &out, bed.now_ns);
+	for (int i = 0; i < 3; i++)
+		bed_offer(&bed, &error, bed.now_ns);
+	assert_true(
+		bed_row(&bed, FLOW_SCOPE_PAIR, "10.0.0.1", "192.0.2.1", &row));
+	assert_int_equal(row.icmp_errors, 3);
+	assert_int_equal(row.heard_pkts, 0);
+	assert_int_equal(row.sent_pkts, 4);
+	bed_fini(&bed);
+}
+
 static void test_pump_leaves_transit_alone(void **state)
 {
 	static struct bed bed;
@@ -519,6 +543,8 @@ int main(void)
 		cmocka_unit_test(
 			test_pump_lets_flows_of_a_closed_pair_take_turns),
 		cmocka_unit_test(test_pump_judges_both_guarded_ends),
+		cmocka_unit_test(
+			test_pump_attributes_icmp_errors_and_counts_none),
 		cmocka_unit_test(test_pump_leaves_transit_alone),
 		cmocka_unit_test(test_pump_keeps_zones_apart),
 		cmocka_unit_test(
