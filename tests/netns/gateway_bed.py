@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the tests of the gateway have in common: a routed network, symtapd in
+the middle of it, and the figures that the limiter promises."""
+
+import os
+import sys
+import unittest
+
+import lab
+import symtapd
+import traffic
+
+sys.dont_write_bytecode = True
+
+BUILD = os.environ.get("SYMTAP_BUILD", "build/release")
+# Releases after the burst of four, in milliseconds after the first packet.
+RELEASES_MS = (2, 6, 14, 30, 62, 126, 254, 510, 1022)
+BURST = 4
+FIRST_SECOND = 12
+EARLY_MS = 1.2  # the first packet may have been on its way for longer
+LATE_MS = 30    # a machine that is busy with something else
+# Enough for a flood to wait in.
+ROOM = ("{pairs: 20000, flows: 20000, hosts: 1024, held_packets: 20000, "
+        "held_packets_per_key: 10000, held_packets_per_host: 10000}")
+
+
+class Case(unittest.TestCase):
+    """One network for all tests of a class, one symtapd for each test."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = lab.Lab("gateway")
+        try:
+            cls.build()
+        except BaseException:
+            cls.lab.close()
+            raise
+        cls.is_slow = symtapd.is_sanitized(BUILD)
+
+    @classmethod
+    def build(cls):
+        """The network, which works before there is a symtapd in it."""
+        cls.net = lab.Routed(cls.lab)
+        for host, addresses in (
+                (cls.net.host, (lab.GUARDED, lab.OUTSIDE)),
+                (cls.net.neighbour, (lab.NEIGHBOUR, lab.OUTSIDE)),
+                (cls.net.host, (lab.GUARDED6, lab.OUTSIDE6)),
+                (cls.net.neighbour, (lab.NEIGHBOUR6, lab.OUTSIDE6))):
+            cls.check_path(host, cls.net.outside, addresses)
+
+    @classmethod
+    def check_path(cls, inside, outside, addresses):
+        """Neighbours are known from now on, and nothing is lost."""
+        talk = traffic.Talk(inside, outside, addresses, BUILD,
+                            seconds=0.05).finish()
+        if talk["answered"] != talk["sent"]:
+            raise RuntimeError(f"the network loses packets: {talk}")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.lab.close()
+
+    def setUp(self):
+        self.symtapd = symtapd.Symtapd(self.net.gateway, BUILD)
+        self.addCleanup(self.symtapd.close)
+        self.before = self.of_the_kernel()
+
+    def tearDown(self):
+        self.hang_up()
+        if self.symtapd.is_running():
+            self.assertEqual(self.symtapd.stop(), 0, self.symtapd.log())
+        if self.symtapd.process is not None:
+            self.assertNotIn("Sanitizer", self.symtapd.log())
+            self.symtapd.ctl("uninstall")
+            self.assertEqual(self.of_the_kernel(), self.before)
+
+    def of_the_kernel(self):
+        """What symtapd may change there, and must put back."""
+        gateway = self.net.gateway
+        return (gateway.run("nft", "list", "ruleset"),
+                gateway.run("sysctl", "-a", "--pattern", "^net.bridge"))
+
+    def start(self, **policy):
+        if self.symtapd.is_running():
+            self.assertEqual(self.symtapd.stop(), 0, self.symtapd.log())
+        self.symtapd.start(**policy)
+        # What is touched for the first time costs a millisecond.
+        self.check_whole(self.talk(seconds=0.02).finish())
+
+    def hang_up(self):
+        """Ports are free again."""
+        for opened in self.lab.sockets:
+            opened.close()
+        self.lab.sockets.clear()
+
+    def talk(self, addresses=(lab.NEIGHBOUR, lab.OUTSIDE), inside=None,
+             outside=None, **options):
+        return traffic.Talk(inside or self.net.neighbour,
+                            outside or self.net.outside, addresses, BUILD,
+                            **options)
+
+    def kernel_counters(self):
+        return {row["name"]: row["packets"] for row in
+                self.symtapd.ask("status")["kernel_counters"]}
+
+    def check_whole(self, talk):
+        """Nothing was lost, reordered or left without an answer."""
+        self.assertEqual((talk["arrived"], talk["answered"]),
+                         (talk["sent"], talk["sent"]), talk)
+        self.assertTrue(talk["in_order"])
+
+    def check_figures(self, arrivals, seconds):
+        """A burst of four, one at each delay, and then about nine a second;
+        `arrivals` are their times within `seconds` from the first."""
+        after_ms = [(at - arrivals[0]) * 1e3 for at in arrivals]
+        told = " ".join(f"{each:.1f}" for each in after_ms[:16])
+        for place, want in enumerate(RELEASES_MS, BURST):
+            if want >= seconds * 1000 - LATE_MS:
+                break
+            self.assertGreater(len(after_ms), place, told)
+            self.assertGreater(after_ms[place], want - EARLY_MS, told)
+            self.assertLess(after_ms[place], want + LATE_MS, told)
+        if seconds >= 1:
+            self.assertEqual(sum(each < 1000 for each in after_ms),
+                             FIRST_SECOND, told)
+        if seconds >= 3:
+            later = sum(2000 <= each < seconds * 1000 for each in after_ms)
+            self.assertGreater(later, 7.5 * (seconds - 2), told)
+            self.assertLess(later, 10 * (seconds - 2) + 1, told)
+
+
+def main():
+    lab.need_root()
+    unittest.main(verbosity=2)

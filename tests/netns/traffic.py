@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who sends and who listens, with the kernel's own times of arrival."""
+
+import collections
+import json
+import select
+import socket
+import struct
+import subprocess
+import time
+
+import symtapd
+
+SO_TIMESTAMPNS = 35
+SO_RCVBUFFORCE = 33
+ETH_P_ALL = 3
+LARGE = 64 << 20
+MRT_INIT, MRT_ADD_VIF, MRT_ADD_MFC = 200, 202, 204
+VIFF_USE_IFINDEX = 8
+
+Arrival = collections.namedtuple("Arrival", "at data peer")
+
+
+def numbered(number, size=100):
+    return struct.pack("!I", number).ljust(size, b"\0")
+
+
+def numbers(arrivals, at=0):
+    return [struct.unpack_from("!I", each.data, at)[0] for each in arrivals]
+
+
+def multicast_route(gateway, coming, going, source, group):
+    """Let the kernel of a gateway forward one group from one interface to
+    another."""
+    opened = gateway.socket(socket.AF_INET, socket.SOCK_RAW,
+                            socket.IPPROTO_IGMP)
+    opened.setsockopt(socket.IPPROTO_IP, MRT_INIT, 1)
+    with gateway.entered():
+        indexes = [socket.if_nametoindex(name) for name in (coming, going)]
+    for vif, index in enumerate(indexes):
+        opened.setsockopt(socket.IPPROTO_IP, MRT_ADD_VIF, struct.pack(
+            "=HBBIII", vif, VIFF_USE_IFINDEX, 1, 0, index, 0))
+    thresholds = bytes([0, 1]) + bytes(30)
+    opened.setsockopt(socket.IPPROTO_IP, MRT_ADD_MFC, struct.pack(
+        "=4s4sH32s2xIIII", socket.inet_aton(source), socket.inet_aton(group),
+        0, thresholds, 0, 0, 0, 0))
+
+
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+class Ear:
+    """A socket that knows when each packet came, in seconds."""
+
+    def __init__(self, opened):
+        self.socket = opened
+        opened.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, LARGE)
+        opened.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        opened.setblocking(False)
+
+    def _is_wanted(self, arrival):
+        del arrival
+        return True
+
+    def take(self):
+        """What is there now."""
+        taken = []
+        while True:
+            try:
+                data, notes, _, peer = self.socket.recvmsg(65536, 64)
+            except BlockingIOError:
+                return taken
+            seconds, nanoseconds = struct.unpack("qq", notes[0][2][:16])
+            arrival = Arrival(seconds + nanoseconds * 1e-9, data, peer)
+            if self._is_wanted(arrival):
+                taken.append(arrival)
+
+    def receive(self, seconds, count=None):
+        """What comes within `seconds`, or as soon as there are `count`."""
+        taken = []
+        deadline = time.monotonic() + seconds
+        while count is None or len(taken) < count:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            select.select([self.socket], [], [], left)
+            taken += self.take()
+        return taken
+
+
+class Receiver(Ear):
+    """Datagrams to one address and port."""
+
+    def __init__(self, namespace, address, port):
+        opened = namespace.socket(family_of(address), socket.SOCK_DGRAM)
+        opened.bind((address, port))
+        super().__init__(opened)
+
+    def answer(self, arrival, data=b"yes"):
+        self.socket.sendto(data, arrival.peer)
+
+
+class Tap(Ear):
+    """Frames that come in at an interface and are wanted."""
+
+    def __init__(self, namespace, interface, wanted=lambda frame: True):
+        opened = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        super().__init__(opened)
+        opened.bind((interface, ETH_P_ALL))
+        self.wanted = wanted
+
+    def _is_wanted(self, arrival):
+        return (arrival.peer[2] != socket.PACKET_OUTGOING and
+                self.wanted(arrival.data))
+
+
+def sender(namespace, address, port=0):
+    """A socket for datagrams from there."""
+    opened = namespace.socket(family_of(address), socket.SOCK_DGRAM)
+    opened.bind((address, port))
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    return opened
+
+
+def flood(source, to, ear, seconds, at_once=100, pkts_per_s=500, size=100):
+    """Numbered datagrams, some at once and more later; what arrived.  Their
+    number, and the arrivals."""
+    sent = 0
+    arrived = []
+    begin = time.monotonic()
+    while (past := time.monotonic() - begin) < seconds:
+        while sent < at_once + past * pkts_per_s:
+            try:
+                source.sendto(numbered(sent, size), to)
+            except BlockingIOError:
+                break
+            sent += 1
+        arrived += ear.receive(0.004)
+    return sent, arrived
+
+
+class Program:
+    """One of the traffic programs; `finish` is what it reported."""
+
+    def __init__(self, namespace, name, words, build):
+        self.process = subprocess.Popen(
+            namespace.argv(symtapd.find(build, name), *map(str, words)),
+            stdout=subprocess.PIPE, text=True)
+        namespace.lab.processes.append(self.process)
+
+    def finish(self, seconds=60):
+        printed, _ = self.process.communicate(timeout=seconds)
+        if self.process.returncode != 0:
+            raise RuntimeError(f"{self.process.args}: failed")
+        return json.loads(printed)
+
+
+class Talk(Program):
+    """A conversation over UDP between two namespaces, answer for answer."""
+
+    def __init__(self, inside, outside, addresses, build, pkts_per_s=200,
+                 seconds=1.0, size=100, port=7):
+        super().__init__(inside, "symtap-test-talk", [
+            f"/run/netns/{inside.name}", f"/run/netns/{outside.name}",
+            *addresses, port, pkts_per_s, seconds, size], build)
+        if self.process.stdout.readline() != "talking\n":
+            raise RuntimeError("nobody answers")
+
+
+class Blast(Program):
+    """One frame over and over; 0 for no limit."""
+
+    def __init__(self, namespace, interface, frame, build, *changes,
+                 pkts_per_s=0, seconds=60, count=0):
+        super().__init__(namespace, "symtap-test-blast", [
+            interface, pkts_per_s, seconds, count, frame.hex(), *changes],
+                         build)
