@@ -128,6 +128,11 @@ class Case(unittest.TestCase):
             self.assertGreater(later, 7.5 * (seconds - 2), told)
             self.assertLess(later, 10 * (seconds - 2) + 1, told)
 
+    def check_no_burst(self, times):
+        """Between two releases at least 2 ms pass, then 4, then 8."""
+        for first, fourth in zip(times, times[BURST - 1:]):
+            self.assertGreater(fourth - first, 0.010)
+
 
 def main():
     lab.need_root()

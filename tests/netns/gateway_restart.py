@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reloaded, restarted or killed: conforming packets go on, floods do not."""
+
+import signal
+import time
+
+import frames
+import gateway_bed as bed
+import lab
+import symtapd
+import traffic
+
+
+class Restart(bed.Case):
+
+    def load(self, seconds):
+        """50,000 packets a second, answers included."""
+        return self.talk(pkts_per_s=3000 if self.is_slow else 25000,
+                         seconds=seconds)
+
+    def flood(self, seconds, port=9):
+        """And one that is held, from another host."""
+        frame = frames.ethernet(
+            self.net.gateway.mac("lan0"), lab.GUARDED_MAC, 0x0800,
+            frames.udp(lab.GUARDED, lab.OUTSIDE, 4000, port, bytes(22)))
+        ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, port)
+        blast = traffic.Blast(self.net.host, "eth0", frame, bed.BUILD,
+                              seconds=seconds, pkts_per_s=1000)
+        return ear, blast
+
+    @staticmethod
+    def between(arrived, begin, end):
+        return [each for each in arrived if begin <= each.at < end]
+
+    def test_reload_under_load_loses_nothing_and_forgets_nothing(self):
+        self.start()
+        ear, blast = self.flood(5)
+        talk = self.load(4)
+        for count in range(8):
+            self.symtapd.write_policy(
+                multicast=f"{{packets_per_s: {1000 + count}}}")
+            before = self.symtapd.ask("status")["policy"]["reloads"]
+            if count % 2:
+                self.symtapd.ctl("reload")
+            else:
+                self.symtapd.process.send_signal(signal.SIGHUP)
+            self.assertTrue(lab.eventually(
+                lambda past=before: self.symtapd.ask("status")["policy"]
+                ["reloads"] > past))
+            time.sleep(0.3)
+        talked = talk.finish()
+        blast.finish()
+        self.check_whole(talked)
+        times = [each.at for each in ear.receive(0.1)]
+        print(f"{talked['sent'] / talked['seconds'] * 2:.0f} packets/s, "
+              f"none lost in 8 reloads; longest silence "
+              f"{talked['silence_ms']:.1f} ms")
+        self.check_figures(times, 4.5)
+        self.check_no_burst(times[4:])
+
+    def test_policy_that_is_not_good_is_refused_whole(self):
+        self.start()
+        self.symtapd.write_policy(limiter="{threshold: 9.0, windw: 2s}",
+                                  mode="shadow")
+        with self.assertRaisesRegex(symtapd.SymtapdError, "no"):
+            self.symtapd.reload()
+        self.assertIn("windw", self.symtapd.log())
+        status = self.symtapd.ask("status")
+        self.assertEqual((status["mode"], status["policy"]["reloads"],
+                          status["policy"]["reloads_refused"]),
+                         ("enforce", 0, 1))
+        ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 9)
+        _, arrived = traffic.flood(traffic.sender(self.net.host, lab.GUARDED),
+                                   (lab.OUTSIDE, 9), ear, 0.9)
+        self.check_figures([each.at for each in arrived], 0.9)
+
+    def test_restart_under_load_loses_nothing_conforming(self):
+        self.start()
+        ear, blast = self.flood(5)
+        talk = self.load(4)
+        time.sleep(1)
+        spans = []
+        for _ in range(3):
+            stopped = time.time()
+            self.assertEqual(self.symtapd.stop(), 0, self.symtapd.log())
+            self.symtapd.restart()
+            spans.append((stopped, time.time()))
+            time.sleep(0.7)
+        talked = talk.finish()
+        blast.finish()
+        self.check_whole(talked)
+        print(f"{talked['sent'] / talked['seconds'] * 2:.0f} packets/s, none "
+              "lost in 3 restarts of " +
+              ", ".join(f"{(end - begin) * 1e3:.0f}" for begin, end in spans) +
+              f" ms; longest silence {talked['silence_ms']:.1f} ms")
+        # Held again at once, without a fresh burst; what passed between is
+        # open's price.
+        arrived = ear.receive(0.1)
+        for _, begin in spans:
+            self.check_no_burst([each.at for each in self.between(
+                arrived, begin, begin + 0.5)])
+
+    def test_restart_keeps_counters_penalties_and_exemptions(self):
+        self.start()
+        ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 9)
+        source = traffic.sender(self.net.host, lab.GUARDED)
+        self.symtapd.ctl("exempt", lab.NEIGHBOUR, "for", "10m")
+        traffic.flood(source, (lab.OUTSIDE, 9), ear, 0.7)
+        before = self.symtapd.settled()
+        traffic.flood(source, (lab.OUTSIDE, 9), ear, 0.7)
+        self.assertEqual(self.symtapd.stop(), 0)
+        ear.take()
+        self.symtapd.restart()
+        _, arrived = traffic.flood(source, (lab.OUTSIDE, 9), ear, 0.4)
+        self.check_no_burst([each.at for each in arrived])
+        after = self.symtapd.settled()
+        for name in ("out_pkts", "sent_pkts", "waited_pkts", "received_pkts"):
+            self.assertGreater(after[name], before[name])
+        exempt, = self.symtapd.ask("status")["exemptions"]
+        self.assertEqual(exempt["address"], lab.NEIGHBOUR)
+        self.assertGreater(exempt["for_s"], 500)
+
+    def test_state_that_makes_no_sense_is_left(self):
+        self.start()
+        for content in (b"", b"symtap", bytes(5000), b"\xff" * 100000):
+            self.assertEqual(self.symtapd.stop(), 0)
+            with open(self.symtapd.path("state"), "wb") as file:
+                file.write(content)
+            self.symtapd.restart()
+        self.check_whole(self.talk().finish())
+
+
+    def test_killed_open(self):
+        """Conforming packets flow again within 100 ms, and the flood is held
+        within a second of the restart."""
+        self.start()
+        ear, blast = self.flood(4.5)
+        talk = self.load(3.5)
+        time.sleep(1)
+        self.symtapd.stop(signal.SIGKILL)
+        killed = time.time()
+        time.sleep(0.5)
+        self.symtapd.restart()
+        restarted = time.time()
+        talked = talk.finish()
+        blast.finish()
+        lost = talked["sent"] - talked["answered"]
+        print(f"kill -9: {lost} of {talked['sent'] * 2} packets lost, longest "
+              f"silence {talked['silence_ms']:.1f} ms, down for "
+              f"{(restarted - killed) * 1e3:.0f} ms")
+        self.assertLess(talked["silence_ms"], 100)
+        self.assertLess(lost, 0.1 * talked["sent"] / talked["seconds"])
+        arrived = ear.receive(0.1)
+        # Unguarded meanwhile, ...
+        self.assertGreater(len(self.between(arrived, killed, restarted)), 100)
+        # ... but not for long.
+        self.assertLess(len(self.between(arrived, restarted + 1,
+                                         restarted + 2)), 13)
+
+    def check_nothing_passes(self):
+        ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 10)
+        source = traffic.sender(self.net.host, lab.GUARDED)
+        for number in range(20):
+            source.sendto(traffic.numbered(number), (lab.OUTSIDE, 10))
+        back = traffic.Receiver(self.net.host, lab.GUARDED, 10)
+        source = traffic.sender(self.net.outside, lab.OUTSIDE)
+        source.sendto(b"in", (lab.GUARDED, 10))
+        self.assertEqual(ear.receive(0.3) + back.take(), [])
+        self.hang_up()
+
+    def test_killed_closed(self):
+        self.start(fail="closed")
+        self.symtapd.stop(signal.SIGKILL)
+        self.check_nothing_passes()
+        self.symtapd.restart()
+        self.check_whole(self.talk().finish())
+        self.symtapd.stop(signal.SIGKILL)
+        self.check_nothing_passes()
+        self.symtapd.ctl("uninstall")
+        self.check_whole(self.talk().finish())
+
+    def test_stopped_closed(self):
+        self.start(fail="closed")
+        self.assertEqual(self.symtapd.stop(), 0)
+        self.check_nothing_passes()
+        self.symtapd.ctl("uninstall")
+        self.check_whole(self.talk().finish())
+
+
+if __name__ == "__main__":
+    bed.main()
