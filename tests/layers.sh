@@ -43,6 +43,7 @@ libraries() {
 	libnftnl/			shaper/io/nft_read.c
 	libnftnl/			shaper/io/nft_refuser.c
 	libnftnl/			shaper/io/nft_report.c
+	libmnl/				shaper/io/nft_links.c
 	libmnl/				shaper/io/nft_log.c
 	libmnl/				shaper/io/nft_probe.c
 	libmnl/				shaper/io/nft_read.c

@@ -17,24 +17,30 @@
 #include "shaper/io/nft_plan.h"
 #include "shaper/io/nft_ranges.h"
 
+static void leads_to(const struct nftclaims_port *port, const char *chain,
+		     uint16_t ethertype, const char *target)
+{
+	struct nftexpr_rule rule = nftplan_rule(port->table, chain, NULL);
+
+	nftclaims_is_kind(rule, ethertype);
+	nftexpr_goto(rule, nftclaims_name(target, port->interface).text);
+}
+
 /* The chain that a listed interface's packets enter. */
-static void entry_chain(const struct nftclaims_port *port, bool with_arp)
+static void entry_chain(const struct nftclaims_port *port)
 {
 	struct nftclaims_name chain = nftclaims_name("from", port->interface);
-	struct nftexpr_rule rule;
 
 	nftplan_chain(port->table, chain.text);
-	rule = nftplan_rule(port->table, chain.text, NULL);
-	nftclaims_is_kind(rule, 0x0800);
-	nftexpr_goto(rule, nftclaims_name("from4", port->interface).text);
-	rule = nftplan_rule(port->table, chain.text, NULL);
-	nftclaims_is_kind(rule, 0x86dd);
-	nftexpr_goto(rule, nftclaims_name("from6", port->interface).text);
-	if (!with_arp)
+	leads_to(port, chain.text, 0x0800, "from4");
+	leads_to(port, chain.text, 0x86dd, "from6");
+	if (port->table->family != NFPROTO_BRIDGE)
 		return;
-	rule = nftplan_rule(port->table, chain.text, NULL);
-	nftclaims_is_kind(rule, 0x0806);
-	nftexpr_goto(rule, nftclaims_name("arp", port->interface).text);
+	leads_to(port, chain.text, 0x0806, "arp");
+	/* One tag is set aside by the kernel; these have two. */
+	leads_to(port, chain.text, 0x8100, "tagged");
+	leads_to(port, chain.text, 0x88a8, "tagged");
+	leads_to(port, chain.text, 0x8864, "pppoe");
 }
 
 static void source_sets(const struct nftclaims_port *port, bool with_ipv6)
@@ -71,7 +77,9 @@ static void listed_interface(struct nftplan_table *table,
 		return;
 	nftclaims_ipv4(&port);
 	nftclaims_ipv6(&port);
-	entry_chain(&port, table->family == NFPROTO_BRIDGE);
+	if (table->family == NFPROTO_BRIDGE)
+		nftclaims_wrapped(&port);
+	entry_chain(&port);
 }
 
 /*

@@ -6,16 +6,12 @@
 #include <libnftnl/chain.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
-#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
 
 #include "shaper/io/nft_batch.h"
 #include "shaper/io/nft_compare.h"
 #include "shaper/io/nft_plan.h"
-
-static const uint32_t FAMILIES[NFTPLAN_TABLES] = { NFPROTO_INET, NFPROTO_ARP,
-						   NFPROTO_BRIDGE };
 
 static bool is_base(const struct nftnl_chain *chain)
 {
@@ -150,8 +146,8 @@ void nftchange_build(struct nftbatch *batch, const struct nftplan *now,
 	size_t i;
 
 	for (i = 0; i < NFTPLAN_TABLES; i++) {
-		from = nftplan_find_table(now, FAMILIES[i]);
-		to = nftplan_find_table(next, FAMILIES[i]);
+		from = nftplan_find_table(now, NFTPLAN_FAMILIES[i]);
+		to = nftplan_find_table(next, NFTPLAN_FAMILIES[i]);
 		if (from)
 			clear_table(batch, from, to);
 		if (to)
@@ -164,9 +160,9 @@ void nftchange_remove(struct nftbatch *batch, const struct nftplan *now)
 	size_t i;
 
 	for (i = 0; i < NFTPLAN_TABLES; i++)
-		if (nftplan_find_table(now, FAMILIES[i]))
-			nftbatch_table(batch, NFT_MSG_DELTABLE, FAMILIES[i],
-				       NFTPLAN_NAME);
+		if (nftplan_find_table(now, NFTPLAN_FAMILIES[i]))
+			nftbatch_table(batch, NFT_MSG_DELTABLE,
+				       NFTPLAN_FAMILIES[i], NFTPLAN_NAME);
 }
 
 struct difference {
@@ -232,8 +228,8 @@ bool nftchange_is_done(const struct nftplan *now, const struct nftplan *next,
 	size_t i;
 
 	for (i = 0; i < NFTPLAN_TABLES; i++) {
-		there = nftplan_find_table(now, FAMILIES[i]);
-		wanted = nftplan_find_table(next, FAMILIES[i]);
+		there = nftplan_find_table(now, NFTPLAN_FAMILIES[i]);
+		wanted = nftplan_find_table(next, NFTPLAN_FAMILIES[i]);
 		if (wanted && !there)
 			differs(&difference, "table", "is missing");
 		else if (wanted)

@@ -33,6 +33,11 @@ static const struct claim CLAIMS[] = {
 				false,
 				{ NFTEXPR_TRANSPORT, 8, 16 } },
 	[NFTCLAIMS_ARP] = { "arp", true, { NFTEXPR_NETWORK, 14, 4 } },
+	/* Behind 4 bytes of tag, or 8 of PPPoE and PPP. */
+	[NFTCLAIMS_TAGGED4] = { "tagged4", true, { NFTEXPR_NETWORK, 16, 4 } },
+	[NFTCLAIMS_TAGGED6] = { "tagged6", false, { NFTEXPR_NETWORK, 12, 16 } },
+	[NFTCLAIMS_PPPOE4] = { "pppoe4", true, { NFTEXPR_NETWORK, 20, 4 } },
+	[NFTCLAIMS_PPPOE6] = { "pppoe6", false, { NFTEXPR_NETWORK, 16, 16 } },
 };
 
 struct nftclaims_name nftclaims_name(const char *what, const char *interface)
@@ -282,21 +287,85 @@ void nftclaims_arp(const struct nftclaims_port *port)
 	may_claim(port, chain.text, &CLAIMS[NFTCLAIMS_ARP]);
 }
 
+/* The source of what is wrapped, and nothing more. */
+static void wrapped_family(const struct nftclaims_port *port, const char *entry,
+			   struct nftexpr_field kind_at, const uint8_t kind[2],
+			   const struct claim *claim)
+{
+	static const uint8_t NOBODY[16];
+	struct nftclaims_name chain =
+		nftclaims_name(claim->name, port->interface);
+	struct nftexpr_rule rule;
+
+	nftplan_chain(port->table, chain.text);
+	rule = rule_in(port, chain.text);
+	nftexpr_load(rule, claim->address, 0);
+	nftexpr_equal(rule, 0, NOBODY, claim->address.length_bytes);
+	nftexpr_return(rule);
+	if (!claim->ipv4) {
+		rule = rule_in(port, chain.text);
+		is_link_local(rule, claim->address);
+		nftexpr_return(rule);
+	}
+	may_claim(port, chain.text, claim);
+	rule = rule_in(port, entry);
+	nftexpr_load(rule, kind_at, 0);
+	nftexpr_equal(rule, 0, kind, 2);
+	nftexpr_goto(rule, chain.text);
+}
+
+void nftclaims_wrapped(const struct nftclaims_port *port)
+{
+	static const struct nftexpr_field TAGGED = { NFTEXPR_NETWORK, 2, 2 };
+	static const struct nftexpr_field PPP = { NFTEXPR_NETWORK, 6, 2 };
+	struct nftclaims_name tagged =
+		nftclaims_name("tagged", port->interface);
+	struct nftclaims_name pppoe = nftclaims_name("pppoe", port->interface);
+
+	nftplan_chain(port->table, tagged.text);
+	nftplan_chain(port->table, pppoe.text);
+	wrapped_family(port, tagged.text, TAGGED, (uint8_t[]){ 8, 0 },
+		       &CLAIMS[NFTCLAIMS_TAGGED4]);
+	wrapped_family(port, tagged.text, TAGGED, (uint8_t[]){ 0x86, 0xdd },
+		       &CLAIMS[NFTCLAIMS_TAGGED6]);
+	wrapped_family(port, pppoe.text, PPP, (uint8_t[]){ 0, 0x21 },
+		       &CLAIMS[NFTCLAIMS_PPPOE4]);
+	wrapped_family(port, pppoe.text, PPP, (uint8_t[]){ 0, 0x57 },
+		       &CLAIMS[NFTCLAIMS_PPPOE6]);
+}
+
+static bool occurs(const struct nftplan_table *table,
+		   enum nftclaims_claim claim)
+{
+	switch (claim) {
+	case NFTCLAIMS_SOURCE4:
+	case NFTCLAIMS_SOURCE6:
+	case NFTCLAIMS_TARGET6:
+		return table->family != NFPROTO_ARP;
+	case NFTCLAIMS_ARP:
+		return table->family != NFPROTO_INET;
+	case NFTCLAIMS_TAGGED4:
+	case NFTCLAIMS_TAGGED6:
+	case NFTCLAIMS_PPPOE4:
+	case NFTCLAIMS_PPPOE6:
+		return table->family == NFPROTO_BRIDGE;
+	case NFTCLAIMS_COUNT:
+		break;
+	}
+	return false;
+}
+
 void nftclaims_forged(struct nftplan_table *table)
 {
-	bool has_arp = table->family != NFPROTO_INET;
-	bool has_ip = table->family != NFPROTO_ARP;
+	unsigned int claim;
 
 	nftplan_counter(table, "offenders_overflow");
 	offender_set(table, true);
-	if (has_ip) {
+	if (table->family != NFPROTO_ARP)
 		offender_set(table, false);
-		forged_chain(table, &CLAIMS[NFTCLAIMS_SOURCE4]);
-		forged_chain(table, &CLAIMS[NFTCLAIMS_SOURCE6]);
-		forged_chain(table, &CLAIMS[NFTCLAIMS_TARGET6]);
-	}
-	if (has_arp)
-		forged_chain(table, &CLAIMS[NFTCLAIMS_ARP]);
+	for (claim = 0; claim < NFTCLAIMS_COUNT; claim++)
+		if (occurs(table, claim))
+			forged_chain(table, &CLAIMS[claim]);
 }
 
 void nftclaims_elsewhere(struct nftplan_table *table, const char *chain,

@@ -19,6 +19,11 @@ enum nftclaims_claim {
 	NFTCLAIMS_SOURCE6,
 	NFTCLAIMS_TARGET6, /* of neighbour discovery */
 	NFTCLAIMS_ARP,     /* the sender's address */
+	NFTCLAIMS_TAGGED4, /* behind a second tag, or in PPPoE: see what */
+	NFTCLAIMS_TAGGED6, /* the network header is then */
+	NFTCLAIMS_PPPOE4,
+	NFTCLAIMS_PPPOE6,
+	NFTCLAIMS_COUNT
 };
 
 /* One interface under watch.  Its sets of sources are made before. */
@@ -39,10 +44,11 @@ struct nftclaims_name nftclaims_name(const char *what, const char *interface);
 /* The sets of the last offenders, and the chains where forgeries end. */
 void nftclaims_forged(struct nftplan_table *table);
 
-/* Chains from4_X, from6_X and arp_X. */
+/* Chains from4_X, from6_X and arp_X; tagged_X and pppoe_X. */
 void nftclaims_ipv4(const struct nftclaims_port *port);
 void nftclaims_ipv6(const struct nftclaims_port *port);
 void nftclaims_arp(const struct nftclaims_port *port);
+void nftclaims_wrapped(const struct nftclaims_port *port);
 
 /* A rule of `chain`: nothing that comes here is from inside. */
 void nftclaims_elsewhere(struct nftplan_table *table, const char *chain,

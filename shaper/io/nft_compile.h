@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shaper/io/nft_bridge.h"
 #include "shaper/io/nft_expr.h"
 #include "shaper/io/nft_rules.h"
 
@@ -29,6 +30,9 @@ enum {
 	NFTCOMPILE_FORWARD_PRIORITY = 20,
 };
 
+/* Rules whose comments say what to put back at the end. */
+#define NFTCOMPILE_RESTORE "restore"
+
 /* Base chains. */
 #define NFTCOMPILE_EARLY   "early"
 #define NFTCOMPILE_ROOM    "room"
@@ -40,6 +44,13 @@ enum {
 #define NFTCOMPILE_INSIDE4 "inside4"
 #define NFTCOMPILE_INSIDE6 "inside6"
 
+/* How guarded packets come by. */
+enum nftcompile_way {
+	NFTCOMPILE_ROUTED,
+	NFTCOMPILE_BRIDGED,      /* the bridge family queues them */
+	NFTCOMPILE_BR_NETFILTER, /* it cannot: they pass the inet hooks */
+};
+
 struct nftcompile {
 	const struct policy *policy;
 	uint32_t shard_seed;
@@ -47,7 +58,10 @@ struct nftcompile {
 	uint16_t log_group;
 	enum nftexpr_queue method;
 	enum nftrules_conntrack conntrack; /* not _LOOK */
-	bool blocking;                     /* drop instead of queueing */
+	enum nftcompile_way way;
+	struct nftbridge_list bridges;      /* NFTCOMPILE_BR_NETFILTER: ours */
+	struct nftbridge_settings settings; /* and what was changed for them */
+	bool blocking;                      /* drop instead of queueing */
 };
 
 static inline const char *nftcompile_inside(bool ipv4)
@@ -64,6 +78,10 @@ struct nftcompile_name nftcompile_name(const char *what, bool ipv4);
 /* The sets of guarded addresses. */
 void nftcompile_inside_sets(struct nftplan_table *table,
 			    const struct policy *policy);
+
+/* What an earlier plan's "restore" says. */
+void nftcompile_recall(const struct nftplan *plan,
+		       struct nftbridge_settings *ret_settings);
 
 /* All of it.  NULL: out of memory. */
 struct nftplan *nftcompile_plan(const struct nftcompile *compile);
@@ -96,7 +114,10 @@ void nftroom_compile(struct nftplan_table *table,
 		     const struct nftcompile *compile);
 
 /* The base chain, and its rules. */
-void nftforward_base(struct nftplan_table *table);
+void nftforward_base(struct nftplan_table *table,
+		     const struct nftcompile *compile);
+/* Counts what br_netfilter does not show us: frames with two tags. */
+void nftforward_unjudged(struct nftplan_table *bridge);
 void nftforward_compile(struct nftplan_table *table,
 			const struct nftcompile *compile);
 

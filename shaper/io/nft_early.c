@@ -154,26 +154,44 @@ static void refused_flows(struct nftplan_table *table, const char *chain,
 	refused_flow(nftplan_rule(table, chain, NULL), ipv4, NULL);
 }
 
+/* A frame has no route: there only the group bit tells. */
+static void not_to_one(struct nftplan_table *table, const char *chain)
+{
+	static const struct nftexpr_field FIRST_BYTE = { NFTEXPR_LINK, 0, 1 };
+	static const uint8_t GROUP = 1, NONE = 0;
+	const uint32_t unicast = RTN_UNICAST;
+	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
+
+	if (table->view == NFTEXPR_FRAMES) {
+		nftexpr_load(rule, FIRST_BYTE, 0);
+		nftexpr_mask(rule, 0, &GROUP, sizeof(GROUP));
+		nftexpr_unequal(rule, 0, &NONE, sizeof(NONE));
+	} else {
+		nftexpr_destination_type(rule, 0);
+		nftexpr_unequal(rule, 0, &unicast, sizeof(unicast));
+	}
+	nftexpr_return(rule);
+}
+
 /* What is never held is never refused: what goes to the gateway itself, to
  * groups and to all, ICMP errors, and what a rule takes out of the limiter. */
 static void never_refused(struct nftplan_table *table,
 			  const struct policy *policy, const char *chain,
 			  bool ipv4, const char *check)
 {
-	const uint32_t unicast = RTN_UNICAST;
-	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
+	struct nftexpr_rule rule;
 	size_t i;
 
-	nftexpr_destination_type(rule, 0);
-	nftexpr_unequal(rule, 0, &unicast, sizeof(unicast));
-	nftexpr_return(rule);
+	not_to_one(table, chain);
 	rule = nftplan_rule(table, chain, NULL);
 	nftexpr_is_protocol(rule, ipv4 ? ICMP : ICMPV6);
 	nftexpr_load(rule, NFTFIELDS_ICMP_TYPE, 0);
 	nftexpr_in_set(rule, 0, ipv4 ? "icmp_errors4" : "icmp_errors6");
 	nftexpr_return(rule);
 	for (i = 0; i < policy->rules_count; i++) {
-		const struct nftmatch_view view = { ipv4, false };
+		const struct nftmatch_view view = {
+			ipv4, false, table->view == NFTEXPR_PACKETS
+		};
 		const struct policy_rule *from = &policy->rules[i];
 
 		if (from->action == POLICY_LOG ||

@@ -9,6 +9,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
+#include <linux/netfilter/xt_physdev.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -230,20 +231,29 @@ void nftexpr_limit(struct nftexpr_rule rule, uint64_t pkts_per_s,
 		set_limit(expr, pkts_per_s, burst_pkts);
 }
 
+static void is_family(struct nftexpr_rule rule, uint8_t family,
+		      uint16_t ethertype)
+{
+	const uint8_t bytes[2] = { (uint8_t)(ethertype >> 8),
+				   (uint8_t)ethertype };
+
+	if (rule.view == NFTEXPR_FRAMES) {
+		nftexpr_meta(rule, NFT_META_PROTOCOL, 0);
+		nftexpr_equal(rule, 0, bytes, sizeof(bytes));
+	} else {
+		nftexpr_meta(rule, NFT_META_NFPROTO, 0);
+		nftexpr_equal(rule, 0, &family, sizeof(family));
+	}
+}
+
 void nftexpr_is_ipv4(struct nftexpr_rule rule)
 {
-	const uint8_t family = NFPROTO_IPV4;
-
-	nftexpr_meta(rule, NFT_META_NFPROTO, 0);
-	nftexpr_equal(rule, 0, &family, sizeof(family));
+	is_family(rule, NFPROTO_IPV4, 0x0800);
 }
 
 void nftexpr_is_ipv6(struct nftexpr_rule rule)
 {
-	const uint8_t family = NFPROTO_IPV6;
-
-	nftexpr_meta(rule, NFT_META_NFPROTO, 0);
-	nftexpr_equal(rule, 0, &family, sizeof(family));
+	is_family(rule, NFPROTO_IPV6, 0x86dd);
 }
 
 void nftexpr_is_protocol(struct nftexpr_rule rule, uint8_t protocol)
@@ -252,10 +262,34 @@ void nftexpr_is_protocol(struct nftexpr_rule rule, uint8_t protocol)
 	nftexpr_equal(rule, 0, &protocol, sizeof(protocol));
 }
 
+/* The bridge's port, which the inet family itself cannot name. */
+static void is_port(struct nftexpr_rule rule, bool in, const char *name)
+{
+	struct xt_physdev_info *info = calloc(1, sizeof(*info));
+	struct nftnl_expr *expr =
+		info ? ADD_WITH(rule, "match", { NFTNL_EXPR_MT_REV, 0 }) : NULL;
+
+	if (!expr) {
+		*rule.failed = true;
+		free(info);
+		return;
+	}
+	memcpy(in ? info->physindev : info->physoutdev, name,
+	       strnlen(name, INTERFACE_BYTES - 1));
+	memset(in ? info->in_mask : info->out_mask, 0xff, INTERFACE_BYTES);
+	info->bitmask = in ? XT_PHYSDEV_OP_IN : XT_PHYSDEV_OP_OUT;
+	nftnl_expr_set_str(expr, NFTNL_EXPR_MT_NAME, "physdev");
+	nftnl_expr_set(expr, NFTNL_EXPR_MT_INFO, info, sizeof(*info));
+}
+
 void nftexpr_is_interface(struct nftexpr_rule rule, bool in, const char *name)
 {
 	char padded[INTERFACE_BYTES] = { 0 };
 
+	if (rule.view == NFTEXPR_BRIDGED) {
+		is_port(rule, in, name);
+		return;
+	}
 	memcpy(padded, name, strnlen(name, sizeof(padded) - 1));
 	nftexpr_meta(rule, in ? NFT_META_IIFNAME : NFT_META_OIFNAME, 0);
 	nftexpr_equal(rule, 0, padded, sizeof(padded));

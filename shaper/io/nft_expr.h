@@ -14,10 +14,18 @@
 
 struct nftnl_rule;
 
+/* What a rule's chain sees. */
+enum nftexpr_view {
+	NFTEXPR_PACKETS, /* that are routed, or stay here */
+	NFTEXPR_FRAMES,  /* the bridge family */
+	NFTEXPR_BRIDGED, /* the inet family, by way of br_netfilter */
+};
+
 /* A rule under construction; `failed` is set when memory runs out. */
 struct nftexpr_rule {
 	struct nftnl_rule *rule;
 	bool *failed;
+	enum nftexpr_view view;
 };
 
 enum nftexpr_base { NFTEXPR_LINK, NFTEXPR_NETWORK, NFTEXPR_TRANSPORT };

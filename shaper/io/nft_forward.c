@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
 #include <stdio.h>
 
 #include "policy/policy.h"
@@ -106,6 +107,7 @@ static void add_rules(struct nftplan_table *table,
 	struct nftcompile_name chain = chain_of(ends, ipv4);
 	struct nftcompile_name queue = nftcompile_name(
 		ends == ENDS_IN ? "to_destination" : "to_source", ipv4);
+	bool routed = table->view == NFTEXPR_PACKETS;
 	size_t count = rules_that_matter(compile->policy);
 	size_t i;
 
@@ -114,11 +116,11 @@ static void add_rules(struct nftplan_table *table,
 
 		if (ends != ENDS_IN)
 			add_rule(table, compile, chain.text, rule,
-				 (struct nftmatch_view){ ipv4, false },
+				 (struct nftmatch_view){ ipv4, false, routed },
 				 queue.text);
 		if (ends != ENDS_OUT)
 			add_rule(table, compile, chain.text, rule,
-				 (struct nftmatch_view){ ipv4, true },
+				 (struct nftmatch_view){ ipv4, true, routed },
 				 queue.text);
 	}
 	nftexpr_goto(nftplan_rule(table, chain.text, NULL), queue.text);
@@ -150,6 +152,8 @@ static void compile_family(struct nftplan_table *table,
 		nftcompile_name("to_destination", ipv4);
 	bool has_rules = rules_that_matter(compile->policy) > 0;
 
+	if (!nftplan_sees(table, ipv4))
+		return;
 	nftplan_chain(table, judge.text);
 	nftplan_chain(table, source.text);
 	nftplan_chain(table, destination.text);
@@ -173,8 +177,11 @@ static void compile_family(struct nftplan_table *table,
 
 static void enter(struct nftplan_table *table, const char *chain, bool ipv4)
 {
-	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
+	struct nftexpr_rule rule;
 
+	if (!nftplan_sees(table, ipv4))
+		return;
+	rule = nftplan_rule(table, chain, NULL);
 	if (ipv4)
 		nftexpr_is_ipv4(rule);
 	else
@@ -196,10 +203,38 @@ static void own_traffic(struct nftplan_table *table, const char *chain,
 	enter(table, chain, false);
 }
 
-void nftforward_base(struct nftplan_table *table)
+/* Of the inet family's packets, those that one of our bridges forwards. */
+static void only_bridged(struct nftplan_table *table,
+			 const struct nftbridge_list *bridges)
 {
+	static const uint32_t KEYS[] = { NFT_META_IIFNAME, NFT_META_OIFNAME };
+	struct nftnl_set *set =
+		nftplan_set(table, &(struct nftplan_set){
+					   .name = "bridges",
+					   .kind = NFTPLAN_FIXED,
+					   .fields = { NFTPLAN_INTERFACE } });
+	struct nftexpr_rule rule;
+	size_t i;
+
+	for (i = 0; i < bridges->count; i++)
+		nftplan_element(table, set, bridges->names[i], NULL,
+				sizeof(bridges->names[i]), NULL);
+	for (i = 0; i < 2; i++) {
+		rule = nftplan_rule(table, NFTCOMPILE_FORWARD, NULL);
+		nftexpr_meta(rule, KEYS[i], 0);
+		nftexpr_not_in_set(rule, 0, "bridges");
+		nftexpr_accept(rule);
+	}
+}
+
+void nftforward_base(struct nftplan_table *table,
+		     const struct nftcompile *compile)
+{
+	/* Hooks of bridges have the same numbers. */
 	nftplan_base_chain(table, NFTCOMPILE_FORWARD, NF_INET_FORWARD,
 			   NFTCOMPILE_FORWARD_PRIORITY);
+	if (table->view == NFTEXPR_BRIDGED)
+		only_bridged(table, &compile->bridges);
 }
 
 void nftforward_compile(struct nftplan_table *table,
@@ -212,8 +247,51 @@ void nftforward_compile(struct nftplan_table *table,
 	compile_family(table, compile, false);
 	enter(table, NFTCOMPILE_FORWARD, true);
 	enter(table, NFTCOMPILE_FORWARD, false);
-	if (policy->guard_gateway) {
+	/* A bridge's own traffic is not bridged. */
+	if (policy->guard_gateway && table->view == NFTEXPR_PACKETS) {
 		own_traffic(table, NFTCOMPILE_INPUT, NF_INET_LOCAL_IN);
 		own_traffic(table, NFTCOMPILE_OUTPUT, NF_INET_LOCAL_OUT);
 	}
+}
+
+static void unjudged(struct nftplan_table *bridge, bool ipv4, bool source)
+{
+	/* Behind the tag that is still in its place. */
+	static const struct nftexpr_field INNER_KIND = { NFTEXPR_NETWORK, 2,
+							 2 };
+	static const uint8_t IPV4[2] = { 8, 0 }, IPV6[2] = { 0x86, 0xdd };
+	struct nftexpr_field address = source ? nftfields_source(ipv4)
+					      : nftfields_destination(ipv4);
+	struct nftexpr_rule rule =
+		nftplan_rule(bridge, NFTCOMPILE_FORWARD, NULL);
+
+	address.offset_bytes += 4;
+	nftexpr_meta(rule, NFT_META_PROTOCOL, 0);
+	nftexpr_in_set(rule, 0, "tags");
+	nftexpr_load(rule, INNER_KIND, 0);
+	nftexpr_equal(rule, 0, ipv4 ? IPV4 : IPV6, 2);
+	nftexpr_load(rule, address, 0);
+	nftexpr_in_set(rule, 0, nftcompile_inside(ipv4));
+	nftexpr_count(rule, "unjudged");
+	nftexpr_accept(rule);
+}
+
+void nftforward_unjudged(struct nftplan_table *bridge)
+{
+	static const uint8_t TAGS[][2] = { { 0x81, 0 }, { 0x88, 0xa8 } };
+	struct nftnl_set *set =
+		nftplan_set(bridge, &(struct nftplan_set){
+					    .name = "tags",
+					    .kind = NFTPLAN_FIXED,
+					    .fields = { NFTPLAN_ETHERTYPE } });
+
+	nftplan_element(bridge, set, TAGS[0], NULL, 2, NULL);
+	nftplan_element(bridge, set, TAGS[1], NULL, 2, NULL);
+	nftplan_base_chain(bridge, NFTCOMPILE_FORWARD, NF_INET_FORWARD,
+			   NFTCOMPILE_FORWARD_PRIORITY);
+	nftplan_counter(bridge, "unjudged");
+	unjudged(bridge, true, true);
+	unjudged(bridge, true, false);
+	unjudged(bridge, false, true);
+	unjudged(bridge, false, false);
 }

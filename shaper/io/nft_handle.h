@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "flowtable/shard.h"
+#include "shaper/io/nft_bridge.h"
 #include "shaper/io/nft_expr.h"
 #include "shaper/io/nft_rules.h"
 
@@ -23,8 +24,10 @@ struct nftrules {
 	struct nftplan *plan; /* as installed last; NULL: nothing */
 	enum nftexpr_queue method;
 	enum nftrules_conntrack conntrack;
-	enum nftrules_conntrack asked; /* as configured */
-	atomic_uint host_prefix6;      /* of the policy; refusers read it */
+	struct nftbridge_settings settings; /* changed; to be put back */
+	atomic_uint refusal_family;         /* of the table with the refusals */
+	enum nftrules_conntrack asked;      /* as configured */
+	atomic_uint host_prefix6; /* of the policy; refusers read it */
 	struct mnl_socket *watch;
 	struct mnl_socket *log;
 	struct nfthandle_log *log_bytes; /* read, not yet taken */

@@ -129,6 +129,9 @@ bool nftmatch_is_possible(const struct policy_rule *rule,
 
 	if (match->tcp_flags_mask && view.reply)
 		return false;
+	/* A routed packet's tag was its interface's name. */
+	if (match->vlan && view.routed)
+		return false;
 	return has_address_for(&match->src, view.ipv4) &&
 	       has_address_for(&match->dst, view.ipv4);
 }
@@ -187,6 +190,21 @@ static void port(struct nftexpr_rule to, const struct policy_rule *rule,
 	nftexpr_in_set(to, 0, name);
 }
 
+/* The kernel shows the outer tag in its place, though it keeps it beside. */
+static void vlan(struct nftexpr_rule to, uint16_t number)
+{
+	static const struct nftexpr_field KIND = { NFTEXPR_LINK, 12, 2 };
+	static const struct nftexpr_field TAG = { NFTEXPR_LINK, 14, 2 };
+	static const uint8_t DOT1Q[2] = { 0x81, 0 }, ID[2] = { 0x0f, 0xff };
+	const uint8_t wanted[2] = { (uint8_t)(number >> 8), (uint8_t)number };
+
+	nftexpr_load(to, KIND, 0);
+	nftexpr_equal(to, 0, DOT1Q, sizeof(DOT1Q));
+	nftexpr_load(to, TAG, 0);
+	nftexpr_mask(to, 0, ID, sizeof(ID));
+	nftexpr_equal(to, 0, wanted, sizeof(wanted));
+}
+
 void nftmatch_conditions(struct nftexpr_rule to, const struct policy_rule *rule,
 			 struct nftmatch_view view)
 {
@@ -194,6 +212,8 @@ void nftmatch_conditions(struct nftexpr_rule to, const struct policy_rule *rule,
 
 	if (match->interface[0])
 		nftexpr_is_interface(to, !view.reply, match->interface);
+	if (match->vlan)
+		vlan(to, match->vlan);
 	protocol(to, match, view.ipv4);
 	address(to, rule, view, true);
 	address(to, rule, view, false);

@@ -15,6 +15,7 @@ struct policy_rule;
 struct nftmatch_view {
 	bool ipv4;
 	bool reply; /* it comes back to the guarded end: ends are exchanged */
+	bool routed;
 };
 
 /* The sets that nftmatch_conditions will look up, both families. */

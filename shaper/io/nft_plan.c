@@ -13,6 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+const uint32_t NFTPLAN_FAMILIES[NFTPLAN_TABLES] = {
+	NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_ARP, NFPROTO_BRIDGE,
+};
+
 struct nftplan {
 	struct nftplan_table tables[NFTPLAN_TABLES];
 	size_t tables_count;
@@ -27,7 +31,8 @@ static const struct field {
 	[NFTPLAN_MAC] = { 9, 6 },         [NFTPLAN_INTERFACE] = { 41, 16 },
 	[NFTPLAN_IFINDEX] = { 20, 4 },    [NFTPLAN_PROTOCOL] = { 12, 1 },
 	[NFTPLAN_PORT] = { 13, 2 },       [NFTPLAN_ICMP_TYPE] = { 14, 1 },
-	[NFTPLAN_ICMP6_TYPE] = { 29, 1 }, [NFTPLAN_NUMBER] = { 19, 4 },
+	[NFTPLAN_ICMP6_TYPE] = { 29, 1 }, [NFTPLAN_ETHERTYPE] = { 10, 2 },
+	[NFTPLAN_NUMBER] = { 19, 4 },
 };
 enum { TYPE_BITS = 6, VERDICT_TYPE = 1 };
 
@@ -86,7 +91,16 @@ struct nftplan_table *nftplan_table(struct nftplan *plan, uint32_t family)
 	table = &plan->tables[plan->tables_count++];
 	table->plan = plan;
 	table->family = family;
+	table->view = family == NFPROTO_BRIDGE ? NFTEXPR_FRAMES
+					       : NFTEXPR_PACKETS;
 	return table;
+}
+
+bool nftplan_sees(const struct nftplan_table *table, bool ipv4)
+{
+	return table->family == NFPROTO_INET ||
+	       table->family == NFPROTO_BRIDGE ||
+	       table->family == (ipv4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
 }
 
 /* One more place at the end of an array; NULL: out of memory. */
@@ -186,7 +200,8 @@ struct nftexpr_rule nftplan_rule(struct nftplan_table *table, const char *chain,
 				 const char *comment)
 {
 	struct nftnl_chain *home = nftplan_find_chain(table, chain);
-	struct nftexpr_rule rule = { nftnl_rule_alloc(), &table->plan->broken };
+	struct nftexpr_rule rule = { nftnl_rule_alloc(), &table->plan->broken,
+				     table->view };
 
 	if (!rule.rule || !home) {
 		/* Expressions go to a rule that nobody will see. */
@@ -200,6 +215,22 @@ struct nftexpr_rule nftplan_rule(struct nftplan_table *table, const char *chain,
 		put_comment(rule.rule, comment);
 	nftnl_chain_rule_add_tail(rule.rule, home);
 	return rule;
+}
+
+bool nftplan_comment(const struct nftnl_rule *rule, char *ret_comment,
+		     size_t size)
+{
+	const uint8_t *bytes;
+	uint32_t length = 0;
+
+	if (!nftnl_rule_is_set(rule, NFTNL_RULE_USERDATA))
+		return false;
+	bytes = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &length);
+	if (length < 3 || bytes[0] != NFTNL_UDATA_RULE_COMMENT ||
+	    bytes[1] > length - 2 || bytes[1 + bytes[1]] != '\0')
+		return false;
+	snprintf(ret_comment, size, "%s", (const char *)bytes + 2);
+	return true;
 }
 
 void nftplan_counter(struct nftplan_table *table, const char *name)
@@ -416,4 +447,14 @@ bool nftplan_has_counter(const struct nftplan_table *table, const char *name)
 		if (strcmp(table->counters[i], name) == 0)
 			return true;
 	return false;
+}
+
+void nftplan_each_rule(const struct nftplan_table *table, const char *chain,
+		       int (*each)(struct nftnl_rule *rule, void *data),
+		       void *data)
+{
+	struct nftnl_chain *found = nftplan_find_chain(table, chain);
+
+	if (found)
+		nftnl_rule_foreach(found, each, data);
 }

@@ -20,7 +20,10 @@ struct nftplan;
 struct nftplan_table;
 
 #define NFTPLAN_NAME "symtap"
-enum { NFTPLAN_TABLES = 3, NFTPLAN_COUNTER = 40 };
+enum { NFTPLAN_TABLES = 5, NFTPLAN_COUNTER = 40 };
+
+/* The families that we have tables in. */
+extern const uint32_t NFTPLAN_FAMILIES[NFTPLAN_TABLES];
 
 /* NULL: out of memory */
 struct nftplan *nftplan_new(void);
@@ -30,8 +33,11 @@ void nftplan_free(struct nftplan *plan);
 bool nftplan_is_broken(const struct nftplan *plan);
 void nftplan_break(struct nftplan *plan);
 
-/* The table of this family, made on first call.  NFPROTO_INET, _ARP, _BRIDGE */
+/* The table of this family, made on first call. */
 struct nftplan_table *nftplan_table(struct nftplan *plan, uint32_t family);
+/* Does it see packets of IPv4, or IPv6? */
+bool nftplan_sees(const struct nftplan_table *table, bool ipv4);
+
 /* NULL: there is none. */
 struct nftplan_table *nftplan_find_table(const struct nftplan *plan,
 					 uint32_t family);
@@ -39,6 +45,7 @@ struct nftplan_table *nftplan_find_table(const struct nftplan *plan,
 struct nftplan_table {
 	struct nftplan *plan;
 	uint32_t family;
+	enum nftexpr_view view; /* of its rules */
 	struct nftnl_chain **chains;
 	size_t chains_count;
 	struct nftnl_set **sets;
@@ -56,6 +63,10 @@ void nftplan_chain(struct nftplan_table *table, const char *name);
 struct nftexpr_rule nftplan_rule(struct nftplan_table *table, const char *chain,
 				 const char *comment);
 
+/* Its comment; false: it has none. */
+bool nftplan_comment(const struct nftnl_rule *rule, char *ret_comment,
+		     size_t size);
+
 /* A counter that outlives its rules; made once, however often asked for. */
 void nftplan_counter(struct nftplan_table *table, const char *name);
 
@@ -70,6 +81,7 @@ enum nftplan_field {
 	NFTPLAN_PORT,
 	NFTPLAN_ICMP_TYPE,
 	NFTPLAN_ICMP6_TYPE,
+	NFTPLAN_ETHERTYPE,
 	NFTPLAN_NUMBER, /* 4 bytes, host order */
 };
 enum { NFTPLAN_FIELDS = 6, NFTPLAN_KEY = 64 };
@@ -111,6 +123,11 @@ bool nftplan_set_is_kept(const struct nftnl_set *set);
 /* Takes over what was read from the kernel. */
 void nftplan_take_chain(struct nftplan_table *table, struct nftnl_chain *chain);
 void nftplan_take_set(struct nftplan_table *table, struct nftnl_set *set);
+
+/* Calls `each` with the rules of a chain, in order, until it returns not 0. */
+void nftplan_each_rule(const struct nftplan_table *table, const char *chain,
+		       int (*each)(struct nftnl_rule *rule, void *data),
+		       void *data);
 
 struct nftnl_chain *nftplan_find_chain(const struct nftplan_table *table,
 				       const char *name);

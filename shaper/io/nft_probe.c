@@ -38,7 +38,8 @@ static bool add_rule(struct nftbatch *batch, uint32_t family,
 		     enum nftexpr_queue method)
 {
 	bool failed = false;
-	struct nftexpr_rule rule = { nftnl_rule_alloc(), &failed };
+	struct nftexpr_rule rule = { nftnl_rule_alloc(), &failed,
+				     NFTEXPR_PACKETS };
 
 	if (!rule.rule)
 		return false;
@@ -73,6 +74,10 @@ int nftprobe_method(struct nftbatch *batch, struct mnl_socket *socket,
 	int error;
 
 	for (i = 0; i < sizeof(METHODS) / sizeof(*METHODS); i++) {
+		/* Taken in this chain, but not in one that a bridge calls. */
+		if (family == NFPROTO_BRIDGE &&
+		    METHODS[i] == NFTEXPR_QUEUE_TARGET)
+			continue;
 		error = try_method(batch, socket, family, METHODS[i]);
 		if (error == 0) {
 			*ret_method = METHODS[i];

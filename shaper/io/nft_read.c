@@ -91,15 +91,16 @@ static int take_table(const struct nlmsghdr *message, void *data)
 {
 	struct nftnl_table *table = nftnl_table_alloc();
 	uint32_t family;
+	size_t i;
 
 	if (!table)
 		return -ENOMEM;
 	if (nftnl_table_nlmsg_parse(message, table) == 0 &&
 	    is_ours(nftnl_table_get_str(table, NFTNL_TABLE_NAME))) {
 		family = nftnl_table_get_u32(table, NFTNL_TABLE_FAMILY);
-		if (family == NFPROTO_INET || family == NFPROTO_ARP ||
-		    family == NFPROTO_BRIDGE)
-			nftplan_table(data, family);
+		for (i = 0; i < NFTPLAN_TABLES; i++)
+			if (NFTPLAN_FAMILIES[i] == family)
+				nftplan_table(data, family);
 	}
 	nftnl_table_free(table);
 	return 0;
@@ -264,8 +265,6 @@ static int read_table(struct mnl_socket *socket, struct nftplan *plan,
 
 static int read_once(struct mnl_socket *socket, struct nftplan *plan)
 {
-	static const uint32_t FAMILIES[] = { NFPROTO_INET, NFPROTO_ARP,
-					     NFPROTO_BRIDGE };
 	struct nftplan_table *table;
 	size_t i;
 	int error;
@@ -275,8 +274,8 @@ static int read_once(struct mnl_socket *socket, struct nftplan *plan)
 						   .family = NFPROTO_UNSPEC,
 						   .each = take_table,
 						   .data = plan });
-	for (i = 0; !error && i < sizeof(FAMILIES) / sizeof(*FAMILIES); i++) {
-		table = nftplan_find_table(plan, FAMILIES[i]);
+	for (i = 0; !error && i < NFTPLAN_TABLES; i++) {
+		table = nftplan_find_table(plan, NFTPLAN_FAMILIES[i]);
 		if (table)
 			error = read_table(socket, plan, table);
 	}

@@ -45,7 +45,6 @@ int nftrules_refuser_open(struct nftrules *rules,
 	if (!refuser)
 		return nfthandle_fail(rules, -ENOMEM, "refusals");
 	refuser->rules = rules;
-	refuser->family = NFPROTO_INET;
 	refuser->until_ns = NS_NEVER;
 	refuser->batch = nftbatch_new();
 	refuser->socket = refuser->batch ? nfthandle_socket(rules) : NULL;
@@ -303,6 +302,7 @@ int nftrules_refuse(struct nftrules_refuser *refuser,
 {
 	int error;
 
+	refuser->family = atomic_load(&refuser->rules->refusal_family);
 	refuser->refusals = refusals;
 	refuser->interfaces = interfaces;
 	refuser->now_ns = now_ns;
@@ -342,6 +342,7 @@ int nftrules_refuser_advance(struct nftrules_refuser *refuser, uint64_t now_ns)
 	if (now_ns < refuser->until_ns)
 		return 0;
 	refuser->until_ns = NS_NEVER;
+	refuser->family = atomic_load(&refuser->rules->refusal_family);
 	nftbatch_reset(refuser->batch);
 	empty(refuser, nftrefusals_set(NFTREFUSALS_ANY, true));
 	empty(refuser, nftrefusals_set(NFTREFUSALS_ANY, false));

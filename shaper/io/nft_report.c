@@ -230,8 +230,6 @@ int nftrules_offenders(struct nftrules *rules,
 		       struct nftrules_offender *ret_offenders, size_t max,
 		       size_t *ret_count)
 {
-	static const uint32_t FAMILIES[] = { NFPROTO_INET, NFPROTO_ARP,
-					     NFPROTO_BRIDGE };
 	struct rows rows = { .list = ret_offenders,
 			     .size = sizeof(*ret_offenders),
 			     .max = max };
@@ -240,7 +238,7 @@ int nftrules_offenders(struct nftrules *rules,
 
 	for (i = 0; rules->plan && !error && i < NFTPLAN_TABLES; i++) {
 		const struct nftplan_table *table =
-			nftplan_find_table(rules->plan, FAMILIES[i]);
+			nftplan_find_table(rules->plan, NFTPLAN_FAMILIES[i]);
 
 		rows.ipv4 = true;
 		error = each_element(rules, table, "offenders4", on_offender,
@@ -264,7 +262,9 @@ int nftrules_refusals(struct nftrules *rules,
 			     .size = sizeof(*ret_refused),
 			     .max = max };
 	const struct nftplan_table *table =
-		rules->plan ? nftplan_find_table(rules->plan, NFPROTO_INET)
+		rules->plan ? nftplan_find_table(
+				      rules->plan,
+				      atomic_load(&rules->refusal_family))
 			    : NULL;
 	unsigned int kind;
 	int ipv4;

@@ -170,6 +170,8 @@ static void compile_family(struct nftplan_table *table,
 	struct nftcompile_name held = nftcompile_name("wait", ipv4);
 	const uint8_t request = ipv4 ? 8 : 128;
 
+	if (!nftplan_sees(table, ipv4))
+		return;
 	flow_set(table, "pending", ipv4, PENDING_MS);
 	flow_set(table, "confirmed", ipv4, CONFIRMED_MS);
 	nftplan_chain(table, held.text);

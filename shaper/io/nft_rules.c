@@ -191,19 +191,41 @@ int nftrules_verify(struct nftrules *rules)
 {
 	if (!rules->plan)
 		return nfthandle_fail(rules, -ESTALE, "nothing is installed");
+	if (!nftbridge_is_on(&rules->settings))
+		return nfthandle_fail(rules, -ESTALE,
+				      "br_netfilter was switched off");
 	return verify(rules, rules->plan);
+}
+
+/* Bridges by their own family where it can queue, else by br_netfilter. */
+static int find_way(struct nftrules *rules, const struct policy *policy,
+		    enum nftcompile_way *ret_way)
+{
+	int error;
+
+	*ret_way = NFTCOMPILE_ROUTED;
+	if (policy->nfqueue.bridge &&
+	    nftprobe_method(rules->batch, rules->socket, NFPROTO_BRIDGE,
+			    &rules->method) == 0) {
+		*ret_way = NFTCOMPILE_BRIDGED;
+		return 0;
+	}
+	if (policy->nfqueue.bridge)
+		*ret_way = NFTCOMPILE_BR_NETFILTER;
+	error = nftprobe_method(rules->batch, rules->socket, NFPROTO_INET,
+				&rules->method);
+	if (error)
+		return nfthandle_fail(
+			rules, error,
+			"the kernel can queue packets in no way we know");
+	return 0;
 }
 
 static int look_around(struct nftrules *rules,
 		       const struct nftrules_config *config)
 {
-	int error = nftprobe_method(rules->batch, rules->socket, NFPROTO_INET,
-				    &rules->method);
+	int error;
 
-	if (error)
-		return nfthandle_fail(
-			rules, error,
-			"the kernel can queue packets in no way we know");
 	rules->asked = config->conntrack;
 	rules->conntrack = config->conntrack;
 	if (config->conntrack != NFTRULES_CONNTRACK_LOOK)
@@ -212,6 +234,70 @@ static int look_around(struct nftrules *rules,
 	if (error)
 		nfthandle_fail(rules, error, "reading others' tables");
 	return error;
+}
+
+/* What an earlier run changed, and did not put back. */
+static int recall_settings(struct nftrules *rules)
+{
+	struct nftplan *now;
+	int error;
+
+	if (rules->settings.count)
+		return 0;
+	error = nftread_tables(rules->socket, &now);
+	if (error)
+		return nfthandle_fail(rules, error, "reading tables");
+	nftcompile_recall(now, &rules->settings);
+	nftplan_free(now);
+	return 0;
+}
+
+static int put_back_settings(struct nftrules *rules)
+{
+	int error = recall_settings(rules);
+
+	if (!error && rules->settings.count) {
+		error = nftbridge_put_back(&rules->settings);
+		if (error)
+			return nfthandle_fail(rules, error,
+					      "putting br_netfilter back");
+		rules->settings.count = 0;
+	}
+	return error;
+}
+
+/* What is on already because of an earlier run keeps its first record. */
+static void merge_settings(struct nftbridge_settings *first,
+			   const struct nftbridge_settings *more)
+{
+	size_t i;
+
+	for (i = 0; i < more->count; i++)
+		if (first->count < sizeof(first->was) / sizeof(first->was[0]))
+			memcpy(first->was[first->count++], more->was[i],
+			       sizeof(more->was[i]));
+}
+
+static int prepare_bridges(struct nftrules *rules, struct nftcompile *compile)
+{
+	struct nftbridge_settings more;
+	int error;
+
+	if (compile->way != NFTCOMPILE_BR_NETFILTER)
+		return put_back_settings(rules);
+	error = recall_settings(rules);
+	if (error)
+		return error;
+	error = nftbridge_find(compile->policy, &compile->bridges, rules->error,
+			       sizeof(rules->error));
+	if (!error)
+		error = nftbridge_plan(&compile->bridges, &more, rules->error,
+				       sizeof(rules->error));
+	if (error)
+		return error;
+	merge_settings(&rules->settings, &more);
+	compile->settings = rules->settings;
+	return 0;
 }
 
 static int put(struct nftrules *rules, const struct nftcompile *compile)
@@ -233,19 +319,6 @@ static int put(struct nftrules *rules, const struct nftcompile *compile)
 	return 0;
 }
 
-static struct nftcompile compile_of(const struct nftrules *rules,
-				    const struct nftrules_config *config)
-{
-	return (struct nftcompile){
-		.policy = config->policy,
-		.shard_seed = config->shard_seed,
-		.shards = config->shards,
-		.log_group = config->log_group,
-		.method = rules->method,
-		.conntrack = rules->conntrack,
-	};
-}
-
 static bool has_log_rules(const struct policy *policy)
 {
 	size_t i;
@@ -259,22 +332,35 @@ static bool has_log_rules(const struct policy *policy)
 int nftrules_install(struct nftrules *rules,
 		     const struct nftrules_config *config)
 {
-	struct nftcompile compile;
+	struct nftcompile compile = { .policy = config->policy,
+				      .shard_seed = config->shard_seed,
+				      .shards = config->shards,
+				      .log_group = config->log_group };
 	int error;
 
 	assert(config->shards >= 1 && config->shards <= SHARDS_MAX);
-	error = look_around(rules, config);
-	if (error)
-		return error;
-	if (has_log_rules(config->policy))
+	error = find_way(rules, config->policy, &compile.way);
+	if (!error)
+		error = look_around(rules, config);
+	if (!error)
+		error = prepare_bridges(rules, &compile);
+	if (!error && has_log_rules(config->policy))
 		error = nfthandle_bind_log(rules, config->log_group);
 	if (error)
 		return error;
-	compile = compile_of(rules, config);
+	compile.method = rules->method;
+	compile.conntrack = rules->conntrack;
 	error = put(rules, &compile);
-	if (!error)
-		atomic_store(&rules->host_prefix6,
-			     config->policy->host_prefix6);
+	if (error)
+		return error;
+	atomic_store(&rules->host_prefix6, config->policy->host_prefix6);
+	atomic_store(&rules->refusal_family, compile.way == NFTCOMPILE_ROUTED
+						     ? NFPROTO_INET
+						     : NFPROTO_BRIDGE);
+	/* Only now: should we die, the tables know what to put back. */
+	error = nftbridge_switch_on(&rules->settings);
+	if (error)
+		nfthandle_fail(rules, error, "switching br_netfilter on");
 	return error;
 }
 
@@ -285,36 +371,36 @@ int nftrules_update(struct nftrules *rules,
 }
 
 /* In place, so that nothing is dropped that waits elsewhere. */
-static int block(struct nftrules *rules, const struct nftplan_table *table)
+static int block(struct nftrules *rules)
 {
-	struct nftplan *plan = nftplan_new();
-	struct nftplan_table *copy;
+	struct nftplan *scratch = nftplan_new();
+	const struct nftplan_table *table;
 	const char *what;
 	int error = -ENOMEM;
+	size_t i;
 
-	if (!plan)
+	if (!scratch)
 		return -ENOMEM;
-	copy = nftplan_table(plan, table->family);
 	nftbatch_reset(rules->batch);
-	nftbatch_counter(rules->batch, NFT_MSG_NEWOBJ, table->family,
-			 NFTPLAN_NAME, "blocked");
-	nftshards_block(rules->batch, table, copy);
-	if (!nftplan_is_broken(plan))
+	for (i = 0; i < NFTPLAN_TABLES; i++) {
+		table = nftplan_find_table(rules->plan, NFTPLAN_FAMILIES[i]);
+		if (table)
+			nftshards_block(rules->batch, table,
+					nftplan_table(scratch, table->family));
+	}
+	if (!nftplan_is_broken(scratch))
 		error = nftbatch_commit(rules->batch, rules->socket, &what);
-	nftplan_free(plan);
+	nftplan_free(scratch);
 	return error;
 }
 
 int nftrules_leave_blocking(struct nftrules *rules)
 {
-	const struct nftplan_table *table =
-		rules->plan ? nftplan_find_table(rules->plan, NFPROTO_INET)
-			    : NULL;
 	int error;
 
-	if (!table)
+	if (!rules->plan)
 		return nfthandle_fail(rules, -ESTALE, "nothing is installed");
-	error = block(rules, table);
+	error = block(rules);
 	if (error)
 		return nfthandle_fail(rules, error, "blocking");
 	nftplan_free(rules->plan);
@@ -324,10 +410,11 @@ int nftrules_leave_blocking(struct nftrules *rules)
 
 int nftrules_remove(struct nftrules *rules)
 {
-	int error = change(rules, NULL);
+	int error = put_back_settings(rules);
+	int removed = change(rules, NULL);
 
-	if (error)
-		return error;
+	if (error || removed)
+		return error ? error : removed;
 	nftplan_free(rules->plan);
 	rules->plan = NULL;
 	return 0;

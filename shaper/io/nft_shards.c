@@ -189,8 +189,10 @@ static void compile_queue(struct nftplan_table *table,
 	if (compile->shards == 1)
 		return;
 	shard_map(table, compile, queue);
-	bound_map(table, compile, queue, true);
-	bound_map(table, compile, queue, false);
+	if (nftplan_sees(table, true))
+		bound_map(table, compile, queue, true);
+	if (nftplan_sees(table, false))
+		bound_map(table, compile, queue, false);
 }
 
 void nftshards_compile(struct nftplan_table *table,
@@ -253,6 +255,9 @@ void nftshards_block(struct nftbatch *batch, const struct nftplan_table *table,
 		chain = name_of(chain_of(NFTRULES_QUEUE_MAIN), shard);
 		if (!nftplan_find_chain(table, chain.text))
 			continue;
+		if (scratch->chains_count == 0)
+			nftbatch_counter(batch, NFT_MSG_NEWOBJ, table->family,
+					 NFTPLAN_NAME, "blocked");
 		nftplan_chain(scratch, chain.text);
 		old = nftplan_rule(scratch, chain.text, NULL);
 		drop = nftplan_rule(scratch, chain.text, "blocked");

@@ -56,6 +56,12 @@ class Driver:
         return {name: int(count) for count, name in
                 (line.split(" ", 1) for line in self.ask("counters"))}
 
+    def kill(self):
+        """It ends without a word, and leaves what it made."""
+        self.process.kill()
+        self.process.wait(timeout=5)
+        self.directory.cleanup()
+
     def stop(self):
         self.process.stdin.close()
         self.process.wait(timeout=5)
