@@ -44,7 +44,7 @@ static uint64_t now_ns(void)
 
 static struct policy *load(const char *path)
 {
-	static char text[1 << 20];
+	static char text[1 << 24];
 	struct policy_errors errors;
 	char line[POLICY_ERROR_LINE_SIZE];
 	struct policy *policy = NULL;
@@ -174,7 +174,7 @@ static int refuse(struct driver *driver, char **words, size_t count)
 		if (strcmp(words[0], KINDS[i]) == 0)
 			refusal.kind = (uint8_t)i;
 	for (i = 0; i < FLOW_SCOPES; i++)
-		if (strcmp(words[1], flow_scope_name(i)) == 0)
+		if (strcmp(words[1], flow_scope_name((enum flow_scope)i)) == 0)
 			refusal.key.scope = (uint8_t)i;
 	refusal.until_ns = now + strtoull(words[3], NULL, 10) * 1000000;
 	if (!address_of(words[4], refusal.key.inside) ||
