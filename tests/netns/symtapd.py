@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """symtapd in a namespace, with a policy, as a service manager would run it."""
 
+import atexit
 import contextlib
 import json
 import os
@@ -48,6 +49,7 @@ class Symtapd:
         self.build = build
         self.process = None
         self.folder = tempfile.mkdtemp(prefix="symtap-test-")
+        atexit.register(self.close)
         self._give_folder()
 
     def _give_folder(self):
@@ -172,3 +174,4 @@ class Symtapd:
             self.process.kill()
             self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+        atexit.unregister(self.close)
