@@ -8,6 +8,7 @@
  */
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "policy/policy.h"
@@ -16,32 +17,6 @@
 #include "shaper/io/nft_compile.h"
 #include "shaper/io/nft_plan.h"
 #include "shaper/io/nft_ranges.h"
-
-static void leads_to(const struct nftclaims_port *port, const char *chain,
-		     uint16_t ethertype, const char *target)
-{
-	struct nftexpr_rule rule = nftplan_rule(port->table, chain, NULL);
-
-	nftclaims_is_kind(rule, ethertype);
-	nftexpr_goto(rule, nftclaims_name(target, port->interface).text);
-}
-
-/* The chain that a listed interface's packets enter. */
-static void entry_chain(const struct nftclaims_port *port)
-{
-	struct nftclaims_name chain = nftclaims_name("from", port->interface);
-
-	nftplan_chain(port->table, chain.text);
-	leads_to(port, chain.text, 0x0800, "from4");
-	leads_to(port, chain.text, 0x86dd, "from6");
-	if (port->table->family != NFPROTO_BRIDGE)
-		return;
-	leads_to(port, chain.text, 0x0806, "arp");
-	/* One tag is set aside by the kernel; these have two. */
-	leads_to(port, chain.text, 0x8100, "tagged");
-	leads_to(port, chain.text, 0x88a8, "tagged");
-	leads_to(port, chain.text, 0x8864, "pppoe");
-}
 
 static void source_sets(const struct nftclaims_port *port, bool with_ipv6)
 {
@@ -79,7 +54,6 @@ static void listed_interface(struct nftplan_table *table,
 	nftclaims_ipv6(&port);
 	if (table->family == NFPROTO_BRIDGE)
 		nftclaims_wrapped(&port);
-	entry_chain(&port);
 }
 
 /*
@@ -102,19 +76,18 @@ static bool is_watched(const struct watched *list, size_t count,
 	return false;
 }
 
-enum { WATCHED_MAX = 1024 };
-
+/* `ret_list` has room for every source and binding. */
 static size_t find_watched(const struct policy *policy,
-			   struct watched ret_list[WATCHED_MAX])
+			   struct watched *ret_list)
 {
 	size_t count = 0;
 	size_t i;
 
-	for (i = 0; i < policy->sources_count && count < WATCHED_MAX; i++)
+	for (i = 0; i < policy->sources_count; i++)
 		ret_list[count++] =
 			(struct watched){ policy->sources[i].interface,
 					  &policy->sources[i].sources };
-	for (i = 0; i < policy->bindings_count && count < WATCHED_MAX; i++) {
+	for (i = 0; i < policy->bindings_count; i++) {
 		const char *interface = policy->bindings[i].interface;
 
 		if (interface[0] && !is_watched(ret_list, count, interface))
@@ -140,29 +113,76 @@ static void exempt_interfaces(struct nftplan_table *table, const char *chain)
 	nftexpr_return(rule);
 }
 
-static void dispatch(struct nftplan_table *table, const char *chain,
-		     const struct watched *list, size_t count)
+/* What comes in, and the chain of its interface that asks who sends it. */
+static const struct entry {
+	uint16_t ethertype;
+	const char *chain;
+	const char *map;
+	bool inet, bridge, arp; /* the tables where it occurs */
+} ENTRIES[] = {
+	{ 0x0800, "from4", "listed4", true, true, false },
+	{ 0x86dd, "from6", "listed6", true, true, false },
+	{ 0x0806, "arp", "listed_arp", false, true, true },
+	/* One tag is set aside by the kernel; these have two. */
+	{ 0x8100, "tagged", "listed_tagged", false, true, false },
+	{ 0x88a8, "tagged", "listed_tagged", false, true, false },
+	{ 0x8864, "pppoe", "listed_pppoe", false, true, false },
+};
+
+static bool occurs(const struct entry *entry, const struct nftplan_table *table)
 {
-	const char *entry = table->family == NFPROTO_ARP ? "arp" : "from";
+	if (table->family == NFPROTO_BRIDGE)
+		return entry->bridge;
+	return table->family == NFPROTO_ARP ? entry->arp : entry->inet;
+}
+
+static void listed_map(struct nftplan_table *table, const struct entry *entry,
+		       const struct watched *list, size_t count)
+{
 	struct nftnl_set *map;
-	struct nftexpr_rule rule;
 	char padded[16];
 	size_t i;
 
+	if (nftplan_find_set(table, entry->map))
+		return;
 	map = nftplan_set(table, &(struct nftplan_set){
-					 .name = "listed",
+					 .name = entry->map,
 					 .kind = NFTPLAN_VERDICTS,
 					 .fields = { NFTPLAN_INTERFACE } });
 	for (i = 0; i < count; i++) {
 		memset(padded, 0, sizeof(padded));
 		memcpy(padded, list[i].interface,
 		       strnlen(list[i].interface, sizeof(padded) - 1));
-		nftplan_element(table, map, padded, NULL, sizeof(padded),
-				nftclaims_name(entry, list[i].interface).text);
+		nftplan_element(
+			table, map, padded, NULL, sizeof(padded),
+			nftclaims_name(entry->chain, list[i].interface).text);
 	}
-	rule = nftplan_rule(table, chain, NULL);
-	nftexpr_meta(rule, NFT_META_IIFNAME, 0);
-	nftexpr_verdict_of(rule, 0, "listed");
+}
+
+/* count 0: every interface is the one named "any". */
+static void dispatch(struct nftplan_table *table, const char *chain,
+		     const struct watched *list, size_t count)
+{
+	const struct entry *entry;
+	struct nftexpr_rule rule;
+	size_t i;
+
+	for (i = 0; i < sizeof(ENTRIES) / sizeof(*ENTRIES); i++) {
+		entry = &ENTRIES[i];
+		if (!occurs(entry, table))
+			continue;
+		if (count)
+			listed_map(table, entry, list, count);
+		rule = nftplan_rule(table, chain, NULL);
+		nftclaims_is_kind(rule, entry->ethertype);
+		if (count) {
+			nftexpr_meta(rule, NFT_META_IIFNAME, 0);
+			nftexpr_verdict_of(rule, 0, entry->map);
+		} else {
+			nftexpr_goto(rule,
+				     nftclaims_name(entry->chain, "any").text);
+		}
+	}
 }
 
 /* No interface is listed or named: bound hosts are held to their bindings,
@@ -175,41 +195,50 @@ static void bindings_only(struct nftplan_table *table,
 		{ .length = 0 },
 	};
 	const struct policy_prefixes sources = { everything, 2 };
-	const char *entry = table->family == NFPROTO_ARP ? "arp" : "from";
 
 	listed_interface(table, policy, "any", &sources);
 	exempt_interfaces(table, chain);
-	nftexpr_goto(nftplan_rule(table, chain, NULL),
-		     nftclaims_name(entry, "any").text);
+	dispatch(table, chain, NULL, 0);
+}
+
+static void elsewhere(struct nftplan_table *table, const struct policy *policy,
+		      const char *chain)
+{
+	nftplan_counter(table, "forged_elsewhere");
+	if (policy->sources_count == 0)
+		return;
+	exempt_interfaces(table, chain);
+	if (table->family != NFPROTO_ARP) {
+		nftclaims_elsewhere(table, policy, chain, NFTCLAIMS_SOURCE4);
+		nftclaims_elsewhere(table, policy, chain, NFTCLAIMS_SOURCE6);
+	}
+	if (table->family != NFPROTO_INET)
+		nftclaims_elsewhere(table, policy, chain, NFTCLAIMS_ARP);
 }
 
 void nftantispoof_compile(struct nftplan_table *table,
 			  const struct policy *policy, const char *chain)
 {
-	struct watched list[WATCHED_MAX];
-	size_t count = find_watched(policy, list);
-	bool arp_only = table->family == NFPROTO_ARP;
-	size_t i;
+	struct watched *list =
+		calloc(policy->sources_count + policy->bindings_count + 1,
+		       sizeof(*list));
+	size_t count, i;
 
-	nftplan_counter(table, "forged_elsewhere");
+	if (!list) {
+		nftplan_break(table->plan);
+		return;
+	}
 	nftclaims_forged(table);
+	count = find_watched(policy, list);
 	for (i = 0; i < count; i++)
 		listed_interface(table, policy, list[i].interface,
 				 list[i].sources);
-	if (count == 0) {
+	if (count)
+		dispatch(table, chain, list, count);
+	else
 		bindings_only(table, policy, chain);
-		return;
-	}
-	dispatch(table, chain, list, count);
-	if (policy->sources_count == 0)
-		return;
-	exempt_interfaces(table, chain);
-	if (!arp_only) {
-		nftclaims_elsewhere(table, chain, NFTCLAIMS_SOURCE4);
-		nftclaims_elsewhere(table, chain, NFTCLAIMS_SOURCE6);
-	}
-	if (table->family != NFPROTO_INET)
-		nftclaims_elsewhere(table, chain, NFTCLAIMS_ARP);
+	elsewhere(table, policy, chain);
+	free(list);
 }
 
 bool nftantispoof_is_wanted(const struct policy *policy)

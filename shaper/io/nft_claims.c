@@ -138,8 +138,8 @@ static void may_claim(const struct nftclaims_port *port, const char *chain,
 		reject(port, rule, claim);
 	}
 	rule = rule_in(port, chain);
-	nftexpr_load(rule, claim->address, 0);
-	nftexpr_in_set(rule, 0, sources.text);
+	nftranges_condition(rule, claim->address, sources.text, port->sources,
+			    claim->ipv4);
 	nftexpr_return(rule);
 	reject(port, rule_in(port, chain), claim);
 }
@@ -368,7 +368,8 @@ void nftclaims_forged(struct nftplan_table *table)
 			forged_chain(table, &CLAIMS[claim]);
 }
 
-void nftclaims_elsewhere(struct nftplan_table *table, const char *chain,
+void nftclaims_elsewhere(struct nftplan_table *table,
+			 const struct policy *policy, const char *chain,
 			 enum nftclaims_claim which)
 {
 	static const uint16_t ETHERTYPES[] = {
@@ -380,8 +381,7 @@ void nftclaims_elsewhere(struct nftplan_table *table, const char *chain,
 	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
 
 	nftclaims_is_kind(rule, ETHERTYPES[which]);
-	nftexpr_load(rule, claim->address, 0);
-	nftexpr_in_set(rule, 0, nftcompile_inside(claim->ipv4));
+	nftcompile_is_inside(rule, policy, claim->address, claim->ipv4);
 	nftexpr_count(rule, "forged_elsewhere");
 	nftexpr_goto(rule, nftclaims_name("forged", claim->name).text);
 }

@@ -11,6 +11,7 @@
 
 struct nftbindings;
 struct nftplan_table;
+struct policy;
 struct policy_prefixes;
 
 /* Where it says so. */
@@ -51,7 +52,8 @@ void nftclaims_arp(const struct nftclaims_port *port);
 void nftclaims_wrapped(const struct nftclaims_port *port);
 
 /* A rule of `chain`: nothing that comes here is from inside. */
-void nftclaims_elsewhere(struct nftplan_table *table, const char *chain,
+void nftclaims_elsewhere(struct nftplan_table *table,
+			 const struct policy *policy, const char *chain,
 			 enum nftclaims_claim which);
 
 void nftclaims_is_kind(struct nftexpr_rule rule, uint16_t ethertype);

@@ -18,6 +18,13 @@ struct nftcompile_name nftcompile_name(const char *what, bool ipv4)
 	return name;
 }
 
+void nftcompile_is_inside(struct nftexpr_rule rule, const struct policy *policy,
+			  struct nftexpr_field field, bool ipv4)
+{
+	nftranges_condition(rule, field, nftcompile_inside(ipv4),
+			    &policy->inside, ipv4);
+}
+
 void nftcompile_inside_sets(struct nftplan_table *table,
 			    const struct policy *policy)
 {
@@ -135,7 +142,7 @@ static void br_netfilter(struct nftplan *plan, const struct nftcompile *compile)
 		table_with_sets(plan, NFPROTO_BRIDGE, compile->policy);
 
 	nftearly_compile(bridge, compile);
-	nftforward_unjudged(bridge);
+	nftforward_unjudged(bridge, compile->policy);
 	inet_hook(plan, compile, NFPROTO_IPV4);
 	inet_hook(plan, compile, NFPROTO_IPV6);
 	remember_settings(nftplan_table(plan, NFPROTO_IPV4),

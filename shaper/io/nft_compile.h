@@ -75,6 +75,10 @@ struct nftcompile_name {
 };
 struct nftcompile_name nftcompile_name(const char *what, bool ipv4);
 
+/* Condition of `rule`: `field` is a guarded address. */
+void nftcompile_is_inside(struct nftexpr_rule rule, const struct policy *policy,
+			  struct nftexpr_field field, bool ipv4);
+
 /* The sets of guarded addresses. */
 void nftcompile_inside_sets(struct nftplan_table *table,
 			    const struct policy *policy);
@@ -90,6 +94,13 @@ struct nftplan *nftcompile_plan(const struct nftcompile *compile);
  * or the destination, and to its queue. */
 void nftshards_compile(struct nftplan_table *table,
 		       const struct nftcompile *compile);
+/* Where the packets of a guarded end go: a chain of nftshards_dispatch, or the
+ * only queue's. */
+struct nftcompile_name nftshards_target(const struct nftcompile *compile,
+					bool ipv4, bool by_source);
+/* The chains that nftshards_target names. */
+void nftshards_targets(struct nftplan_table *table,
+		       const struct nftcompile *compile, bool ipv4);
 void nftshards_dispatch(struct nftplan_table *table,
 			const struct nftcompile *compile, const char *chain,
 			bool ipv4, bool by_source, enum nftrules_queue queue);
@@ -117,7 +128,8 @@ void nftroom_compile(struct nftplan_table *table,
 void nftforward_base(struct nftplan_table *table,
 		     const struct nftcompile *compile);
 /* Counts what br_netfilter does not show us: frames with two tags. */
-void nftforward_unjudged(struct nftplan_table *bridge);
+void nftforward_unjudged(struct nftplan_table *bridge,
+			 const struct policy *policy);
 void nftforward_compile(struct nftplan_table *table,
 			const struct nftcompile *compile);
 

@@ -49,20 +49,20 @@ static void is_tiny_fragment(struct nftexpr_rule rule, bool ipv4)
 }
 
 /* So many a second from, or to, one guarded host. */
-static void limit_end(struct nftplan_table *table, const char *chain,
-		      struct nftexpr_field end, uint32_t pkts_per_s)
+static void limit_end(struct nftplan_table *table, const struct policy *policy,
+		      const char *chain, struct nftexpr_field end)
 {
+	uint32_t pkts_per_s = policy->fragment_pkts_per_s;
 	bool ipv4 = end.length_bytes == 4;
 	struct nftcompile_name set = nftcompile_name("fragments", ipv4);
 	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
 
+	nftcompile_is_inside(rule, policy, end, ipv4);
 	nftexpr_load(rule, end, 0);
-	nftexpr_in_set(rule, 0, nftcompile_inside(ipv4));
 	nftexpr_limit_each(rule, 0, set.text, pkts_per_s, pkts_per_s);
 	nftexpr_return(rule);
 	rule = nftplan_rule(table, chain, NULL);
-	nftexpr_load(rule, end, 0);
-	nftexpr_in_set(rule, 0, nftcompile_inside(ipv4));
+	nftcompile_is_inside(rule, policy, end, ipv4);
 	nftexpr_count(rule, "tiny_fragments");
 	nftexpr_drop(rule);
 }
@@ -85,10 +85,8 @@ static void fragments(struct nftplan_table *table, const struct policy *policy,
 			    .fields = { ipv4 ? NFTPLAN_IPV4 : NFTPLAN_IPV6 },
 			    .size_max = FRAGMENT_HOSTS_MAX,
 			    .timeout_ms = FRAGMENT_TIMEOUT_MS });
-	limit_end(table, chain.text, nftfields_source(ipv4),
-		  policy->fragment_pkts_per_s);
-	limit_end(table, chain.text, nftfields_destination(ipv4),
-		  policy->fragment_pkts_per_s);
+	limit_end(table, policy, chain.text, nftfields_source(ipv4));
+	limit_end(table, policy, chain.text, nftfields_destination(ipv4));
 	rule = nftplan_rule(table, NFTCOMPILE_EARLY, NULL);
 	is_tiny_fragment(rule, ipv4);
 	nftexpr_jump(rule, chain.text);

@@ -188,6 +188,23 @@ void nftexpr_between(struct nftexpr_rule rule, unsigned int reg,
 	compare(rule, NFT_CMP_LTE, reg, last, length_bytes);
 }
 
+void nftexpr_has_prefix(struct nftexpr_rule rule, struct nftexpr_field field,
+			const uint8_t *prefix, unsigned int bits)
+{
+	uint8_t mask[16] = { 0 };
+	unsigned int bit;
+
+	for (bit = 0; bit < bits; bit++)
+		mask[bit / 8] |= (uint8_t)(0x80 >> (bit % 8));
+	/* The kernel has fast ways for these lengths, and for no mask. */
+	if (bits == 8 || bits == 16 || bits == 64)
+		field.length_bytes = bits / 8;
+	nftexpr_load(rule, field, 0);
+	if (bits != 8 * field.length_bytes)
+		nftexpr_mask(rule, 0, mask, field.length_bytes);
+	nftexpr_equal(rule, 0, prefix, field.length_bytes);
+}
+
 static void look_up(struct nftexpr_rule rule, unsigned int reg, const char *set,
 		    uint32_t flags)
 {

@@ -105,8 +105,8 @@ static void add_rules(struct nftplan_table *table,
 		      bool ipv4)
 {
 	struct nftcompile_name chain = chain_of(ends, ipv4);
-	struct nftcompile_name queue = nftcompile_name(
-		ends == ENDS_IN ? "to_destination" : "to_source", ipv4);
+	struct nftcompile_name queue =
+		nftshards_target(compile, ipv4, ends != ENDS_IN);
 	bool routed = table->view == NFTEXPR_PACKETS;
 	size_t count = rules_that_matter(compile->policy);
 	size_t i;
@@ -127,52 +127,64 @@ static void add_rules(struct nftplan_table *table,
 }
 
 /* "Does this end belong to us?  Then go there." */
-static void guarded(struct nftplan_table *table, const char *chain, bool ipv4,
-		    bool source, const char *target)
+static void guarded(struct nftplan_table *table, const struct policy *policy,
+		    const char *chain, bool ipv4, bool source,
+		    const char *target)
 {
 	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
 
-	nftexpr_load(rule,
-		     source ? nftfields_source(ipv4)
-			    : nftfields_destination(ipv4),
-		     0);
-	nftexpr_in_set(rule, 0, nftcompile_inside(ipv4));
+	nftcompile_is_inside(rule, policy,
+			     source ? nftfields_source(ipv4)
+				    : nftfields_destination(ipv4),
+			     ipv4);
 	nftexpr_goto(rule, target);
+}
+
+/* With no rules to ask, a packet goes where its guarded end says. */
+static void without_rules(struct nftplan_table *table,
+			  const struct nftcompile *compile, bool ipv4)
+{
+	struct nftcompile_name judge = nftcompile_name("judge", ipv4);
+
+	guarded(table, compile->policy, judge.text, ipv4, true,
+		nftshards_target(compile, ipv4, true).text);
+	guarded(table, compile->policy, judge.text, ipv4, false,
+		nftshards_target(compile, ipv4, false).text);
+}
+
+static void with_rules(struct nftplan_table *table,
+		       const struct nftcompile *compile, bool ipv4)
+{
+	struct nftcompile_name judge = nftcompile_name("judge", ipv4);
+	struct nftcompile_name out = chain_of(ENDS_OUT, ipv4);
+	struct nftcompile_name in = chain_of(ENDS_IN, ipv4);
+	struct nftcompile_name both = chain_of(ENDS_BOTH, ipv4);
+
+	nftplan_chain(table, out.text);
+	nftplan_chain(table, in.text);
+	nftplan_chain(table, both.text);
+	guarded(table, compile->policy, judge.text, ipv4, true, out.text);
+	guarded(table, compile->policy, judge.text, ipv4, false, in.text);
+	guarded(table, compile->policy, out.text, ipv4, false, both.text);
+	add_rules(table, compile, ENDS_OUT, ipv4);
+	add_rules(table, compile, ENDS_IN, ipv4);
+	add_rules(table, compile, ENDS_BOTH, ipv4);
 }
 
 static void compile_family(struct nftplan_table *table,
 			   const struct nftcompile *compile, bool ipv4)
 {
 	struct nftcompile_name judge = nftcompile_name("judge", ipv4);
-	struct nftcompile_name out = chain_of(ENDS_OUT, ipv4);
-	struct nftcompile_name in = chain_of(ENDS_IN, ipv4);
-	struct nftcompile_name both = chain_of(ENDS_BOTH, ipv4);
-	struct nftcompile_name source = nftcompile_name("to_source", ipv4);
-	struct nftcompile_name destination =
-		nftcompile_name("to_destination", ipv4);
-	bool has_rules = rules_that_matter(compile->policy) > 0;
 
 	if (!nftplan_sees(table, ipv4))
 		return;
 	nftplan_chain(table, judge.text);
-	nftplan_chain(table, source.text);
-	nftplan_chain(table, destination.text);
-	nftplan_chain(table, out.text);
-	nftplan_chain(table, in.text);
-	nftshards_dispatch(table, compile, source.text, ipv4, true,
-			   NFTRULES_QUEUE_MAIN);
-	nftshards_dispatch(table, compile, destination.text, ipv4, false,
-			   NFTRULES_QUEUE_MAIN);
-	guarded(table, judge.text, ipv4, true, out.text);
-	guarded(table, judge.text, ipv4, false, in.text);
+	nftshards_targets(table, compile, ipv4);
+	if (rules_that_matter(compile->policy) > 0)
+		with_rules(table, compile, ipv4);
+	else
+		without_rules(table, compile, ipv4);
 	nftexpr_count(nftplan_rule(table, judge.text, NULL), "transit");
-	if (has_rules) {
-		nftplan_chain(table, both.text);
-		guarded(table, out.text, ipv4, false, both.text);
-		add_rules(table, compile, ENDS_BOTH, ipv4);
-	}
-	add_rules(table, compile, ENDS_OUT, ipv4);
-	add_rules(table, compile, ENDS_IN, ipv4);
 }
 
 static void enter(struct nftplan_table *table, const char *chain, bool ipv4)
@@ -254,7 +266,8 @@ void nftforward_compile(struct nftplan_table *table,
 	}
 }
 
-static void unjudged(struct nftplan_table *bridge, bool ipv4, bool source)
+static void unjudged(struct nftplan_table *bridge, const struct policy *policy,
+		     bool ipv4, bool source)
 {
 	/* Behind the tag that is still in its place. */
 	static const struct nftexpr_field INNER_KIND = { NFTEXPR_NETWORK, 2,
@@ -270,13 +283,13 @@ static void unjudged(struct nftplan_table *bridge, bool ipv4, bool source)
 	nftexpr_in_set(rule, 0, "tags");
 	nftexpr_load(rule, INNER_KIND, 0);
 	nftexpr_equal(rule, 0, ipv4 ? IPV4 : IPV6, 2);
-	nftexpr_load(rule, address, 0);
-	nftexpr_in_set(rule, 0, nftcompile_inside(ipv4));
+	nftcompile_is_inside(rule, policy, address, ipv4);
 	nftexpr_count(rule, "unjudged");
 	nftexpr_accept(rule);
 }
 
-void nftforward_unjudged(struct nftplan_table *bridge)
+void nftforward_unjudged(struct nftplan_table *bridge,
+			 const struct policy *policy)
 {
 	static const uint8_t TAGS[][2] = { { 0x81, 0 }, { 0x88, 0xa8 } };
 	struct nftnl_set *set =
@@ -290,8 +303,8 @@ void nftforward_unjudged(struct nftplan_table *bridge)
 	nftplan_base_chain(bridge, NFTCOMPILE_FORWARD, NF_INET_FORWARD,
 			   NFTCOMPILE_FORWARD_PRIORITY);
 	nftplan_counter(bridge, "unjudged");
-	unjudged(bridge, true, true);
-	unjudged(bridge, true, false);
-	unjudged(bridge, false, true);
-	unjudged(bridge, false, false);
+	unjudged(bridge, policy, true, true);
+	unjudged(bridge, policy, true, false);
+	unjudged(bridge, policy, false, true);
+	unjudged(bridge, policy, false, false);
 }

@@ -145,3 +145,44 @@ void nftranges_set(struct nftplan_table *table, const char *name,
 				nftranges_bytes(ipv4), NULL);
 	nftranges_fini(&ranges);
 }
+
+/* The length of the prefix that a range is; 129: it is none. */
+static unsigned int prefix_bits(const struct nftranges_range *range)
+{
+	unsigned int bits = 0, bit;
+
+	while (bits < 128 && ((range->first[bits / 8] ^ range->last[bits / 8]) &
+			      (0x80 >> (bits % 8))) == 0)
+		bits++;
+	for (bit = bits; bit < 128; bit++) {
+		uint8_t mask = (uint8_t)(0x80 >> (bit % 8));
+
+		if ((range->first[bit / 8] & mask) ||
+		    !(range->last[bit / 8] & mask))
+			return 129;
+	}
+	return bits;
+}
+
+void nftranges_condition(struct nftexpr_rule rule, struct nftexpr_field field,
+			 const char *name,
+			 const struct policy_prefixes *prefixes, bool ipv4)
+{
+	struct nftranges ranges = { .ipv4 = ipv4 };
+	unsigned int bits = 129;
+
+	nftranges_add(&ranges, prefixes);
+	nftranges_merge(&ranges);
+	if (ranges.count == 1)
+		bits = prefix_bits(&ranges.list[0]);
+	if (bits <= 128 && bits > 8 * nftranges_offset(ipv4)) {
+		nftexpr_has_prefix(rule, field,
+				   ranges.list[0].first +
+					   nftranges_offset(ipv4),
+				   bits - 8 * nftranges_offset(ipv4));
+	} else {
+		nftexpr_load(rule, field, 0);
+		nftexpr_in_set(rule, 0, name);
+	}
+	nftranges_fini(&ranges);
+}

@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct nftnl_set;
+#include "shaper/io/nft_expr.h"
+
 struct nftplan_table;
 struct policy_prefixes;
 
@@ -39,5 +40,13 @@ bool nftranges_has_family(const struct policy_prefixes *prefixes, bool ipv4);
 /* Make set `name` of `prefixes`, merged. */
 void nftranges_set(struct nftplan_table *table, const char *name,
 		   const struct policy_prefixes *prefixes, bool ipv4);
+
+/*
+ * Condition of `rule`: `field` is an address of `prefixes`, of which set `name`
+ * was made.  A single prefix is compared, which is cheaper than a look-up.
+ */
+void nftranges_condition(struct nftexpr_rule rule, struct nftexpr_field field,
+			 const char *name,
+			 const struct policy_prefixes *prefixes, bool ipv4);
 
 #endif

@@ -121,8 +121,9 @@ static void wait_in_order(struct nftplan_table *table, const char *chain,
 	nftexpr_remember(rule, 0, pending.text, NFTEXPR_ADD);
 }
 
-static void enter(struct nftplan_table *table, bool ipv4, uint8_t protocol,
-		  const uint8_t *icmp_type, const char *chain)
+static void enter(struct nftplan_table *table, const struct policy *policy,
+		  bool ipv4, uint8_t protocol, const uint8_t *icmp_type,
+		  const char *chain)
 {
 	struct nftexpr_rule rule = nftplan_rule(table, NFTCOMPILE_ROOM, NULL);
 
@@ -135,13 +136,13 @@ static void enter(struct nftplan_table *table, bool ipv4, uint8_t protocol,
 		nftexpr_load(rule, NFTFIELDS_ICMP_TYPE, 0);
 		nftexpr_equal(rule, 0, icmp_type, 1);
 	}
-	nftexpr_load(rule, nftfields_source(ipv4), 0);
-	nftexpr_in_set(rule, 0, nftcompile_inside(ipv4));
+	nftcompile_is_inside(rule, policy, nftfields_source(ipv4), ipv4);
 	nftexpr_goto(rule, chain);
 }
 
 /* In the forward hook: who has had an answer needs the room no more. */
-static void confirm(struct nftplan_table *table, bool ipv4, uint8_t protocol)
+static void confirm(struct nftplan_table *table, const struct policy *policy,
+		    bool ipv4, uint8_t protocol)
 {
 	static const uint32_t ANSWERED = IPS_SEEN_REPLY, NOT = 0;
 	struct nftcompile_name confirmed = nftcompile_name("confirmed", ipv4);
@@ -153,8 +154,7 @@ static void confirm(struct nftplan_table *table, bool ipv4, uint8_t protocol)
 	else
 		nftexpr_is_ipv6(rule);
 	nftexpr_is_protocol(rule, protocol);
-	nftexpr_load(rule, nftfields_source(ipv4), 0);
-	nftexpr_in_set(rule, 0, nftcompile_inside(ipv4));
+	nftcompile_is_inside(rule, policy, nftfields_source(ipv4), ipv4);
 	nftexpr_conntrack(rule, NFT_CT_STATUS, 0);
 	nftexpr_mask(rule, 0, &ANSWERED, sizeof(ANSWERED));
 	nftexpr_unequal(rule, 0, &NOT, sizeof(NOT));
@@ -178,13 +178,14 @@ static void compile_family(struct nftplan_table *table,
 	nftshards_dispatch(table, compile, held.text, ipv4, true,
 			   NFTRULES_QUEUE_ROOM);
 	wait_in_order(table, echo.text, ipv4, ECHOES);
-	enter(table, ipv4, echo_protocol(ipv4), &request, echo.text);
-	confirm(table, ipv4, echo_protocol(ipv4));
+	enter(table, compile->policy, ipv4, echo_protocol(ipv4), &request,
+	      echo.text);
+	confirm(table, compile->policy, ipv4, echo_protocol(ipv4));
 	if (compile->conntrack != NFTRULES_CONNTRACK_TRANSLATES)
 		return;
 	wait_in_order(table, udp.text, ipv4, DATAGRAMS);
-	enter(table, ipv4, UDP, NULL, udp.text);
-	confirm(table, ipv4, UDP);
+	enter(table, compile->policy, ipv4, UDP, NULL, udp.text);
+	confirm(table, compile->policy, ipv4, UDP);
 }
 
 void nftroom_compile(struct nftplan_table *table,

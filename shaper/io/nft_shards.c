@@ -244,6 +244,34 @@ void nftshards_dispatch(struct nftplan_table *table,
 	nftexpr_verdict_of(rule, 4, map_name(queue).text);
 }
 
+struct nftcompile_name nftshards_target(const struct nftcompile *compile,
+					bool ipv4, bool by_source)
+{
+	struct nftcompile_name only = { "shard_0" };
+
+	if (compile->shards == 1)
+		return only;
+	return nftcompile_name(by_source ? "to_source" : "to_destination",
+			       ipv4);
+}
+
+void nftshards_targets(struct nftplan_table *table,
+		       const struct nftcompile *compile, bool ipv4)
+{
+	int by_source;
+
+	if (compile->shards == 1)
+		return;
+	for (by_source = 1; by_source >= 0; by_source--) {
+		struct nftcompile_name chain =
+			nftshards_target(compile, ipv4, by_source);
+
+		nftplan_chain(table, chain.text);
+		nftshards_dispatch(table, compile, chain.text, ipv4, by_source,
+				   NFTRULES_QUEUE_MAIN);
+	}
+}
+
 void nftshards_block(struct nftbatch *batch, const struct nftplan_table *table,
 		     struct nftplan_table *scratch)
 {

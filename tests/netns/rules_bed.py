@@ -64,8 +64,10 @@ class Driver:
 
     def stop(self):
         self.process.stdin.close()
-        self.process.wait(timeout=5)
+        code = self.process.wait(timeout=10)
         self.directory.cleanup()
+        if code:  # a sanitizer has found something
+            raise RuntimeError(f"the driver ended with {code}")
 
 
 class Case(unittest.TestCase):
