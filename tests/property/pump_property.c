@@ -420,7 +420,7 @@ static void test_pump_stays_near_the_model_in_dense_traffic(void **state)
 	struct agreement agreement = { 0 };
 
 	(void)state;
-	for (uint64_t i = 0; i < 48; i++) {
+	for (uint64_t i = 0; i < 24; i++) {
 		struct key_tally tallies[MODEL_KEYS_MAX] = { 0 };
 		struct random random;
 
@@ -438,8 +438,8 @@ static void test_pump_stays_near_the_model_in_dense_traffic(void **state)
 	printf("delayed in all %zu, model %zu; for %.0f s, model %.0f s\n",
 	       agreement.all.delayed[0], agreement.all.delayed[1],
 	       agreement.all.delay_s[0], agreement.all.delay_s[1]);
-	assert_true(agreement.keys > 200);
-	assert_true(agreement.close * 100 >= agreement.keys * 75);
+	assert_true(agreement.keys > 100);
+	assert_true(agreement.close * 100 >= agreement.keys * 70);
 	assert_true(agreement.near * 100 >= agreement.keys * 92);
 	assert_true(apart((double)agreement.all.delayed[0],
 			  (double)agreement.all.delayed[1]) <=
