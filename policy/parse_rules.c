@@ -95,6 +95,21 @@ static bool check_priority(struct keys_reader *reader,
 	return true;
 }
 
+/* The first that is like the one after the last, which is that at worst. */
+static uint16_t find_params(const struct policy *policy)
+{
+	const struct gate_params *wanted =
+		&policy->params[policy->params_count];
+	uint16_t i = 1;
+
+	while (policy->params[i].ratio_q16 != wanted->ratio_q16 ||
+	       policy->params[i].window_ns != wanted->window_ns ||
+	       policy->params[i].first_delay_ns != wanted->first_delay_ns ||
+	       policy->params[i].max_delay_ns != wanted->max_delay_ns)
+		i++;
+	return i;
+}
+
 static bool add_params(struct keys_reader *reader, const struct yaml_node *node,
 		       struct draft *draft, struct draft_rule *rule)
 {
@@ -107,9 +122,20 @@ static bool add_params(struct keys_reader *reader, const struct yaml_node *node,
 		return false;
 	}
 	policy->params = list;
-	rule->rule.params = (uint16_t)policy->params_count;
-	return draft_finish_limiter(reader, node, draft, &rule->limiter,
-				    &list[0], &list[policy->params_count++]);
+	if (!draft_finish_limiter(reader, node, draft, &rule->limiter, &list[0],
+				  &list[policy->params_count]))
+		return false;
+	rule->rule.params = find_params(policy);
+	if (rule->rule.params < policy->params_count)
+		return true;
+	if (policy->params_count == POLICY_PARAMS_MAX) {
+		keys_error(reader, node, "rules that share their limits",
+			   "more than %d different limits",
+			   POLICY_PARAMS_MAX - 1);
+		return false;
+	}
+	policy->params_count++;
+	return true;
 }
 
 static bool check_rule(struct keys_reader *reader, const struct yaml_node *node,

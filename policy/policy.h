@@ -20,6 +20,8 @@ struct zone;
 enum {
 	POLICY_HELD_PKTS_MAX = 16777216, /* limits.held_* when lifted, too */
 	POLICY_QUEUE_BURST_PKTS = 4096,  /* a queue's room beside what waits */
+	POLICY_PARAMS_MAX = 256,         /* different limits, the default's
+					  * included */
 };
 
 enum policy_mode {
@@ -125,7 +127,8 @@ struct policy {
 	bool force_one_sided; /* hold although we see one direction only */
 	bool guard_gateway;   /* judge the gateway's own traffic as well */
 
-	struct gate_params *params; /* [0] is the default */
+	struct gate_params *params; /* [0] is the default; all different but
+				     * for it */
 	size_t params_count;
 	struct policy_rule *rules; /* by priority */
 	size_t rules_count;

@@ -36,7 +36,7 @@
 struct zones;
 
 enum {
-	ENGINE_PARAMS_MAX = 256,
+	ENGINE_PARAMS_MAX = POLICY_PARAMS_MAX, /* fits flow_entry.params */
 	ENGINE_EXEMPTIONS_MAX = 256,
 	ENGINE_HOST_SHARED = 0, /* slot of the host of all that have none */
 	ENGINE_RESTING = 4096,  /* a power of two */

@@ -269,6 +269,50 @@ static void test_policy_parse_takes_many_bindings(void **state)
 	policy_free(policy);
 }
 
+/* Each rule the limits of one of `different`. */
+static bool parse_limits(unsigned rules, unsigned different,
+			 struct policy **ret_policy)
+{
+	static struct policy_errors errors;
+	char *text = malloc(128u * (rules + 2));
+	size_t length;
+	bool good;
+
+	assert_non_null(text);
+	length = (size_t)sprintf(text, "%s", INSIDE "rules:\n");
+	for (unsigned i = 0; i < rules; i++)
+		length += (size_t)sprintf(
+			text + length,
+			"  - {priority: %u, match: {src: 10.20.%u.%u}, "
+			"action: limit, window: %ums}\n",
+			i, i >> 8, i & 255, 100 + i % different);
+	good = policy_parse("test.yaml", text, length, ret_policy, &errors);
+	free(text);
+	return good;
+}
+
+static void test_policy_parse_bounds_how_many_limits_differ(void **state)
+{
+	struct policy *policy = NULL;
+
+	(void)state;
+	assert_true(parse_limits(POLICY_PARAMS_MAX - 1, POLICY_PARAMS_MAX - 1,
+				 &policy));
+	assert_int_equal(POLICY_PARAMS_MAX, policy->params_count);
+	policy_free(policy);
+	assert_false(
+		parse_limits(POLICY_PARAMS_MAX, POLICY_PARAMS_MAX, &policy));
+	/* equal ones are shared */
+	assert_true(parse_limits(1000, 3, &policy));
+	assert_int_equal(4, policy->params_count);
+	for (unsigned i = 0; i < 1000; i++)
+		assert_int_equal(
+			100 + i % 3,
+			policy->params[policy->rules[i].params].window_ns /
+				1000000);
+	policy_free(policy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +327,8 @@ int main(void)
 		cmocka_unit_test(
 			test_policy_parse_writes_its_result_only_on_success),
 		cmocka_unit_test(test_policy_parse_takes_many_bindings),
+		cmocka_unit_test(
+			test_policy_parse_bounds_how_many_limits_differ),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
