@@ -55,14 +55,14 @@ struct packet_meta {
 	uint32_t header_bytes; /* layer 3 and 4 headers */
 	uint16_t vlan[2];      /* outer, inner; VLAN id, 0: untagged */
 	uint32_t tcp_seq, tcp_ack; /* as in the TCP header */
-	uint16_t mss;          /* from a SYN's option; 0: none */
-	uint16_t ethertype;    /* 0x0800, 0x86dd or 0x0806 */
-	uint8_t kind;          /* enum packet_kind */
-	uint8_t fragment;      /* enum packet_fragment */
-	uint8_t tcp_flags;     /* as in the TCP header; 0 for the others */
-	bool link_group;       /* its frame went to a group address, so a
-				* unicast `dst` may be a subnet's broadcast;
-				* false where no Ethernet header was read */
+	uint16_t mss;              /* from a SYN's option; 0: none */
+	uint16_t ethertype;        /* 0x0800, 0x86dd or 0x0806 */
+	uint8_t kind;              /* enum packet_kind */
+	uint8_t fragment;          /* enum packet_fragment */
+	uint8_t tcp_flags;         /* as in the TCP header; 0 for the others */
+	bool link_group;           /* its frame went to a group address, so a
+				    * unicast `dst` may be a subnet's broadcast;
+				    * false where no Ethernet header was read */
 };
 
 /* For counters: "ok", "not_ip", "truncated", ...; "?" past the last. */

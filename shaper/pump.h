@@ -17,10 +17,9 @@
  *	                             be held (a super-packet: in its segments),
  *	                             then bring each to pump_hold
  *	pump_hold(batch)             with the adapter's id for each
- *	  PUMP_WAIT                  the pump keeps the id until it is collected,
- *	                             which may be at once
- *	  PUMP_PASS, PUMP_DROP       as above: there is no room
- *	pump_settle()                all that was set aside has been brought
+ *	  PUMP_WAIT                  the pump keeps the id until it is
+ *collected, which may be at once PUMP_PASS, PUMP_DROP       as above: there is
+ *no room pump_settle()                all that was set aside has been brought
  *	pump_collect()               ids that may leave or must be dropped, in
  *	                             the order in which to do it; after each of
  *	                             the above, and before their verdicts are
