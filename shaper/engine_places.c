@@ -253,6 +253,13 @@ static bool keeps_its_host(const struct engine *engine,
 	       suspects_get(&engine->suspects, shared->suspect)->first;
 }
 
+/* Its plain limits would begin with a fresh burst. */
+static bool is_in_use(const struct engine_host *host, uint64_t now_ns)
+{
+	return host->held_pkts || host->multicast_ns > now_ns ||
+	       host->dhcp_ns > now_ns || host->icmp_error_ns > now_ns;
+}
+
 static bool owes_nothing(struct engine *engine, struct flow_entry *entry,
 			 uint32_t slot, uint64_t now_ns)
 {
@@ -268,7 +275,8 @@ static bool owes_nothing(struct engine *engine, struct flow_entry *entry,
 	if (keeps_its_host(engine, entry))
 		return false;
 	if (entry->key.scope == FLOW_SCOPE_HOST &&
-	    (slot == ENGINE_HOST_SHARED || engine->hosts[slot].held_pkts))
+	    (slot == ENGINE_HOST_SHARED ||
+	     is_in_use(&engine->hosts[slot], now_ns)))
 		return false;
 	window_small_slide(entry, engine_params(engine, entry)->gate.window_ns,
 			   now_ns);

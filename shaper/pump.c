@@ -3,6 +3,7 @@
 #include "shaper/pump.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "flowtable/shard.h"
 #include "policy/policy.h"
@@ -62,24 +63,21 @@ void pump_free(struct pump *pump)
 
 /* ------ classes that S never holds */
 
+/* Its place is made here if it sent nothing else: what hosts without a place
+ * share, one of them would use up. */
 static struct engine_host *sender_of(struct pump *pump,
 				     const struct pump_packet *packet)
 {
-	struct engine *engine = &pump->engine;
-	const struct flowtable *hosts = &engine->tables[FLOW_SCOPE_HOST];
 	struct flow_key key = { .zone = packet->src_zone,
 				.scope = FLOW_SCOPE_HOST };
-	uint32_t slot;
+	struct engine_place place;
 
-	policy_host_of(engine->policy, packet->meta.ends.src,
-		       zones_get(engine->zones, key.zone), key.inside);
-	slot = flowtable_find(hosts, &key, flowtable_hash(hosts, &key));
-	return &engine->hosts[slot == FLOWTABLE_NONE ? ENGINE_HOST_SHARED
-						     : slot];
+	memcpy(key.inside, packet->meta.ends.src, sizeof(key.inside));
+	engine_place_of_key(&pump->engine, &key, pump->now_ns, &place);
+	return &pump->engine.hosts[place.host_slot];
 }
 
-/* A plain rate for what guarded hosts send of a class.  A host that sent
- * nothing else has no place yet and shares its allowance with its like. */
+/* A plain rate for what guarded hosts send of a class. */
 static enum pump_verdict limit_class(struct pump *pump,
 				     const struct pump_packet *packet,
 				     uint64_t *state_ns, uint32_t pkts_per_s,

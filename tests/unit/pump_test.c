@@ -530,6 +530,59 @@ static void test_pump_holds_nothing_when_it_sees_one_direction(void **state)
 	bed_fini(&bed);
 }
 
+static size_t passed_of_class(struct bed *bed, struct pump_packet *packet,
+			      uint8_t kind, size_t count)
+{
+	size_t passed = 0;
+
+	packet->meta.kind = kind;
+	for (; count > 0; count--) {
+		struct pump_packet copy = *packet;
+
+		pump_offer(bed->pump, &copy, 1, bed->now_ns);
+		passed += copy.verdict == PUMP_PASS;
+	}
+	return passed;
+}
+
+static void test_pump_limits_each_hosts_multicast_and_dhcp(void **state)
+{
+	static const struct {
+		uint8_t kind;
+		const char *yaml;
+	} rows[] = {
+		{ PACKET_MULTICAST, "multicast: {packets_per_s: 50}\n" },
+		{ PACKET_DHCP, "dhcp: {packets_per_s: 50}\n" },
+		{ PACKET_ICMP_ERROR, "icmp_errors: {packets_per_s: 50}\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		static struct bed bed;
+		struct pump_packet bad, good, outside;
+		uint64_t start_ns;
+		size_t passed = 0;
+
+		bed_init(&bed, rows[i].yaml);
+		start_ns = bed.now_ns;
+		bed_packet(&bad, "udp", "10.0.0.1", 1, "192.0.2.9", 2);
+		bed_packet(&good, "udp", "10.0.0.2", 1, "192.0.2.9", 2);
+		bed_packet(&outside, "udp", "192.0.2.9", 1, "10.0.0.1", 2);
+		/* a place that is swept meanwhile would start a new burst */
+		for (int ms = 0; ms < 10000; ms += 10) {
+			passed += passed_of_class(&bed, &bad, rows[i].kind, 5);
+			bed_run(&bed, start_ns + (uint64_t)ms * MS);
+		}
+		assert_in_range(passed, 540, 551);
+		assert_int_equal(passed_of_class(&bed, &good, rows[i].kind, 50),
+				 50);
+		assert_int_equal(passed_of_class(&bed, &outside, rows[i].kind,
+						 500),
+				 500);
+		bed_fini(&bed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -558,6 +611,8 @@ int main(void)
 		cmocka_unit_test(
 			test_pump_exempts_by_rule_and_by_the_operators_word),
 		cmocka_unit_test(test_pump_carries_a_penalty_over_a_restart),
+		cmocka_unit_test(
+			test_pump_limits_each_hosts_multicast_and_dhcp),
 		cmocka_unit_test(
 			test_pump_holds_nothing_when_it_sees_one_direction),
 	};
