@@ -18,10 +18,26 @@ static bool applies(const struct nftbindings *bindings,
 	       strcmp(binding->interface, bindings->interface) == 0;
 }
 
+static void note_families(struct nftbindings *bindings)
+{
+	const struct policy *policy = bindings->policy;
+	size_t i;
+
+	for (i = 0; i < policy->bindings_count; i++) {
+		const struct policy_binding *binding = &policy->bindings[i];
+
+		if (!applies(bindings, binding))
+			continue;
+		bindings->ipv4 |=
+			nftranges_has_family(&binding->addresses, true);
+		bindings->ipv6 |=
+			nftranges_has_family(&binding->addresses, false);
+	}
+}
+
 void nftbindings_init(struct nftbindings *bindings, const struct policy *policy,
 		      const char *interface)
 {
-	const struct policy_binding *binding;
 	size_t i;
 
 	*bindings = (struct nftbindings){ .policy = policy,
@@ -30,15 +46,14 @@ void nftbindings_init(struct nftbindings *bindings, const struct policy *policy,
 	for (i = 0; i < policy->bindings_count; i++)
 		if (policy->bindings[i].interface[0])
 			bindings->shared = false;
-	for (i = 0; i < policy->bindings_count; i++) {
-		binding = &policy->bindings[i];
-		if (!applies(bindings, binding))
-			continue;
-		bindings->ipv4 |=
-			nftranges_has_family(&binding->addresses, true);
-		bindings->ipv6 |=
-			nftranges_has_family(&binding->addresses, false);
-	}
+	note_families(bindings);
+}
+
+void nftbindings_init_all(struct nftbindings *bindings,
+			  const struct policy *policy)
+{
+	*bindings = (struct nftbindings){ .policy = policy, .shared = true };
+	note_families(bindings);
 }
 
 bool nftbindings_has(const struct nftbindings *bindings, bool ipv4)
@@ -196,8 +211,9 @@ static void pair_set(const struct nftbindings *bindings,
 	}
 }
 
-static void address_set(const struct nftbindings *bindings,
-			struct nftplan_table *table, bool ipv4)
+void nftbindings_address_set(const struct nftbindings *bindings,
+			     struct nftplan_table *table, const char *name,
+			     bool ipv4)
 {
 	struct policy_prefixes all = { 0 };
 	const struct policy *policy = bindings->policy;
@@ -222,8 +238,7 @@ static void address_set(const struct nftbindings *bindings,
 		       some->count * sizeof(*some->list));
 		all.count += some->count;
 	}
-	nftranges_set(table, nftbindings_addresses(bindings, ipv4).text, &all,
-		      ipv4);
+	nftranges_set(table, name, &all, ipv4);
 	free(all.list);
 }
 
@@ -276,7 +291,9 @@ void nftbindings_sets(const struct nftbindings *bindings,
 		if (!collect(bindings, ipv4, &pairs))
 			nftplan_break(table->plan);
 		pair_set(bindings, table, ipv4, &pairs);
-		address_set(bindings, table, ipv4);
+		nftbindings_address_set(
+			bindings, table,
+			nftbindings_addresses(bindings, ipv4).text, ipv4);
 	}
 	free(pairs.list);
 }

@@ -25,9 +25,18 @@ struct nftbindings_name {
 void nftbindings_init(struct nftbindings *bindings, const struct policy *policy,
 		      const char *interface);
 
+/* All of them, wherever they apply. */
+void nftbindings_init_all(struct nftbindings *bindings,
+			  const struct policy *policy);
+
 /* Make the sets, unless another interface that shares them has. */
 void nftbindings_sets(const struct nftbindings *bindings,
 		      struct nftplan_table *table);
+
+/* Make a set of the addresses alone. */
+void nftbindings_address_set(const struct nftbindings *bindings,
+			     struct nftplan_table *table, const char *name,
+			     bool ipv4);
 
 /* Is any address of the family bound here?  Any at all? */
 bool nftbindings_has(const struct nftbindings *bindings, bool ipv4);

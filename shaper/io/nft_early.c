@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "policy/policy.h"
+#include "shaper/io/nft_bindings.h"
 #include "shaper/io/nft_compile.h"
 #include "shaper/io/nft_fields.h"
 #include "shaper/io/nft_match.h"
@@ -223,6 +224,20 @@ static void error_types(struct nftplan_table *table, bool ipv4)
 				NULL, 1, NULL);
 }
 
+/* Whoever has a binding is no part of the host that a prefix is. */
+static void is_not_bound(struct nftplan_table *table, struct nftexpr_rule rule,
+			 const struct policy *policy)
+{
+	struct nftbindings all;
+
+	nftbindings_init_all(&all, policy);
+	if (!nftbindings_has(&all, false))
+		return;
+	nftbindings_address_set(&all, table, "bound_hosts6", false);
+	nftexpr_load(rule, nftfields_source(false), 0);
+	nftexpr_not_in_set(rule, 0, "bound_hosts6");
+}
+
 static void check_refused(struct nftplan_table *table,
 			  const struct policy *policy, const char *check,
 			  bool ipv4)
@@ -231,9 +246,18 @@ static void check_refused(struct nftplan_table *table,
 	struct nftexpr_rule rule = nftplan_rule(table, check, NULL);
 
 	nftplan_chain(table, host.text);
-	load_host(rule, policy, ipv4);
+	nftexpr_meta(rule, NFT_META_IIF, 0);
+	nftexpr_load(rule, nftfields_source(ipv4), 1);
 	nftexpr_in_set(rule, 0, nftrefusals_set(NFTREFUSALS_HOST, ipv4));
 	nftexpr_jump(rule, host.text);
+	if (!ipv4 && policy->host_prefix6 < 128) {
+		rule = nftplan_rule(table, check, NULL);
+		is_not_bound(table, rule, policy);
+		load_host(rule, policy, ipv4);
+		nftexpr_in_set(rule, 0,
+			       nftrefusals_set(NFTREFUSALS_HOST, ipv4));
+		nftexpr_jump(rule, host.text);
+	}
 	rule = nftplan_rule(table, check, NULL);
 	load_pair(rule, ipv4);
 	refuse(rule, nftrefusals_set(NFTREFUSALS_PAIR, ipv4));

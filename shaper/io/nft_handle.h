@@ -4,7 +4,6 @@
 
 /* What struct nftrules holds, for the files that share it. */
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +16,12 @@
 struct mnl_socket;
 struct nftbatch;
 struct nftplan;
+struct policy;
+
+/* An address of a host that a MAC binding names, by what stands for it. */
+struct nfthandle_bound {
+	uint8_t host[16], address[16];
+};
 
 struct nftrules {
 	struct mnl_socket *socket;
@@ -25,9 +30,11 @@ struct nftrules {
 	enum nftexpr_queue method;
 	enum nftrules_conntrack conntrack;
 	struct nftbridge_settings settings; /* changed; to be put back */
-	atomic_uint refusal_family;         /* of the table with the refusals */
+	uint32_t refusal_family;            /* of the table with the refusals */
 	enum nftrules_conntrack asked;      /* as configured */
-	atomic_uint host_prefix6; /* of the policy; refusers read it */
+	uint8_t host_prefix6;               /* of the policy */
+	struct nfthandle_bound *bound;      /* sorted */
+	size_t bound_count;
 	struct mnl_socket *watch;
 	struct mnl_socket *log;
 	struct nfthandle_log *log_bytes; /* read, not yet taken */
@@ -52,6 +59,13 @@ int nfthandle_fail(struct nftrules *rules, int error, const char *format, ...)
 
 /* One more netlink socket, known as ours.  NULL: errno says why. */
 struct mnl_socket *nfthandle_socket(struct nftrules *rules);
+
+/* Notes what refusals have to know of the policy.  false: out of memory. */
+bool nfthandle_note_hosts(struct nftrules *rules, const struct policy *policy);
+/* The addresses that `host` stands for; *ret_count 0: itself alone. */
+const struct nfthandle_bound *nfthandle_addresses(const struct nftrules *rules,
+						  const uint8_t host[16],
+						  size_t *ret_count);
 
 bool nfthandle_is_ours(const struct nftrules *rules, uint32_t port);
 

@@ -98,8 +98,7 @@ static void put_host(struct key *key, const struct nftrules_refuser *refuser,
 	unsigned int bit;
 
 	memcpy(host, inside, sizeof(host));
-	for (bit = atomic_load(&refuser->rules->host_prefix6);
-	     !ipv4 && bit < 128; bit++)
+	for (bit = refuser->rules->host_prefix6; !ipv4 && bit < 128; bit++)
 		host[bit / 8] &= (uint8_t) ~(0x80 >> (bit % 8));
 	put_address(key, host, ipv4);
 }
@@ -114,8 +113,10 @@ static struct key key_of(const struct nftrules_refuser *refuser,
 	put(&key, &ifindex, sizeof(ifindex));
 	switch (kind) {
 	case NFTREFUSALS_ANY:
-	case NFTREFUSALS_HOST:
 		put_host(&key, refuser, flow->inside, ipv4);
+		break;
+	case NFTREFUSALS_HOST:
+		put_address(&key, flow->inside, ipv4);
 		break;
 	case NFTREFUSALS_PAIR:
 	case NFTREFUSALS_SPARED:
@@ -187,36 +188,69 @@ static bool add(struct nftrules_refuser *refuser, enum nftrefusals_kind kind,
 	return true;
 }
 
-/* 0; -ENODEV: its interface is gone; -ENOSPC: its set was full before. */
+/* One set element, and the mark that makes the kernel look for it. */
+static int add_key(struct nftrules_refuser *refuser, enum nftrefusals_kind kind,
+		   const struct flow_key *flow, uint32_t ifindex,
+		   uint64_t timeout_ms)
+{
+	bool ipv4 = is_ipv4(flow->inside);
+	struct key key = key_of(refuser, kind, flow, ifindex, ipv4);
+
+	if (!add(refuser, kind, ipv4, &key, timeout_ms))
+		return -ENOMEM;
+	if (timeout_ms == 0 || kind == NFTREFUSALS_SPARED)
+		return 0;
+	key = key_of(refuser, NFTREFUSALS_ANY, flow, ifindex, ipv4);
+	return add(refuser, NFTREFUSALS_ANY, ipv4, &key,
+		   timeout_ms > LOOK_MS ? timeout_ms : LOOK_MS)
+		       ? 0
+		       : -ENOMEM;
+}
+
+/* A host that a binding names is all of its addresses. */
+static int add_host(struct nftrules_refuser *refuser,
+		    const struct flow_key *host, uint32_t ifindex,
+		    uint64_t timeout_ms)
+{
+	const struct nfthandle_bound *bound;
+	struct flow_key flow = *host;
+	size_t count, i;
+	int error = 0;
+
+	bound = nfthandle_addresses(refuser->rules, host->inside, &count);
+	if (count == 0)
+		return add_key(refuser, NFTREFUSALS_HOST, host, ifindex,
+			       timeout_ms);
+	for (i = 0; !error && i < count; i++) {
+		memcpy(flow.inside, bound[i].address, sizeof(flow.inside));
+		error = add_key(refuser, NFTREFUSALS_HOST, &flow, ifindex,
+				timeout_ms);
+	}
+	return error;
+}
+
+/* 0 also when it finds no place: see count_full. */
 static int add_refusal(struct nftrules_refuser *refuser, size_t index)
 {
 	const struct pump_refusal *refusal = &refuser->refusals[index];
 	enum nftrefusals_kind kind = kind_of(refusal);
 	bool ipv4 = is_ipv4(refusal->key.inside);
 	uint32_t ifindex = if_nametoindex(refuser->interfaces[index]);
-	struct key key;
-	uint64_t ms;
+	uint64_t ms = 0;
 
 	if (ifindex == 0)
-		return -ENODEV;
-	key = key_of(refuser, kind, &refusal->key, ifindex, ipv4);
-	if (refusal->kind == PUMP_LIFT)
-		return add(refuser, kind, ipv4, &key, 0) ? 0 : -ENOMEM;
-	if (refuser->is_full[kind][ipv4] ||
-	    refuser->is_full[NFTREFUSALS_ANY][ipv4])
-		return -ENOSPC;
-	if (refusal->until_ns <= refuser->now_ns)
 		return 0;
-	ms = (refusal->until_ns - refuser->now_ns + NS_PER_MS - 1) / NS_PER_MS;
-	if (!add(refuser, kind, ipv4, &key, ms))
-		return -ENOMEM;
-	if (kind == NFTREFUSALS_SPARED)
-		return 0;
-	key = key_of(refuser, NFTREFUSALS_ANY, &refusal->key, ifindex, ipv4);
-	return add(refuser, NFTREFUSALS_ANY, ipv4, &key,
-		   ms > LOOK_MS ? ms : LOOK_MS)
-		       ? 0
-		       : -ENOMEM;
+	if (refusal->kind != PUMP_LIFT) {
+		if (refuser->is_full[kind][ipv4] ||
+		    refuser->is_full[NFTREFUSALS_ANY][ipv4] ||
+		    refusal->until_ns <= refuser->now_ns)
+			return 0;
+		ms = (refusal->until_ns - refuser->now_ns + NS_PER_MS - 1) /
+		     NS_PER_MS;
+	}
+	if (kind == NFTREFUSALS_HOST)
+		return add_host(refuser, &refusal->key, ifindex, ms);
+	return add_key(refuser, kind, &refusal->key, ifindex, ms);
 }
 
 static int commit(struct nftrules_refuser *refuser, size_t from, size_t to)
@@ -228,7 +262,7 @@ static int commit(struct nftrules_refuser *refuser, size_t from, size_t to)
 	nftbatch_reset(refuser->batch);
 	for (i = from; i < to; i++) {
 		error = add_refusal(refuser, i);
-		if (error == -ENOMEM)
+		if (error)
 			return error;
 	}
 	return nftbatch_commit(refuser->batch, refuser->socket, &what);
@@ -302,7 +336,7 @@ int nftrules_refuse(struct nftrules_refuser *refuser,
 {
 	int error;
 
-	refuser->family = atomic_load(&refuser->rules->refusal_family);
+	refuser->family = refuser->rules->refusal_family;
 	refuser->refusals = refusals;
 	refuser->interfaces = interfaces;
 	refuser->now_ns = now_ns;
@@ -342,7 +376,7 @@ int nftrules_refuser_advance(struct nftrules_refuser *refuser, uint64_t now_ns)
 	if (now_ns < refuser->until_ns)
 		return 0;
 	refuser->until_ns = NS_NEVER;
-	refuser->family = atomic_load(&refuser->rules->refusal_family);
+	refuser->family = refuser->rules->refusal_family;
 	nftbatch_reset(refuser->batch);
 	empty(refuser, nftrefusals_set(NFTREFUSALS_ANY, true));
 	empty(refuser, nftrefusals_set(NFTREFUSALS_ANY, false));

@@ -262,10 +262,9 @@ int nftrules_refusals(struct nftrules *rules,
 			     .size = sizeof(*ret_refused),
 			     .max = max };
 	const struct nftplan_table *table =
-		rules->plan ? nftplan_find_table(
-				      rules->plan,
-				      atomic_load(&rules->refusal_family))
-			    : NULL;
+		rules->plan
+			? nftplan_find_table(rules->plan, rules->refusal_family)
+			: NULL;
 	unsigned int kind;
 	int ipv4;
 	int error = 0;

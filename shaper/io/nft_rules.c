@@ -96,6 +96,7 @@ void nftrules_close(struct nftrules *rules)
 	if (!rules)
 		return;
 	nftplan_free(rules->plan);
+	free(rules->bound);
 	nftbatch_free(rules->batch);
 	nfthandle_close_log(rules);
 	if (rules->watch)
@@ -353,10 +354,11 @@ int nftrules_install(struct nftrules *rules,
 	error = put(rules, &compile);
 	if (error)
 		return error;
-	atomic_store(&rules->host_prefix6, config->policy->host_prefix6);
-	atomic_store(&rules->refusal_family, compile.way == NFTCOMPILE_ROUTED
-						     ? NFPROTO_INET
-						     : NFPROTO_BRIDGE);
+	rules->refusal_family = compile.way == NFTCOMPILE_ROUTED
+					? NFPROTO_INET
+					: NFPROTO_BRIDGE;
+	if (!nfthandle_note_hosts(rules, config->policy))
+		return nfthandle_fail(rules, -ENOMEM, "bindings");
 	/* Only now: should we die, the tables know what to put back. */
 	error = nftbridge_switch_on(&rules->settings);
 	if (error)

@@ -14,9 +14,9 @@
  *	  nftrules_leave_blocking, or nftrules_remove      at the end
  *	nftrules_close
  *
- * Not for several threads at once, but for struct nftrules_refuser: one for
- * all engines, on a thread of its choice.  All functions that may fail return 0
- *or -errno, and nftrules_error() then says what went wrong, for the log.
+ * Not for several threads at once, the refuser included.  All functions that
+ * may fail return 0 or -errno, and nftrules_error() then says what went wrong,
+ * for the log.
  */
 
 #include <stdbool.h>
@@ -96,7 +96,7 @@ const char *nftrules_method(const struct nftrules *rules);
 
 struct nftrules_refuser;
 
-/* After install; only one is open at a time, and one thread may use it. */
+/* After install; one for all engines. */
 int nftrules_refuser_open(struct nftrules *rules,
 			  struct nftrules_refuser **ret_refuser);
 void nftrules_refuser_close(struct nftrules_refuser *refuser);

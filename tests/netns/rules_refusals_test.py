@@ -7,7 +7,8 @@ import time
 
 import frames
 import rules_bed
-from lab import GUARDED, GUARDED6, NEIGHBOUR, OUTSIDE, OUTSIDE6
+from lab import (GUARDED, GUARDED6, GUARDED_MAC, NEIGHBOUR, OUTSIDE,
+                 OUTSIDE6)
 
 OTHER = "203.0.113.9"
 RULES = rules_bed.POLICY + """
@@ -91,6 +92,26 @@ class Refusals(rules_bed.Case):
             frames.udp("2001:db8:20::abcd", OUTSIDE6, 1, 2)))
         self.assertTrue(self.queued(
             frames.udp("2001:db8:20:1::abcd", OUTSIDE6, 1, 2)))
+
+    def test_a_bound_host_is_all_of_its_addresses_and_no_other(self):
+        self.driver.update(RULES + f"""
+antispoof:
+  interfaces: {{lan0: {{sources: [10.20.0.0/16, "2001:db8:20::/48"]}}}}
+  bindings:
+    - {{mac: "{GUARDED_MAC}", addresses: [{GUARDED}, 10.20.0.77, "{GUARDED6}"]}}
+""")
+        self.driver.ask("refuse", "host", "lan0", 5000, GUARDED)
+        for source in (GUARDED, "10.20.0.77"):
+            self.assertFalse(self.queued(frames.udp(source, OUTSIDE, 1, 2)))
+        self.assertFalse(self.queued(frames.udp(GUARDED6, OUTSIDE6, 1, 2)))
+        self.driver.ask("lift", "host", "lan0", 0, GUARDED)
+        self.assertTrue(self.queued(frames.udp(GUARDED6, OUTSIDE6, 1, 2)))
+        # The rest of the prefix is another host.
+        self.driver.ask("refuse", "host", "lan0", 5000, "2001:db8:20::")
+        self.assertTrue(self.queued(frames.udp(GUARDED6, OUTSIDE6, 1, 2)))
+        other = frames.udp("2001:db8:20::99", OUTSIDE6, 1, 2)
+        self.assertFalse(self.queued(other, lambda packet: self.host.send(
+            self.lan_mac, packet, from_mac="52:54:00:99:99:99")))
 
     def test_the_same_address_behind_another_interface_is_another(self):
         self.driver.ask("refuse", "host", "lan1", 5000, GUARDED)
