@@ -57,9 +57,7 @@ struct engine_host {
 	uint32_t supers;                /* super-packets since a probe */
 	uint64_t multicast_ns, dhcp_ns, icmp_error_ns; /* see engine_allows */
 	uint64_t refused_until_ns;
-	uint32_t asserted_pkts; /* one-sidedness: says it was answered ... */
-	uint32_t heard_pkts;    /* ... and really was; this period */
-	struct lengths fifos;   /* of held packets, by length */
+	struct lengths fifos; /* of held packets, by length */
 };
 
 struct engine_exemption {

@@ -482,6 +482,9 @@ static enum pump_verdict offer_in(struct pump *pump,
 	if (wire_pkts == 0)
 		wire_pkts = guess_wire_pkts(packet);
 	pump->engine.stats.counter[STATS_in_pkts] += wire_pkts;
+	if (packet->meta.tcp_flags & TCP_SYN && place.flow &&
+	    place.flow->flags & FLOW_ENTRY_OPENING)
+		pump->sides.accepted_ns = pump->now_ns;
 	if (pump_is_exempt(pump, &place, key))
 		pass_exempt(pump, &place, wire_pkts, FLOW_IN);
 	else

@@ -32,9 +32,13 @@ struct pump_mark {
 
 /*
  * Do we see both directions?  In a period, TCP connections that went on after
- * their SYN must have been answered, whether we saw it or not.
+ * their SYN must have been answered, whether we saw it or not.  Since anybody
+ * can send such packets, and a flood beside them, it is not believed of a
+ * gateway that heard one connection accepted lately, nor while one host in
+ * ten that send is answered.
  */
 struct pump_sides {
+	uint64_t accepted_ns;       /* a SYN of ours was last, as we heard */
 	uint64_t until_ns;          /* end of this period */
 	uint32_t answered_unheard;  /* packets that say so, nothing heard */
 	uint64_t out_pkts, in_pkts; /* counters when it began */

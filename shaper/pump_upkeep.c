@@ -11,6 +11,7 @@ enum {
 	SIDES_PERIOD_NS = 2000000000,
 	UNHEARD_MIN = 8,   /* packets of answered connections, nothing heard */
 	HEARD_SHARE = 100, /* one-sided: less than 1 in for 100 out */
+	HEARD_HOSTS_SHARE = 10,
 };
 
 static void sweep_tables(struct pump *pump)
@@ -57,10 +58,42 @@ static void end_exemptions(struct pump *pump)
 	engine_reclassify(engine);
 }
 
-/*
- * One-sided: connections that were answered, and (nearly) nothing came in at
- * all.  A single host cannot make it look so while any other is answered.
- */
+#define ACCEPTED_COUNTS_NS 600000000000u
+
+/* Is at least one in ten of the hosts that send answered?  Looks at all of
+ * them: only when everything else speaks for one-sidedness. */
+static bool hosts_hear(struct pump *pump)
+{
+	struct engine *engine = &pump->engine;
+	const struct flowtable *hosts = &engine->tables[FLOW_SCOPE_HOST];
+	uint32_t answered = 0, all = 0;
+
+	for (uint32_t slot = 0; slot < hosts->fresh; slot++) {
+		uint32_t sent, heard;
+
+		if (!flowtable_in_use(hosts, slot))
+			continue;
+		engine_sums(engine, flowtable_entry(hosts, slot), pump->now_ns,
+			    &sent, &heard);
+		all += sent > 0;
+		answered += sent > 0 && heard > 0;
+	}
+	return answered > 0 && answered * HEARD_HOSTS_SHARE >= all;
+}
+
+/* Connections that were answered, and (nearly) nothing came in at all. */
+static bool looks_one_sided(struct pump *pump, uint64_t out, uint64_t in)
+{
+	const struct pump_sides *sides = &pump->sides;
+
+	if (sides->answered_unheard < UNHEARD_MIN || in * HEARD_SHARE >= out)
+		return false;
+	if (sides->accepted_ns &&
+	    pump->now_ns - sides->accepted_ns < ACCEPTED_COUNTS_NS)
+		return false;
+	return !hosts_hear(pump);
+}
+
 static void judge_sides(struct pump *pump)
 {
 	struct pump_sides *sides = &pump->sides;
@@ -73,9 +106,11 @@ static void judge_sides(struct pump *pump)
 		return;
 	sides->one_sided_pct = out > in ? (uint32_t)((out - in) * 100 / out)
 					: 0;
-	if (sides->answered_unheard >= UNHEARD_MIN && in * HEARD_SHARE < out)
+	if (looks_one_sided(pump, out, in))
 		sides->periods++;
-	else if (in * HEARD_SHARE >= out && in > 0)
+	else if ((in > 0 && in * HEARD_SHARE >= out) ||
+		 (sides->accepted_ns &&
+		  sides->accepted_ns + SIDES_PERIOD_NS >= pump->now_ns))
 		sides->periods = 0;
 	sides->answered_unheard = 0;
 	sides->out_pkts = counter[STATS_out_pkts];
