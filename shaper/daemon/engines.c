@@ -111,6 +111,8 @@ static int take_queues(struct engine *engine, uint8_t shard,
 	config.main_queue = config.shard_main_queue[shard];
 	config.hold_queue = nftrules_queue_number(first, shards, shard,
 						  NFTRULES_QUEUE_HOLD);
+	config.room_queue = nftrules_queue_number(first, shards, shard,
+						  NFTRULES_QUEUE_ROOM);
 	engine->queue = config.main_queue;
 	engine->hold_queue = config.hold_queue;
 	memcpy(config.seed, engines->config.seed, sizeof(config.seed));

@@ -5,11 +5,12 @@
 /*
  * Packets of the kernel's NFQUEUE to a pump and back.
  *
- * Each engine has two kernel queues.  The main one takes every packet, super-
+ * Each engine has three kernel queues.  The main one takes every packet, super-
  * packets whole, and each gets its verdict at once: go on, drop, or move to
  * the hold queue.  The hold queue takes no super-packets, so the kernel hands
  * them back there in their segments, in order.  Nothing is ever held in the
- * main queue: there, one verdict can cover a whole batch.
+ * main queue: there, one verdict can cover a whole batch.  In the room's queue
+ * wait, before connection tracking, packets whose flow's first is held.
  */
 
 #include <stdbool.h>
@@ -27,7 +28,7 @@ struct nfqueue_config {
 	struct pump *pump;           /* borrowed for life, as */
 	struct zones *zones;         /* all of these */
 	const struct policy *policy; /* until nfqueue_set_policy */
-	uint16_t main_queue, hold_queue;
+	uint16_t main_queue, hold_queue, room_queue;
 	uint16_t shard_main_queue[64]; /* main queue of each shard */
 	uint8_t shard, shards;         /* this engine among its siblings */
 	uint32_t shard_seed;           /* as shard_of() gets it */
@@ -38,7 +39,7 @@ struct nfqueue_config {
 };
 
 /*
- * Take both queues.  0 or -errno; -EBUSY: another program has one of them,
+ * Take the queues.  0 or -errno; -EBUSY: another program has one of them,
  * *ret_busy_queue says which (nfqueue_owner: who).
  */
 int nfqueue_new(const struct nfqueue_config *config,
@@ -50,7 +51,8 @@ uint32_t nfqueue_owner(uint16_t queue);
 /* Does not release what is held: close does. */
 void nfqueue_free(struct nfqueue *nfqueue);
 
-/* For the loop; fds are [0] main, [1] hold, [2] interfaces. */
+/* For the loop; fds are [0] main, [1] hold, [2] interfaces,
+ * [3] room. */
 void nfqueue_datapath(struct nfqueue *nfqueue, struct datapath *ret_datapath);
 
 /* Together with pump_set_policy, by the thread that runs the data path. */

@@ -37,6 +37,9 @@ static uint16_t look_up_zone(struct nfqueue_reader *reader, uint32_t ifindex,
 	const char *name = ifnames_get(reader->names, ifindex);
 	char stand_in[IFNAMES_NAME_SIZE];
 
+	/* Not known yet, or this machine itself. */
+	if (ifindex == 0)
+		name = "local";
 	if (name == NULL) {
 		/* The packet may have overtaken the news. */
 		nfqueue_reader_read_names(reader);

@@ -22,6 +22,11 @@
 	X(hold_received_pkts, "packets", "arrived in the hold queue")          \
 	X(hold_passed_pkts, "packets", "let go from the hold queue")           \
 	X(hold_dropped_pkts, "packets", "dropped from the hold queue")         \
+	X(room_received_pkts, "packets",                                       \
+	  "came behind the first of their flow")                               \
+	X(room_waited_pkts, "packets",                                         \
+	  "waited before connection tracking for that first to leave")         \
+	X(room_dropped_pkts, "packets", "dropped: too many waited there")      \
 	X(forwarded_shard_pkts, "packets", "handed on to another engine")      \
 	X(unjudged_pkts, "packets", "not ours to judge: let go")               \
 	X(missed_pkts, "packets",                                              \

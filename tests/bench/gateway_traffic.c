@@ -2,7 +2,7 @@
 /*
  * Traffic for the gateway benchmark, one process for both of its sides.
  *
- *	gateway_traffic talk IN OUT SECONDS BYTES PAIRS
+ *	gateway_traffic talk IN OUT SECONDS BYTES PAIRS [PKTS_PER_S]
  *	gateway_traffic flood IN SECONDS BYTES
  *	gateway_traffic probe IN OUT SECONDS
  *	gateway_traffic listen OUT SECONDS
@@ -178,8 +178,23 @@ static void pair_of(uint32_t pair, uint32_t *inside, uint32_t *outside)
 	*outside = outside_base + 2 + pair;
 }
 
+/* Wait until `sent` packets are due; `pkts_per_s` 0: no limit. */
+static void keep_pace(uint64_t begin, uint64_t sent, uint32_t pkts_per_s)
+{
+	uint64_t due, now = now_ns();
+	struct timespec wait = { 0 };
+
+	if (pkts_per_s == 0)
+		return;
+	due = begin + sent * 1000000000u / pkts_per_s;
+	if (due <= now)
+		return;
+	wait.tv_nsec = (long)(due - now);
+	nanosleep(&wait, NULL);
+}
+
 static int talk(const char *in, const char *out, double seconds, size_t bytes,
-		uint32_t pairs)
+		uint32_t pairs, uint32_t pkts_per_s)
 {
 	static struct lot outs, ins;
 	uint64_t sent = 0, begin, end, got;
@@ -201,6 +216,7 @@ static int talk(const char *in, const char *out, double seconds, size_t bytes,
 		}
 		sent += lot_send(&outs, in_fd);
 		sent += lot_send(&ins, out_fd);
+		keep_pace(begin, sent, pkts_per_s);
 		end = now_ns();
 	} while ((double)(end - begin) < seconds * 1e9);
 	usleep(50000);
@@ -381,10 +397,12 @@ int main(int argc, char **argv)
 {
 	uint64_t sent;
 
-	if (argc == 7 && strcmp(argv[1], "talk") == 0 && atoi(argv[5]) > 0 &&
-	    atoi(argv[5]) <= BYTES_MAX && atoi(argv[6]) > 0)
+	if ((argc == 7 || argc == 8) && strcmp(argv[1], "talk") == 0 &&
+	    atoi(argv[5]) > 0 && atoi(argv[5]) <= BYTES_MAX &&
+	    atoi(argv[6]) > 0)
 		return talk(argv[2], argv[3], atof(argv[4]),
-			    (size_t)atoi(argv[5]), (uint32_t)atoi(argv[6]));
+			    (size_t)atoi(argv[5]), (uint32_t)atoi(argv[6]),
+			    argc == 8 ? (uint32_t)atoi(argv[7]) : 0);
 	if (argc == 5 && strcmp(argv[1], "flood") == 0 && atoi(argv[4]) > 0 &&
 	    atoi(argv[4]) <= BYTES_MAX) {
 		sent = flood(argv[2], atof(argv[3]), (size_t)atoi(argv[4]));

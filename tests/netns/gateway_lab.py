@@ -244,9 +244,9 @@ class Lab:
         self.processes.append(process)
         return process
 
-    def talk(self, seconds, size=100, pairs=16):
+    def talk(self, seconds, size=100, pairs=16, pkts_per_s=0):
         return self.traffic("talk", self.path("in"), self.path("out"), str(seconds), str(size),
-                            str(pairs))
+                            str(pairs), str(pkts_per_s))
 
     def flood(self, seconds, size=100):
         return self.traffic("flood", self.path("in"), str(seconds), str(size))

@@ -232,6 +232,73 @@ class Conversation(GatewayTest):
         lab.counter("fragments", 60)
 
 
+class Translation(GatewayTest):
+    """NAT beside us, with a port of its own for each connection."""
+
+    def masquerade(self):
+        self.lab.exec("gw", "nft", "add table ip nat; add chain ip nat post { type nat hook "
+                      "postrouting priority 100; }; add rule ip nat post oifname wan0 masquerade "
+                      "fully-random")
+
+    def sources(self, sender, payloads, held_before):
+        """Which ports outside one flow of the guarded host has, and what arrived."""
+        lab = self.lab
+        receiver = lab.socket("out", port=9)
+        closer = lab.socket("in", address=sender.getsockname()[0])
+        for payload in numbered(held_before):
+            closer.sendto(payload, ("10.99.0.2", 9))
+        receive(receiver, 0.1)
+        for payload in payloads:
+            sender.sendto(payload, ("10.99.0.2", 9))
+        got = receive(receiver, 2.2)
+        receiver.close()
+        mine = [each for each in got if numbers([each])[0] >= 1000]
+        return {source for _, _, source in mine}, numbers(mine)
+
+    def test_one_flow_has_one_translation(self):
+        lab = self.lab
+        self.masquerade()
+        lab.start(limits=UNBOUND_KEY)
+        for turn, held_before in enumerate((0, 6)):
+            sender = lab.socket("in", address="10.20.1.%d" % (turn + 1))
+            sources, arrived = self.sources(sender, numbered(8, 100, 1000), held_before)
+            self.assertEqual(len(sources), 1, sources)
+            self.assertEqual(arrived, list(range(1000, 1008)))
+        lab.counter("room_waited_pkts", 1)
+
+    def test_one_flow_of_super_packets_has_one_translation(self):
+        lab = self.lab
+        self.masquerade()
+        lab.start(limits=UNBOUND_KEY)
+        sender = lab.socket("in", address="10.20.1.1")
+        sender.setsockopt(17, UDP_SEGMENT, 100)
+        pieces = numbered(8, 100, 1000)
+        payloads = [b"".join(pieces[:4]), b"".join(pieces[4:])]
+        sources, arrived = self.sources(sender, payloads, 6)
+        self.assertEqual(len(sources), 1, sources)
+        self.assertEqual(arrived, list(range(1000, 1008)))
+
+    def test_conversation_and_stop_lose_nothing(self):
+        lab = self.lab
+        self.masquerade()
+        lab.start(limits=UNBOUND_KEY)
+        client = lab.socket("in", address="10.20.1.1", port=4000)
+        server = lab.socket("out", port=7)
+        for i in range(200):
+            client.sendto(struct.pack("!I", i), ("10.99.0.2", 7))
+            got = receive(server, 1, 1)
+            self.assertEqual(numbers(got), [i])
+            server.sendto(got[0][1], got[0][2])
+            self.assertEqual(numbers(receive(client, 1, 1)), [i])
+        receiver = lab.socket("out", port=9)
+        for payload in numbered(100):
+            client.sendto(payload, ("10.99.0.2", 9))
+        self.assertEqual(lab.stop(), 0)
+        got = receive(receiver, 0.5)
+        self.assertEqual(numbers(got), list(range(100)))
+        self.assertEqual(len({source for _, _, source in got}), 1)
+
+
 class Life(GatewayTest):
 
     def queues(self):
@@ -246,7 +313,7 @@ class Life(GatewayTest):
         lab = self.lab
         lab.start()
         self.assertIn("symtap", self.rules())
-        self.assertEqual(len(self.queues()), 2)
+        self.assertEqual(len(self.queues()), 3)
         self.assertEqual(lab.stop(), 0)
         self.assertEqual(self.rules(), "")
         self.assertEqual(self.queues(), [])
@@ -283,7 +350,7 @@ class Life(GatewayTest):
         lab.start()
         receiver = lab.socket("out", address="10.98.0.1", port=9)
         flood = lab.flood(4)
-        talk = lab.talk(3)
+        talk = lab.talk(3, pkts_per_s=50000)
         for i in range(10):
             time.sleep(0.25)
             lab.write_policy(extra="limiter: {threshold: %s}" % (2.0 + i % 2 / 1000))
@@ -313,7 +380,7 @@ class Life(GatewayTest):
     def test_killed_open(self):
         lab = self.lab
         lab.start()
-        talk = lab.talk(3)
+        talk = lab.talk(3, pkts_per_s=50000)
         time.sleep(0.5)
         lab.stop(signal.SIGKILL)
         time.sleep(0.5)
@@ -342,7 +409,7 @@ class Life(GatewayTest):
     def test_restart_under_load_loses_nothing(self):
         lab = self.lab
         lab.start()
-        talk = lab.talk(4)
+        talk = lab.talk(4, pkts_per_s=50000)
         for _ in range(3):
             time.sleep(0.6)
             self.assertEqual(lab.stop(), 0)
@@ -411,6 +478,42 @@ class Life(GatewayTest):
 
 
 class Places(GatewayTest):
+
+    def test_several_engines_give_the_same_figures(self):
+        lab = self.lab
+        lab.start(queues=3)
+        result = finish(lab.talk(1, pairs=640))
+        self.assertEqual(result["got"], result["sent"])
+        senders = [lab.socket("in", address="10.20.3.%d" % i) for i in range(8)]
+        listener = Listener(lab, 0.95)
+        for turn, sender in enumerate(senders):
+            for payload in numbered(50, 100, turn * 1000):
+                sender.sendto(payload, ("10.99.0.2", 9))
+        got = numbers(listener.finish())
+        for turn in range(8):
+            mine = [number % 1000 for number in got if number // 1000 == turn]
+            self.assertEqual(mine, list(range(12)))
+        engines = lab.ask("status")["engines"]
+        self.assertEqual(len(engines), 3)
+
+    def test_both_ends_guarded_in_two_engines(self):
+        """The second engine hears of each packet that the first let out."""
+        lab = self.lab
+        lab.ip("in", "route", "add", "10.20.200.0/24", "via", "10.20.0.1")
+        lab.ip("out", "route", "add", "local", "10.20.200.0/24", "dev", "lo")
+        lab.ip("gw", "route", "add", "10.20.200.0/24", "via", "10.99.0.2")
+        lab.start(queues=4)
+        for turn in range(16):
+            client = lab.socket("in", address="10.20.3.%d" % turn, port=5000)
+            server = lab.socket("out", address="10.20.200.%d" % turn, port=6000)
+            for i in range(12):
+                client.sendto(struct.pack("!I", i), ("10.20.200.%d" % turn, 6000))
+                got = receive(server, 1, 1)
+                self.assertEqual(numbers(got), [i])
+                server.sendto(got[0][1], got[0][2])
+                self.assertEqual(numbers(receive(client, 1, 1)), [i])
+        lab.counter("forwarded_shard_pkts", 100)
+        self.assertNotIn("waited_pkts", lab.counters())
 
     def test_full_tables_free_no_flood(self):
         lab = self.lab

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The main queue: every packet comes here, and gets its verdict at once. */
+#include <errno.h>
+
+#include "shaper/io/nfqueue_path.h"
+
+enum {
+	/* So many super-packets at once are set aside before the hold queue is
+	 * emptied: each may come back as more than a thousand segments. */
+	SUPER_PACKETS_ASIDE = 16,
+
+	RATE_WINDOW_NS = 1000000,
+	RATE_HIGH_PKTS = 150, /* in that window */
+	SUPER_PACKET_OFFSETS = 8,
+};
+
+uint32_t nfqueue_missed(struct nfqueue_ids *ids,
+			const struct nfqueue_batch *batch)
+{
+	uint32_t missed = 0;
+
+	if (batch->count == 0)
+		return 0;
+	if (ids->seen)
+		missed = batch->ids[batch->count - 1] - ids->last -
+			 (uint32_t)batch->count;
+	ids->seen = true;
+	ids->last = batch->ids[batch->count - 1];
+	return missed < UINT32_MAX / 2 ? missed : 0;
+}
+
+uint32_t nfqueue_verdict(struct nfqueue *nfqueue, uint8_t verdict,
+			 uint8_t shard)
+{
+	if (verdict == PUMP_DROP)
+		return nfqueue_socket_drop();
+	if (shard == PUMP_HERE || shard >= nfqueue->config.shards)
+		return nfqueue_socket_accept();
+	nfqueue_count(nfqueue, NFQUEUE_forwarded_shard_pkts, 1);
+	return nfqueue_socket_requeue(nfqueue->config.shard_main_queue[shard]);
+}
+
+void nfqueue_note_error(struct nfqueue *nfqueue, int error)
+{
+	nfqueue_count(nfqueue,
+		      error == -ENOBUFS ? NFQUEUE_overruns
+					: NFQUEUE_receive_errors,
+		      1);
+}
+
+/*
+ * What the kernel is to do with the messages from `from` on, as far as one send
+ * may go.  Returns where the next one begins.
+ */
+static size_t decide(struct nfqueue *nfqueue, size_t from, size_t *next,
+		     uint32_t verdicts[NFQUEUE_BATCH], uint32_t *ret_waiting)
+{
+	const struct nfqueue_batch *batch = &nfqueue->main_batch;
+	const struct pump_packet *packet;
+	uint32_t supers = 0;
+	size_t i;
+
+	*ret_waiting = 0;
+	for (i = from; i < batch->count && supers < SUPER_PACKETS_ASIDE; i++) {
+		verdicts[i] = nfqueue_socket_accept();
+		if (*next == batch->judged_count || batch->judged[*next] != i)
+			continue;
+		packet = &batch->packets[(*next)++];
+		if (packet->verdict == PUMP_WAIT) {
+			verdicts[i] = nfqueue_socket_requeue(
+				nfqueue->config.hold_queue);
+			(*ret_waiting)++;
+			supers += packet->super_packet;
+		} else {
+			verdicts[i] = nfqueue_verdict(nfqueue, packet->verdict,
+						      packet->shard);
+		}
+	}
+	return i;
+}
+
+static void name_all(struct nfqueue *nfqueue, size_t from, size_t end,
+		     const uint32_t verdicts[NFQUEUE_BATCH], uint32_t of)
+{
+	for (size_t i = from; i < end; i++)
+		if (verdicts[i] == of)
+			nfqueue_socket_verdict(nfqueue->main,
+					       nfqueue->main_batch.ids[i], of);
+}
+
+/*
+ * Verdicts for the messages from *from on.  "Everything up to this id" costs
+ * least, for what most of them get; it covers all that has no verdict yet, so
+ * the others are named, singly, before it.  What passes is not to wait while
+ * others are moved, so then it is named first.  Returns whether something was
+ * set aside.
+ */
+static bool answer_some(struct nfqueue *nfqueue, size_t *from, size_t *next)
+{
+	const uint32_t accept = nfqueue_socket_accept();
+	const uint32_t drop = nfqueue_socket_drop();
+	const uint32_t *ids = nfqueue->main_batch.ids;
+	uint32_t verdicts[NFQUEUE_BATCH];
+	uint32_t passes = 0, drops = 0, waiting;
+	size_t end = decide(nfqueue, *from, next, verdicts, &waiting);
+	uint32_t most;
+
+	for (size_t i = *from; i < end; i++) {
+		passes += verdicts[i] == accept;
+		drops += verdicts[i] == drop;
+	}
+	most = waiting > 0 || drops > passes ? drop : accept;
+	name_all(nfqueue, *from, end, verdicts, most == drop ? accept : drop);
+	for (size_t i = *from; i < end; i++)
+		if (verdicts[i] != accept && verdicts[i] != drop)
+			nfqueue_socket_verdict(nfqueue->main, ids[i],
+					       verdicts[i]);
+	if ((most == drop ? drops : passes) > 0)
+		nfqueue_socket_verdict_up_to(nfqueue->main, ids[end - 1], most);
+	nfqueue_socket_flush(nfqueue->main);
+	nfqueue_count(nfqueue, NFQUEUE_passed_pkts, passes);
+	nfqueue_count(nfqueue, NFQUEUE_dropped_pkts, drops);
+	nfqueue_count(nfqueue, NFQUEUE_set_aside_pkts, waiting);
+	*from = end;
+	return waiting > 0;
+}
+
+static void answer_main(struct nfqueue *nfqueue, uint64_t now_ns)
+{
+	size_t from = 0, next = 0;
+	bool set_aside = false;
+	int error;
+
+	while (from < nfqueue->main_batch.count) {
+		if (!answer_some(nfqueue, &from, &next))
+			continue;
+		set_aside = true;
+		error = nfqueue_receive_hold(nfqueue, now_ns);
+		if (error < 0)
+			nfqueue_note_error(nfqueue, error);
+	}
+	if (!set_aside)
+		return;
+	pump_settle(nfqueue->config.pump);
+	nfqueue_collect(nfqueue);
+}
+
+static void note_rate(struct nfqueue *nfqueue, size_t messages, uint64_t now_ns)
+{
+	uint32_t supers = 0;
+
+	for (size_t i = 0; i < nfqueue->main_batch.judged_count; i++)
+		supers += nfqueue->main_batch.packets[i].super_packet;
+	nfqueue->rate_pkts += (uint32_t)messages;
+	nfqueue->rate_supers += supers;
+	nfqueue->drained = messages < NFQUEUE_BATCH;
+	if (now_ns - nfqueue->rate_since_ns < RATE_WINDOW_NS)
+		return;
+	nfqueue->rate_high =
+		nfqueue->rate_pkts >=
+			RATE_HIGH_PKTS +
+				nfqueue->rate_supers * SUPER_PACKET_OFFSETS &&
+		now_ns - nfqueue->rate_since_ns < UINT64_C(2) * RATE_WINDOW_NS;
+	nfqueue->rate_pkts = 0;
+	nfqueue->rate_supers = 0;
+	nfqueue->rate_since_ns = now_ns;
+}
+
+int nfqueue_receive_main(struct nfqueue *nfqueue, uint64_t now_ns)
+{
+	struct nfqueue_batch *batch = &nfqueue->main_batch;
+	int messages = nfqueue_socket_receive(nfqueue->main);
+
+	if (messages < 0)
+		return messages;
+	nfqueue_reader_read(&nfqueue->reader, nfqueue->main, (size_t)messages,
+			    false, now_ns, batch);
+	note_rate(nfqueue, (size_t)messages, now_ns);
+	if (messages == 0)
+		return 0;
+	nfqueue_count(nfqueue, NFQUEUE_received_pkts, batch->count);
+	nfqueue_count(nfqueue, NFQUEUE_batches, 1);
+	nfqueue_count(nfqueue, NFQUEUE_missed_pkts,
+		      nfqueue_missed(&nfqueue->main_ids, batch));
+	pump_offer(nfqueue->config.pump, batch->packets, batch->judged_count,
+		   now_ns);
+	/* What these let go waited before them, so it leaves before them. */
+	nfqueue_collect(nfqueue);
+	answer_main(nfqueue, now_ns);
+	return messages;
+}

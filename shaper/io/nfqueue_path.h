@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_IO_NFQUEUE_PATH_H
+#define SHAPER_IO_NFQUEUE_PATH_H
+
+/*
+ * What the three queues of an engine share.  nfqueue.c sets them up and is
+ * called by the loop; nfqueue_main.c judges packets as they come;
+ * nfqueue_hold.c keeps those that wait.  Internal to the data path.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shaper/io/nfqueue.h"
+#include "shaper/io/nfqueue_reader.h"
+#include "shaper/io/nfqueue_socket.h"
+#include "shaper/pump.h"
+
+struct nfqueue_room;
+
+/* Ids have no gaps but for what a socket had no room for. */
+struct nfqueue_ids {
+	bool seen; /* then */
+	uint32_t last;
+};
+
+struct nfqueue {
+	struct nfqueue_config config;
+	struct nfqueue_socket *main, *hold, *waiting; /* the room's */
+	struct nfqueue_reader reader;
+	struct nfqueue_room *room;
+	struct nfqueue_ids main_ids, hold_ids;
+
+	/* How fast packets come: see pause_ns. */
+	uint64_t rate_since_ns;
+	uint32_t rate_pkts, rate_supers;
+	bool rate_high, drained;
+
+	uint64_t look_ns; /* at the kernel's counters, next */
+	struct nfqueue_socket_state main_state, hold_state;
+
+	struct nfqueue_stats stats;
+	struct nfqueue_batch main_batch, hold_batch, waiting_batch;
+	struct pump_release releases[NFQUEUE_BATCH];
+};
+
+static inline void nfqueue_count(struct nfqueue *nfqueue,
+				 enum nfqueue_counter counter, uint64_t by)
+{
+	nfqueue->stats.counter[counter] += by;
+}
+
+/* How many packets before the last of `batch` were never received. */
+uint32_t nfqueue_missed(struct nfqueue_ids *ids,
+			const struct nfqueue_batch *batch);
+
+/* The kernel's verdict for one of the pump's. */
+uint32_t nfqueue_verdict(struct nfqueue *nfqueue, uint8_t verdict,
+			 uint8_t shard);
+
+/* A receive failed: counted. */
+void nfqueue_note_error(struct nfqueue *nfqueue, int error);
+
+/* One batch of the main queue.  How many messages came, or -errno. */
+int nfqueue_receive_main(struct nfqueue *nfqueue, uint64_t now_ns);
+
+/* All of the hold queue.  0 or -errno. */
+int nfqueue_receive_hold(struct nfqueue *nfqueue, uint64_t now_ns);
+
+/* One batch of the room, and what it leads to in the main queue.  How many
+ * messages came, or -errno. */
+int nfqueue_receive_room(struct nfqueue *nfqueue, uint64_t now_ns);
+
+/* Let those go on who waited in the room for a packet that has left.  At the
+ * end of a wake-up, outside of everything else. */
+void nfqueue_open_room(struct nfqueue *nfqueue, uint64_t now_ns);
+
+#endif
