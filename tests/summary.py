@@ -34,7 +34,7 @@ def main():
                 for state in ("passed", "failed", "skipped")}
     for run in dict.fromkeys(result[0] for result in results):
         states = [result[2] for result in results if result[0] == run]
-        print(f"{run:10} {states.count('passed')} passed, "
+        print(f"{run:15} {states.count('passed')} passed, "
               f"{states.count('failed')} failed, "
               f"{states.count('skipped')} skipped")
     ran = len(results) - len(by_state["skipped"])
