@@ -20,10 +20,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 POLICY = """\
 mode: {mode}
-inside: [10.20.0.0/16, "2001:db8:20::/48"]
+inside: [{inside}, "2001:db8:20::/48"]
 {extra}
 limits: {{pairs: 20000, flows: 20000, hosts: 1024{limits}}}
-datapath: {{nfqueue: {{queues: {queues}, first_queue: 40, fail: {fail}}}}}
+datapath: {{nfqueue: {{queues: {queues}, first_queue: 40, fail: {fail}, bridge: {bridge}}}}}
 control: {{socket: {folder}/control.sock}}
 metrics: {{listen: none}}
 state: {{file: {folder}/state}}
@@ -143,6 +143,16 @@ class Lab:
         self.ip("gw", "route", "add", "10.96.0.0/14", "via", "10.99.0.2")
         self.know_neighbours()
 
+    def become_bridge(self):
+        """The gateway hands frames on: 10.20.0.0/17 on one side, the rest on the other."""
+        self.ip("gw", "link", "add", "br0", "type", "bridge")
+        for port in ("lan0", "wan0"):
+            self.ip("gw", "addr", "flush", "dev", port)
+            self.ip("gw", "link", "set", port, "master", "br0")
+        self.ip("gw", "link", "set", "br0", "up")
+        self.ip("in", "addr", "add", "10.20.7.1/16", "dev", "eth0")
+        self.ip("out", "addr", "add", "10.20.128.1/16", "dev", "eth0")
+
     def know_neighbours(self):
         """Nothing waits for ARP or neighbour discovery while it is timed."""
         for side, device, addresses, peer, its in (
@@ -157,11 +167,14 @@ class Lab:
 
     # ------ the daemon
 
-    def write_policy(self, mode="enforce", fail="open", extra="", limits="", queues=1):
+    def write_policy(self, mode="enforce", fail="open", extra="", limits="", queues=1,
+                     bridge=False):
         path = os.path.join(self.folder, "symtap.yaml")
         with open(path, "w") as file:
             file.write(POLICY.format(mode=mode, fail=fail, extra=extra, queues=queues,
-                                     limits=", " + limits if limits else "", folder=self.folder))
+                                     limits=", " + limits if limits else "", folder=self.folder,
+                                     bridge=str(bridge).lower(),
+                                     inside="10.20.0.0/17" if bridge else "10.20.0.0/16"))
         return path
 
     def start(self, wait=True, warm=True, env=None, **policy):
