@@ -148,7 +148,7 @@ enum engine_answer engine_ask(struct engine *engine, struct flow_entry *entry,
 	uint32_t ratio_q16 = params->gate.ratio_q16;
 	struct suspect *suspect;
 	uint32_t sent, heard;
-	bool over;
+	bool over, was_armed;
 
 	engine_sums(engine, entry, now_ns, &sent, &heard);
 	over = asym_exceeds(sent + wire_pkts - 1, heard, ratio_q16);
@@ -164,6 +164,7 @@ enum engine_answer engine_ask(struct engine *engine, struct flow_entry *entry,
 	suspect = suspects_get(&engine->suspects, entry->suspect);
 	note_over(engine, suspect, over, now_ns);
 	gate_fire(&suspect->gate, suspect_waits(suspect), now_ns);
+	was_armed = suspect->gate.armed_ns != 0;
 	switch (gate_ask(&suspect->gate, &params->gate, sent, heard, now_ns)) {
 	case GATE_OPEN:
 		return ENGINE_OPEN;
@@ -172,6 +173,7 @@ enum engine_answer engine_ask(struct engine *engine, struct flow_entry *entry,
 	case GATE_CLOSED:
 		break;
 	}
+	engine->stats.counter[STATS_releases_armed] += !was_armed;
 	return ENGINE_CLOSED;
 }
 

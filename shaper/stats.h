@@ -33,10 +33,6 @@
 	X(dhcp_dropped, "packets", "dropped: past the DHCP limit")             \
 	X(icmp_error_pkts, "packets", "ICMP errors")                           \
 	X(icmp_error_dropped, "packets", "dropped: past the ICMP error limit") \
-	X(fragments_followed, "packets",                                       \
-	  "later fragments whose first was seen")                              \
-	X(fragments_orphaned, "packets",                                       \
-	  "later fragments counted by pair only")                              \
 	X(keys_made, "keys", "put into the tables")                            \
 	X(keys_aged, "keys", "forgotten: nothing in their window")             \
 	X(keys_refused_quota, "keys", "no place: their host has its share")    \
