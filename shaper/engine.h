@@ -84,6 +84,7 @@ struct engine {
 	uint8_t generation;
 	uint32_t resting[ENGINE_RESTING]; /* packets that wait, whose key has
 					   * no place; by its hash */
+	uint64_t reclaim_ns;              /* not before: see engine_gates.c */
 	uint32_t penalties;               /* keys over their threshold */
 	struct stats stats;
 };

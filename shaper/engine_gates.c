@@ -6,7 +6,8 @@
 
 enum {
 	SUSPECT_SHARE = 4,  /* one host borrows at most a quarter */
-	RECLAIM_STEPS = 16, /* suspects looked at when none is left */
+	RECLAIM_STEPS = 16, /* suspects looked at when none is left ... */
+	RECLAIM_PAUSE_NS = 100000, /* ... and when none of those was free */
 };
 
 void engine_count(struct engine *engine, struct flow_entry *entry,
@@ -76,10 +77,15 @@ void engine_absolve(struct engine *engine, uint32_t id, uint64_t now_ns)
 	suspects_take_back(&engine->suspects, id);
 }
 
+/* Who has none to lend asks for every packet: not again at once when nobody
+ * was ready to give one back. */
 static void reclaim(struct engine *engine, uint64_t now_ns)
 {
 	struct suspects *suspects = &engine->suspects;
+	uint32_t used = suspects->used;
 
+	if (now_ns < engine->reclaim_ns)
+		return;
 	for (int i = 0; i < RECLAIM_STEPS && suspects->fresh > 1; i++) {
 		if (++suspects->hand >= suspects->fresh)
 			suspects->hand = 1;
@@ -87,6 +93,8 @@ static void reclaim(struct engine *engine, uint64_t now_ns)
 		    FLOW_SCOPES)
 			engine_absolve(engine, suspects->hand, now_ns);
 	}
+	if (suspects->used == used)
+		engine->reclaim_ns = now_ns + RECLAIM_PAUSE_NS;
 }
 
 static uint32_t lend(struct engine *engine, struct flow_entry *entry,

@@ -171,6 +171,10 @@ static void place_pair(struct engine *engine, const struct flow_key *flow,
 	}
 	place->host = place_host(engine, flow, direction, now_ns);
 	place->host_slot = engine_slot(engine, place->host);
+	if (direction == FLOW_IN && place->host_slot == ENGINE_HOST_SHARED) {
+		engine->stats.counter[STATS_keys_ignored_in]++;
+		return;
+	}
 	if (rests(engine, FLOW_SCOPE_PAIR, hash, place) ||
 	    !may_make(engine, FLOW_SCOPE_PAIR, place->host_slot, direction,
 		      now_ns))

@@ -96,6 +96,17 @@ size_t snapshot_rows(struct pump *pump, const struct snapshot_query *query,
 	return count;
 }
 
+static uint64_t pump_bytes(const struct pump *pump)
+{
+	const struct engine *engine = &pump->engine;
+
+	return sizeof(*pump) + engine_bytes(engine) +
+	       pump->tokens.capacity * sizeof(*pump->tokens.all) +
+	       pump->deadlines.capacity * (sizeof(*pump->deadlines.heap) +
+					   sizeof(*pump->deadlines.place)) +
+	       engine->hosts_count * sizeof(*pump->host_links);
+}
+
 void snapshot_totals(const struct pump *pump, struct snapshot_totals *ret)
 {
 	const struct engine *engine = &pump->engine;
@@ -115,7 +126,6 @@ void snapshot_totals(const struct pump *pump, struct snapshot_totals *ret)
 		.penalties = engine->penalties,
 		.one_sided_pct = pump->sides.one_sided_pct,
 		.one_sided = pump_is_one_sided(pump),
-		.memory_bytes = engine_bytes(engine) +
-				pump->tokens.capacity * sizeof(struct token),
+		.memory_bytes = pump_bytes(pump),
 	};
 }
