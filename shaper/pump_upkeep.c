@@ -4,9 +4,13 @@
 #include "shaper/pump_state.h"
 
 enum {
-	/* In so many rounds every entry, every suspect is looked at once. */
+	/* In so many times PUMP_UPKEEP_NS every entry, every suspect is looked
+	 * at once.  In large tables that is done in more, smaller steps, so
+	 * that no packet waits for it long. */
 	TABLE_ROUNDS = 256,
 	SUSPECT_ROUNDS = 16,
+	LARGE_ENTRIES = 65536,
+	LARGE_STEPS = 20,
 	CROWDED_SHARE = 4, /* with less than 1/4 free, four times as often */
 	SIDES_PERIOD_NS = 2000000000,
 	UNHEARD_MIN = 8,   /* packets of answered connections, nothing heard */
@@ -14,13 +18,23 @@ enum {
 	HEARD_HOSTS_SHARE = 10,
 };
 
-static void sweep_tables(struct pump *pump)
+static uint32_t rounds_of(const struct pump *pump)
+{
+	const struct flowtable *tables = pump->engine.tables;
+
+	return tables[FLOW_SCOPE_FLOW].fresh + tables[FLOW_SCOPE_PAIR].fresh <=
+			       LARGE_ENTRIES
+		       ? 1
+		       : LARGE_STEPS;
+}
+
+static void sweep_tables(struct pump *pump, uint32_t rounds)
 {
 	struct engine *engine = &pump->engine;
 
 	for (int scope = 0; scope < FLOW_SCOPES; scope++) {
 		const struct flowtable *table = &engine->tables[scope];
-		uint32_t steps = table->fresh / TABLE_ROUNDS + 16;
+		uint32_t steps = table->fresh / (TABLE_ROUNDS * rounds) + 16;
 
 		if (table->used > table->capacity - table->capacity / 4)
 			steps *= CROWDED_SHARE;
@@ -29,12 +43,12 @@ static void sweep_tables(struct pump *pump)
 	}
 }
 
-static void take_back_suspects(struct pump *pump)
+static void take_back_suspects(struct pump *pump, uint32_t rounds)
 {
 	struct engine *engine = &pump->engine;
 	struct suspects *suspects = &engine->suspects;
 
-	for (uint32_t i = suspects->fresh / SUSPECT_ROUNDS + 1;
+	for (uint32_t i = suspects->fresh / (SUSPECT_ROUNDS * rounds) + 1;
 	     i > 0 && suspects->fresh > 1; i--) {
 		if (++suspects->hand >= suspects->fresh)
 			suspects->hand = 1;
@@ -122,11 +136,13 @@ static void judge_sides(struct pump *pump)
 
 void pump_upkeep(struct pump *pump)
 {
-	sweep_tables(pump);
-	take_back_suspects(pump);
+	uint32_t rounds = rounds_of(pump);
+
+	sweep_tables(pump, rounds);
+	take_back_suspects(pump, rounds);
 	end_exemptions(pump);
 	judge_sides(pump);
-	pump->upkeep_ns = pump->now_ns + PUMP_UPKEEP_NS;
+	pump->upkeep_ns = pump->now_ns + PUMP_UPKEEP_NS / rounds;
 	if (pump->engine.tables[FLOW_SCOPE_HOST].used <= 1 &&
 	    pump->engine.tables[FLOW_SCOPE_PAIR].used == 0 &&
 	    pump->engine.exemptions_count == 0)
