@@ -22,6 +22,8 @@ enum {
 	/* ... then one a tick, since each costs tens of microseconds. */
 	TICK_NS = 1000000,
 	REFUSALS_AT_ONCE = 64,
+	/* While packets flood, the other descriptors are looked at less. */
+	PAUSES_PER_LOOK = 4,
 };
 
 struct worker {
@@ -30,6 +32,7 @@ struct worker {
 	struct pollfd polls[DATAPATH_FDS_MAX + 1]; /* [0]: the mailbox */
 	bool ending;
 	bool more_mail;
+	unsigned int pauses;
 	uint64_t paid_ns; /* GCRA: wake-ups are paid for until then */
 	atomic_int failure;
 };
@@ -131,6 +134,7 @@ static int run(struct worker *worker)
 	const struct datapath *path = &worker->config.datapath;
 	nfds_t all = (nfds_t)path->fds_count + 1;
 	uint64_t now_ns, until_ns, pause_ns;
+	bool pauses;
 	int error;
 
 	while (!worker->ending) {
@@ -139,11 +143,15 @@ static int run(struct worker *worker)
 		if (worker->more_mail)
 			until_ns = now_ns;
 		pause_ns = path->pause_ns ? path->pause_ns(path->self) : 0;
-		if (pause_ns > 0 && until_ns > now_ns + pause_ns) {
+		pauses = pause_ns > 0 && until_ns > now_ns + pause_ns;
+		if (pauses) {
 			wait_until(worker, 1, now_ns + pause_ns, now_ns);
+			/* What floods has something by now. */
+			worker->polls[1].revents = POLLIN;
 			until_ns = now_ns;
 		}
-		wait_until(worker, all, until_ns, now_ns);
+		if (!pauses || ++worker->pauses % PAUSES_PER_LOOK == 0)
+			wait_until(worker, all, until_ns, now_ns);
 		error = serve(worker);
 		if (error < 0)
 			return error;

@@ -30,9 +30,9 @@ struct datapath {
 	uint64_t (*next_ns)(const void *self);
 	int (*advance)(void *self, uint64_t now_ns);
 
-	/* So much comes in that it is cheaper taken in larger lots: do not
-	 * look at the descriptors for so long.  0: look at once.  NULL: as
-	 * if always 0. */
+	/* So much comes in by fds[0] that it is cheaper taken in larger lots:
+	 * do not look at it for so long, then take it as readable.  0: look
+	 * at once.  NULL: as if always 0. */
 	uint64_t (*pause_ns)(const void *self);
 
 	/* Release (or drop) what is held, and let go of everything. */

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "shaper/io/nfqueue_socket.h"
 
+/* Before the library's own copy of it, which is older. */
+#include <linux/netfilter/nfnetlink_queue.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <libnetfilter_queue/libnetfilter_queue.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <linux/netfilter/nfnetlink_queue.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "shaper/io/nfqueue_message.h"
 
 enum {
 	/* The headers, and every attribute that the kernel may add. */
@@ -56,10 +60,15 @@ static void set_up_buffers(struct nfqueue_socket *socket)
 	memcpy(socket->up_to, header, VERDICT_BYTES);
 }
 
-/* The answer to a request that asked for one.  0 or -errno. */
-static int wait_for_answer(struct nfqueue_socket *socket)
+/*
+ * The answer to the request that took the queue.  Where rules of an earlier
+ * life still stand, packets may come before it: they go on unjudged, which
+ * costs less than to have them wait for the next.  0 or -errno.
+ */
+static int wait_for_answer(struct nfqueue_socket *socket, uint32_t early)
 {
 	const struct nlmsghdr *header = (const void *)socket->slots[0];
+	struct nfqueue_message message;
 	const struct nlmsgerr *answer;
 	ssize_t length;
 
@@ -71,12 +80,16 @@ static int wait_for_answer(struct nfqueue_socket *socket)
 			continue;
 		if (length < 0)
 			return -errno;
-		/* Packets may come first; they keep until they are covered by
-		 * a later verdict. */
+		if (nfqueue_message_read(socket->slots[0], (size_t)length,
+					 &message) == NFQUEUE_MESSAGE_PACKET) {
+			nfqueue_socket_verdict(socket, message.id, early);
+			continue;
+		}
 		if (!mnl_nlmsg_ok(header, (int)length) ||
 		    header->nlmsg_type != NLMSG_ERROR)
 			continue;
 		answer = mnl_nlmsg_get_payload(header);
+		nfqueue_socket_flush(socket);
 		return answer->error;
 	}
 }
@@ -107,7 +120,7 @@ static int take_queue(struct nfqueue_socket *socket,
 	mnl_attr_put_u32(header, NFQA_CFG_MASK, htonl(mask));
 	if (mnl_socket_sendto(socket->socket, header, header->nlmsg_len) < 0)
 		return -errno;
-	return wait_for_answer(socket);
+	return wait_for_answer(socket, config->fail_open ? NF_ACCEPT : NF_DROP);
 }
 
 static int set_up_socket(struct nfqueue_socket *socket, uint32_t receive_bytes)
