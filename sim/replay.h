@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SIM_REPLAY_H
+#define SIM_REPLAY_H
+
+/*
+ * A capture through the same pump that runs live, on the capture's own clock:
+ * packets are offered when they were captured, whatever was held before (open
+ * loop).  What became of each is told to an observer; the tally of keys
+ * (tally.h), the judge and the report are such observers.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flowtable/flow.h"
+#include "flowtable/packet_meta.h"
+#include "shaper/stats.h"
+
+struct policy;
+struct replay;
+
+/* Which end of a pair is guarded. */
+enum replay_guarded {
+	REPLAY_BY_PREFIX,  /* as the policy's `inside` says */
+	REPLAY_INITIATORS, /* who sent the first packet of the pair */
+	REPLAY_RESPONDERS, /* the other one */
+};
+
+enum replay_fate {
+	REPLAY_PASSED,  /* at once; or it came in */
+	REPLAY_DELAYED, /* left later */
+	REPLAY_DROPPED, /* at a bound, or past a plain limit */
+	REPLAY_FORGED,  /* by anti-spoof */
+	REPLAY_TRANSIT, /* neither end is guarded */
+};
+
+/* Told when the fate is known: a delayed packet when it leaves.  Times are
+ * nanoseconds since the first packet, clamped so that they never run back. */
+struct replay_event {
+	struct flow_key flow; /* as its guarded end sees it; zeroed for
+			       * REPLAY_FORGED and REPLAY_TRANSIT */
+	struct packet_ends ends;
+	uint64_t arrived_ns, left_ns; /* equal unless it was delayed */
+	uint32_t wire_pkts;
+	uint32_t replies;  /* in: what it counted for (evidence) */
+	uint8_t direction; /* enum flow_direction */
+	uint8_t kind;      /* enum packet_kind */
+	uint8_t fate;      /* enum replay_fate */
+	uint8_t by;        /* delayed, dropped: enum pump_by */
+};
+
+struct replay_observer {
+	void *self;
+	void (*packet)(void *self, const struct replay_event *event);
+};
+
+struct replay_config {
+	const struct policy *policy;
+	enum replay_guarded guarded;
+	bool arrives_inside; /* every packet came in on the guarded interface:
+			      * anti-spoof applies */
+	bool exact;          /* no bounds, exact windows: for comparison with
+			      * a model */
+	const struct replay_observer *observers;
+	size_t observers_count;
+};
+
+/* Why packets were not judged; the parser's own reasons are beside these. */
+enum { REPLAY_LINK_TYPES_MAX = 16 };
+struct replay_counts {
+	uint64_t packets; /* in the file */
+	uint64_t parsed;
+	uint64_t errors[PACKET_ERRORS]; /* the parser's reasons */
+	uint64_t not_ip, bad_link;
+	struct {
+		uint32_t link_type;
+		uint64_t packets;
+	} unknown_links[REPLAY_LINK_TYPES_MAX];
+	size_t unknown_links_count;
+	uint64_t unknown_link_pkts; /* of all unknown types */
+	uint64_t time_ran_back;
+	uint64_t first_ns, last_ns; /* since 1970 */
+};
+
+/* NULL: out of memory. */
+struct replay *replay_new(const struct replay_config *config);
+void replay_free(struct replay *replay);
+
+/* One frame, as capture_next gave it. */
+struct capture_packet;
+void replay_packet(struct replay *replay, const struct capture_packet *packet);
+
+/* The file has ended: the clock runs on until all that waits has left. */
+void replay_finish(struct replay *replay);
+
+/* Borrowed. */
+const struct replay_counts *replay_counts(const struct replay *replay);
+const struct stats *replay_stats(const struct replay *replay);
+
+#endif
