@@ -13,10 +13,6 @@
 enum {
 	TOKENS_SPARE = 1024,    /* leaving, not yet collected */
 	TOKENS_UNBOUND = 65536, /* to begin with, when the bound is lifted */
-	PROTO_TCP = 6,
-	PROBE_TCP = 512,  /* super-packets until the segment size is learnt */
-	PROBE_OTHER = 64, /* anew */
-	USUAL_SEGMENT_BYTES = 1448,
 };
 
 /* ------ life */
@@ -61,438 +57,6 @@ void pump_free(struct pump *pump)
 	free(pump);
 }
 
-/* ------ classes that S never holds */
-
-/* Its place is made here if it sent nothing else: what hosts without a place
- * share, one of them would use up. */
-static struct engine_host *sender_of(struct pump *pump,
-				     const struct pump_packet *packet)
-{
-	struct flow_key key = { .zone = packet->src_zone,
-				.scope = FLOW_SCOPE_HOST };
-	struct engine_place place;
-
-	memcpy(key.inside, packet->meta.ends.src, sizeof(key.inside));
-	engine_place_of_key(&pump->engine, &key, pump->now_ns, &place);
-	return &pump->engine.hosts[place.host_slot];
-}
-
-/* A plain rate for what guarded hosts send of a class. */
-static enum pump_verdict limit_class(struct pump *pump,
-				     const struct pump_packet *packet,
-				     uint64_t *state_ns, uint32_t pkts_per_s,
-				     enum stats_counter dropped)
-{
-	uint32_t pkts = packet->wire_pkts ? packet->wire_pkts : 1;
-
-	if (engine_allows(state_ns, pkts_per_s, pkts, pump->now_ns))
-		return PUMP_PASS;
-	pump->engine.stats.counter[dropped] += pkts;
-	return pump_holds(pump) ? PUMP_DROP : PUMP_PASS;
-}
-
-/* An error from outside is no reply, but explains why none comes. */
-static void attribute_error(struct pump *pump, const struct pump_packet *packet)
-{
-	struct engine *engine = &pump->engine;
-	const struct flowtable *pairs = &engine->tables[FLOW_SCOPE_PAIR];
-	struct packet_meta quoted = { .ends = packet->meta.quoted };
-	struct flow_key flow, key;
-	struct flow_entry *pair;
-	uint32_t slot;
-
-	if (quoted.ends.proto == 0 ||
-	    !policy_is_inside(engine->policy, quoted.ends.src))
-		return;
-	flow_key_of(&quoted, FLOW_OUT, packet->dst_zone, &flow);
-	flow_key_widen(&flow, FLOW_SCOPE_PAIR, &key);
-	slot = flowtable_find(pairs, &key, flowtable_hash(pairs, &key));
-	if (slot == FLOWTABLE_NONE)
-		return;
-	pair = flowtable_entry(pairs, slot);
-	if (pair->suspect)
-		suspects_get(&engine->suspects, pair->suspect)->icmp_errors++;
-}
-
-static enum pump_verdict offer_class(struct pump *pump,
-				     const struct pump_packet *packet)
-{
-	const struct policy *policy = pump->engine.policy;
-	uint64_t *counter = pump->engine.stats.counter;
-	bool out = !packet->from_shard &&
-		   policy_is_inside(policy, packet->meta.ends.src);
-	struct engine_host *host = out ? sender_of(pump, packet) : NULL;
-
-	switch ((enum packet_kind)packet->meta.kind) {
-	case PACKET_UNICAST:
-		break;
-	case PACKET_MULTICAST:
-		counter[STATS_multicast_pkts]++;
-		if (out)
-			return limit_class(pump, packet, &host->multicast_ns,
-					   policy->multicast_pkts_per_s,
-					   STATS_multicast_dropped);
-		break;
-	case PACKET_ICMP_ERROR:
-		counter[STATS_icmp_error_pkts]++;
-		attribute_error(pump, packet);
-		if (out)
-			return limit_class(pump, packet, &host->icmp_error_ns,
-					   policy->icmp_error_pkts_per_s,
-					   STATS_icmp_error_dropped);
-		break;
-	case PACKET_NEIGHBOUR:
-		counter[STATS_neighbour_pkts]++;
-		break;
-	case PACKET_DHCP:
-		counter[STATS_dhcp_pkts]++;
-		if (out)
-			return limit_class(pump, packet, &host->dhcp_ns,
-					   policy->dhcp_pkts_per_s,
-					   STATS_dhcp_dropped);
-		break;
-	}
-	return PUMP_PASS;
-}
-
-/* ------ what counts as a packet */
-
-static uint32_t payload_bytes(const struct packet_meta *meta)
-{
-	return meta->length_bytes > meta->header_bytes
-		       ? meta->length_bytes - meta->header_bytes
-		       : 0;
-}
-
-/* Wire packets of this one; 0: its segment size is not known (any more), so
- * it is to be brought back in segments, which tell. */
-static uint32_t wire_pkts_of(struct pump *pump,
-			     const struct pump_packet *packet,
-			     const struct engine_place *place,
-			     enum flow_direction direction)
-{
-	struct flow_entry *flow = place->flow;
-	struct engine_host *host = &pump->engine.hosts[place->host_slot];
-	uint32_t probe = packet->meta.ends.proto == PROTO_TCP ? PROBE_TCP
-							      : PROBE_OTHER;
-	uint32_t segment, payload;
-
-	if (!packet->super_packet)
-		return 1;
-	if (packet->wire_pkts > 0)
-		return packet->wire_pkts;
-	segment = flow ? flow->u.segment_bytes[direction] : 0;
-	if (segment == 0)
-		return 0;
-	if (++host->supers >= probe) {
-		host->supers = 0;
-		flow->u.segment_bytes[direction] = 0;
-		return 0;
-	}
-	payload = payload_bytes(&packet->meta);
-	return payload <= segment ? 1 : (payload + segment - 1) / segment;
-}
-
-/* Where its segments cannot be learnt. */
-static uint32_t guess_wire_pkts(const struct pump_packet *packet)
-{
-	return payload_bytes(&packet->meta) / USUAL_SEGMENT_BYTES + 1;
-}
-
-/* A plain packet: super-packets of this flow have no smaller segments than
- * the largest of these. */
-static void learn_segment(const struct pump_packet *packet,
-			  const struct engine_place *place,
-			  enum flow_direction direction)
-{
-	uint32_t payload = payload_bytes(&packet->meta);
-
-	if (place->flow && payload > place->flow->u.segment_bytes[direction] &&
-	    payload <= UINT16_MAX)
-		place->flow->u.segment_bytes[direction] = (uint16_t)payload;
-}
-
-/* ------ setting aside */
-
-static bool mark(struct pump *pump, const struct flow_entry *entry)
-{
-	if (pump->marks_count == PUMP_ASIDE_MAX)
-		return false;
-	pump->marks[pump->marks_count++] = (struct pump_mark){
-		.scope = entry->key.scope,
-		.slot = engine_slot(&pump->engine, entry),
-	};
-	return true;
-}
-
-/* Later packets of a flow follow those that were set aside before; and a pair
- * of which some are is not forgotten. */
-static bool set_aside(struct pump *pump, struct flow_entry *entry,
-		      enum flow_direction direction)
-{
-	uint8_t flag = direction == FLOW_OUT ? FLOW_ENTRY_ASIDE
-					     : FLOW_ENTRY_ASIDE_IN;
-
-	if (entry->flags & flag)
-		return true;
-	if (!mark(pump, entry))
-		return false;
-	entry->flags |= flag;
-	return true;
-}
-
-static bool set_aside_for(struct pump *pump, const struct engine_place *place,
-			  struct suspect *rest, uint32_t wire_pkts)
-{
-	struct flow_entry *narrowest = place->flow ? place->flow : place->pair;
-
-	if (narrowest && !set_aside(pump, narrowest, FLOW_OUT))
-		return false;
-	if (rest->aside_pkts == 0 &&
-	    !mark(pump, engine_entry_of(&pump->engine, rest)))
-		return false;
-	rest->aside_pkts += wire_pkts;
-	return true;
-}
-
-void pump_settle(struct pump *pump)
-{
-	struct engine *engine = &pump->engine;
-
-	while (pump->marks_count > 0) {
-		const struct pump_mark *last =
-			&pump->marks[--pump->marks_count];
-		struct flow_entry *entry = flowtable_entry(
-			&engine->tables[last->scope], last->slot);
-
-		entry->flags &=
-			(uint8_t) ~(FLOW_ENTRY_ASIDE | FLOW_ENTRY_ASIDE_IN);
-		if (entry->suspect)
-			suspects_get(&engine->suspects, entry->suspect)
-				->aside_pkts = 0;
-	}
-}
-
-/* ------ out */
-
-static void note_offered(struct pump *pump, const struct engine_place *place,
-			 uint32_t wire_pkts)
-{
-	struct flow_entry *entries[] = { place->flow, place->pair,
-					 place->host };
-	uint8_t enforce = pump->engine.policy->enforce;
-
-	pump->engine.stats.counter[STATS_out_pkts] += wire_pkts;
-	if ((enforce & 1u << FLOW_SCOPE_FLOW && !place->flow) ||
-	    (enforce & 1u << FLOW_SCOPE_PAIR && !place->pair))
-		pump->engine.stats.counter[STATS_judged_by_host] += wire_pkts;
-	for (int scope = 0; scope < FLOW_SCOPES; scope++)
-		if (entries[scope] && entries[scope]->suspect)
-			suspect_offer(suspects_get(&pump->engine.suspects,
-						   entries[scope]->suspect),
-				      engine_params(&pump->engine,
-						    entries[scope])
-					      ->gate.window_ns,
-				      wire_pkts, pump->now_ns);
-}
-
-static void pass_exempt(struct pump *pump, const struct engine_place *place,
-			uint32_t wire_pkts, enum flow_direction direction)
-{
-	pump->engine.stats.counter[STATS_exempt_pkts] += wire_pkts;
-	if (place->flow)
-		engine_count(&pump->engine, place->flow,
-			     direction == FLOW_OUT ? wire_pkts : 0,
-			     direction == FLOW_IN ? wire_pkts : 0,
-			     pump->now_ns);
-}
-
-/* It would have to wait.  It goes, and a ghost waits for it; only behind what
- * is on its way it is brought back as well. */
-static enum pump_verdict shadow(struct pump *pump,
-				const struct engine_place *place, uint32_t rest,
-				const struct flow_key *key,
-				const struct pump_packet *packet,
-				uint32_t wire_pkts, bool may_set_aside)
-{
-	if (may_set_aside && pump_follows(pump, place, PUMP_ASIDE))
-		return PUMP_WAIT;
-	note_offered(pump, place, wire_pkts);
-	pump_enqueue(pump, place, rest, key, packet, wire_pkts, TOKEN_GHOST);
-	return PUMP_PASS;
-}
-
-/* It may not go. */
-static enum pump_verdict make_wait(struct pump *pump,
-				   const struct engine_place *place,
-				   const struct flow_key *key,
-				   const struct pump_packet *packet,
-				   uint32_t wire_pkts)
-{
-	uint32_t id = pump_rest(pump, place);
-	struct suspect *rest = suspects_get(&pump->engine.suspects, id);
-
-	if (!pump_holds(pump))
-		return shadow(pump, place, id, key, packet, wire_pkts, true);
-	if (pump_key_is_full(pump, rest) &&
-	    pump->engine.policy->limits.at_bound == POLICY_BOUND_DROP) {
-		pump->engine.stats.counter[STATS_dropped_key_bound] +=
-			wire_pkts;
-		note_offered(pump, place, wire_pkts);
-		pump_refuse(pump, id);
-		return PUMP_DROP;
-	}
-	if (!set_aside_for(pump, place, rest, wire_pkts)) {
-		pump->engine.stats.counter[STATS_dropped_bound] += wire_pkts;
-		return PUMP_DROP;
-	}
-	return PUMP_WAIT;
-}
-
-/* A super-packet of unknown segments: bring it back in them.  false: there is
- * no room to remember it. */
-static bool split(struct pump *pump, const struct engine_place *place,
-		  enum flow_direction direction)
-{
-	bool may;
-
-	if (place->flow)
-		may = set_aside(pump, place->flow, direction);
-	else
-		may = direction == FLOW_OUT &&
-		      set_aside_for(pump, place,
-				    suspects_get(&pump->engine.suspects,
-						 pump_rest(pump, place)),
-				    1);
-	if (may)
-		pump->engine.stats.counter[STATS_split_pkts]++;
-	return may;
-}
-
-enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
-
-/* A connection that goes on after its SYN was answered: did we hear it? */
-static void watch_handshake(struct pump *pump, const struct packet_meta *meta,
-			    struct flow_entry *flow)
-{
-	uint8_t flags = meta->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK);
-	uint32_t sent, heard;
-
-	if (flags == TCP_SYN)
-		flow->flags |= FLOW_ENTRY_OPENING;
-	if (flags != TCP_ACK || !(flow->flags & FLOW_ENTRY_OPENING))
-		return;
-	engine_sums(&pump->engine, flow, pump->now_ns, &sent, &heard);
-	if (heard == 0)
-		pump->sides.answered_unheard++;
-	else
-		flow->flags &= (uint8_t)~FLOW_ENTRY_OPENING;
-}
-
-static struct evidence *evidence_of(const struct pump *pump,
-				    const struct pump_packet *packet,
-				    const struct flow_entry *flow)
-{
-	if (!flow || !flow->suspect || packet->meta.ends.proto != PROTO_TCP ||
-	    pump->engine.policy->evidence != POLICY_EVIDENCE_CONSENT)
-		return NULL;
-	return &suspects_get(&pump->engine.suspects, flow->suspect)->evidence;
-}
-
-static void note_evidence(const struct pump *pump,
-			  const struct pump_packet *packet,
-			  const struct flow_entry *flow)
-{
-	struct evidence *evidence = evidence_of(pump, packet, flow);
-
-	if (evidence)
-		evidence_sent(evidence, &packet->meta);
-}
-
-/* What was heard, in packets: as many as came, or what they stand for. */
-static uint32_t replies_of(const struct pump *pump,
-			   const struct pump_packet *packet,
-			   const struct flow_entry *flow, uint32_t wire_pkts)
-{
-	struct evidence *evidence = evidence_of(pump, packet, flow);
-
-	if (!evidence)
-		return wire_pkts;
-	return wire_pkts - 1 +
-	       evidence_replies(evidence, &packet->meta,
-				flow->u.segment_bytes[FLOW_OUT]);
-}
-
-static enum pump_verdict offer_out(struct pump *pump,
-				   struct pump_packet *packet,
-				   const struct flow_key *key, uint64_t hash,
-				   uint32_t guess, uint32_t *ret_wire_pkts)
-{
-	struct engine_place place;
-	struct pump_asked asked;
-	uint32_t wire_pkts;
-	bool follows;
-
-	engine_place(&pump->engine, key, hash, guess, FLOW_OUT, pump->now_ns,
-		     &place);
-	wire_pkts = wire_pkts_of(pump, packet, &place, FLOW_OUT);
-	*ret_wire_pkts = wire_pkts;
-	follows = pump_follows(pump, &place, PUMP_RESTING | PUMP_ASIDE);
-	if (place.flow && packet->meta.ends.proto == PROTO_TCP)
-		watch_handshake(pump, &packet->meta, place.flow);
-	note_evidence(pump, packet, place.flow);
-	if (wire_pkts == 0) {
-		if (split(pump, &place, FLOW_OUT))
-			return PUMP_WAIT;
-		*ret_wire_pkts = wire_pkts = guess_wire_pkts(packet);
-	}
-	if (!packet->super_packet)
-		learn_segment(packet, &place, FLOW_OUT);
-	if (pump_is_exempt(pump, &place, key) && !follows) {
-		pass_exempt(pump, &place, wire_pkts, FLOW_OUT);
-		return PUMP_PASS;
-	}
-	if (follows || !pump_ask(pump, &place, wire_pkts, &asked))
-		return make_wait(pump, &place, key, packet, wire_pkts);
-	note_offered(pump, &place, wire_pkts);
-	pump_sent(pump, &place, &asked, wire_pkts);
-	return PUMP_PASS;
-}
-
-/* ------ in */
-
-static enum pump_verdict offer_in(struct pump *pump,
-				  const struct pump_packet *packet,
-				  const struct flow_key *key, uint64_t hash,
-				  uint32_t guess, uint32_t wire_pkts,
-				  bool may_split)
-{
-	struct engine_place place;
-
-	engine_place(&pump->engine, key, hash, guess, FLOW_IN, pump->now_ns,
-		     &place);
-	if (may_split && place.flow && place.flow->flags & FLOW_ENTRY_ASIDE_IN)
-		return PUMP_WAIT;
-	if (wire_pkts == 0)
-		wire_pkts = wire_pkts_of(pump, packet, &place, FLOW_IN);
-	if (wire_pkts == 0 && may_split && split(pump, &place, FLOW_IN))
-		return PUMP_WAIT;
-	if (!packet->super_packet)
-		learn_segment(packet, &place, FLOW_IN);
-	if (wire_pkts == 0)
-		wire_pkts = guess_wire_pkts(packet);
-	pump->engine.stats.counter[STATS_in_pkts] += wire_pkts;
-	if (packet->meta.tcp_flags & TCP_SYN && place.flow &&
-	    place.flow->flags & FLOW_ENTRY_OPENING)
-		pump->sides.accepted_ns = pump->now_ns;
-	if (pump_is_exempt(pump, &place, key))
-		pass_exempt(pump, &place, wire_pkts, FLOW_IN);
-	else
-		pump_heard(pump, &place,
-			   replies_of(pump, packet, place.flow, wire_pkts));
-	return PUMP_PASS;
-}
-
 /* ------ a batch.  A look-up reads four places, each told by the one before:
  * index, flow, pair, host.  While one packet is judged, the places of those
  * that follow it are on their way, each a step further ahead. */
@@ -526,7 +90,6 @@ static void look_up(const struct pump *pump, struct pump_packet *packet,
 		    struct look_up *ret)
 {
 	const struct flowtable *flows = &pump->engine.tables[FLOW_SCOPE_FLOW];
-	const struct policy *policy = pump->engine.policy;
 	bool out, in;
 
 	packet->shard = PUMP_HERE;
@@ -535,9 +98,8 @@ static void look_up(const struct pump *pump, struct pump_packet *packet,
 		ret->what = LOOK_UP_CLASS;
 		return;
 	}
-	in = policy_is_inside(policy, packet->meta.ends.dst);
-	out = !packet->from_shard &&
-	      policy_is_inside(policy, packet->meta.ends.src);
+	in = pump_comes_in(pump, packet);
+	out = pump_goes_out(pump, packet);
 	ret->what = out ? LOOK_UP_OUT : in ? LOOK_UP_IN : LOOK_UP_NONE;
 	if (ret->what == LOOK_UP_NONE)
 		return;
@@ -591,15 +153,15 @@ static void look_up_host(const struct pump *pump, const struct look_up *look_up)
 		flowtable_prefetch_entry(hosts, up);
 }
 
-static void tell_receiver(struct pump *pump, const struct pump_packet *packet,
+static void tell_receiver(struct pump *pump, struct pump_packet *packet,
 			  uint32_t wire_pkts)
 {
 	const struct flowtable *flows = &pump->engine.tables[FLOW_SCOPE_FLOW];
 	struct flow_key key;
 
 	flow_key_of(&packet->meta, FLOW_IN, packet->dst_zone, &key);
-	offer_in(pump, packet, &key, flowtable_hash(flows, &key),
-		 FLOWTABLE_NONE, wire_pkts, false);
+	pump_offer_in(pump, packet, &key, flowtable_hash(flows, &key),
+		      FLOWTABLE_NONE, wire_pkts, false);
 }
 
 static enum pump_verdict offer_one(struct pump *pump,
@@ -614,13 +176,13 @@ static enum pump_verdict offer_one(struct pump *pump,
 		pump->engine.stats.counter[STATS_transit_pkts]++;
 		return PUMP_PASS;
 	case LOOK_UP_CLASS:
-		return offer_class(pump, packet);
+		return pump_offer_class(pump, packet);
 	case LOOK_UP_IN:
-		return offer_in(pump, packet, &found->key, found->hash,
-				found->guess, 0, true);
+		return pump_offer_in(pump, packet, &found->key, found->hash,
+				     found->guess, 0, true);
 	case LOOK_UP_OUT:
-		verdict = offer_out(pump, packet, &found->key, found->hash,
-				    found->guess, &wire_pkts);
+		verdict = pump_offer_out(pump, packet, &found->key, found->hash,
+					 found->guess, &wire_pkts);
 		break;
 	}
 	if (verdict == PUMP_PASS && found->onward && packet->shard == PUMP_HERE)
@@ -669,38 +231,6 @@ void pump_offer(struct pump *pump, struct pump_packet *packets, size_t count,
 
 /* ------ what was set aside comes back */
 
-static enum pump_verdict hold_out(struct pump *pump, struct pump_packet *packet,
-				  const struct look_up *found)
-{
-	struct engine_place place;
-	struct pump_asked asked;
-	bool follows;
-	uint32_t rest;
-	uint8_t flags = 0;
-
-	engine_place(&pump->engine, &found->key, found->hash, FLOWTABLE_NONE,
-		     FLOW_OUT, pump->now_ns, &place);
-	learn_segment(packet, &place, FLOW_OUT);
-	follows = pump_follows(pump, &place, PUMP_RESTING);
-	if (pump_is_exempt(pump, &place, &found->key) && !follows) {
-		pass_exempt(pump, &place, 1, FLOW_OUT);
-		return PUMP_PASS;
-	}
-	if (!follows && pump_ask(pump, &place, 1, &asked)) {
-		note_offered(pump, &place, 1);
-		pump_sent(pump, &place, &asked, 1);
-		return PUMP_PASS;
-	}
-	if (found->onward && packet->shard == PUMP_HERE)
-		flags = TOKEN_ONWARD;
-	rest = pump_rest(pump, &place);
-	if (!pump_holds(pump))
-		return shadow(pump, &place, rest, &found->key, packet, 1,
-			      false);
-	note_offered(pump, &place, 1);
-	return pump_enqueue(pump, &place, rest, &found->key, packet, 1, flags);
-}
-
 /* What passes leaves with what waited and was let out meanwhile, in order:
  * packets of its flow may be among those, before or after it. */
 static enum pump_verdict pass_in_turn(struct pump *pump,
@@ -726,14 +256,15 @@ static enum pump_verdict hold_one(struct pump *pump, struct pump_packet *packet)
 	look_up(pump, packet, &found);
 	switch (found.what) {
 	case LOOK_UP_OUT:
-		verdict = hold_out(pump, packet, &found);
+		verdict = pump_hold_out(pump, packet, &found.key, found.hash,
+					found.onward);
 		if (verdict == PUMP_PASS && found.onward &&
 		    packet->shard == PUMP_HERE)
 			tell_receiver(pump, packet, 1);
 		break;
 	case LOOK_UP_IN:
-		verdict = offer_in(pump, packet, &found.key, found.hash,
-				   FLOWTABLE_NONE, 1, false);
+		verdict = pump_offer_in(pump, packet, &found.key, found.hash,
+					FLOWTABLE_NONE, 1, false);
 		break;
 	case LOOK_UP_CLASS:
 	case LOOK_UP_NONE:

@@ -17,13 +17,16 @@
  *	                             be held (a super-packet: in its segments),
  *	                             then bring each to pump_hold
  *	pump_hold(batch)             with the adapter's id for each
- *	  PUMP_WAIT                  the pump keeps the id until it is
- *collected, which may be at once PUMP_PASS, PUMP_DROP       as above: there is
- *no room pump_settle()                all that was set aside has been brought
+ *	  PUMP_WAIT                  the pump keeps the id until it is collected
+ *	  PUMP_PASS, PUMP_DROP       as above: there is no room
+ *
+ *	pump_settle()                all that was set aside has been brought
+ *
  *	pump_collect()               ids that may leave or must be dropped, in
  *	                             the order in which to do it; after each of
  *	                             the above, and before their verdicts are
  *	                             carried out
+ *
  *	pump_next_ns(), pump_advance()   the one timer
  */
 
@@ -41,6 +44,24 @@ struct zones;
 #define NS_NEVER UINT64_MAX
 
 enum pump_verdict { PUMP_PASS, PUMP_WAIT, PUMP_DROP };
+
+/* Which end of a packet is guarded. */
+enum pump_ends {
+	PUMP_ENDS_BY_ADDRESS, /* as the policy's `inside` says */
+	PUMP_ENDS_SRC,        /* the adapter knows: it goes out ... */
+	PUMP_ENDS_DST,        /* ... it comes in ... */
+	PUMP_ENDS_NONE,       /* ... neither: transit */
+};
+
+/* Whose gate a packet waits for; the narrowest, when several are closed. */
+enum pump_by {
+	PUMP_BY_FLOW, /* as enum flow_scope */
+	PUMP_BY_PAIR,
+	PUMP_BY_HOST,
+	PUMP_BY_CONTACTS,    /* first contacts of its host */
+	PUMP_BY_CONNECTIONS, /* new connections of its pair */
+	PUMP_BYS
+};
 
 /* pump_packet.shard: nobody else has to hear of this packet. */
 enum { PUMP_HERE = 0xff };
@@ -64,9 +85,12 @@ struct pump_packet {
 	bool super_packet;  /* GSO or GRO: more than one wire packet */
 	bool from_shard;    /* only its destination is still to be told: the
 			     * source's engine has let it out */
+	uint8_t ends;       /* enum pump_ends */
 	uint8_t shard;      /* out: engine that must hear of it next, or
 			     * PUMP_HERE */
 	uint8_t verdict;    /* out: enum pump_verdict */
+	uint8_t by;         /* out: PUMP_WAIT, PUMP_DROP: enum pump_by */
+	uint32_t replies;   /* out: what came in counted for */
 };
 
 struct pump_release {

@@ -80,6 +80,7 @@ struct pump_asked {
 	struct flow_entry *entry[FLOW_SCOPES];
 	enum engine_answer answer[FLOW_SCOPES];
 	unsigned int count;
+	uint8_t by;   /* enum pump_by; meaningless when all are open */
 	bool by_host; /* in the place of a key that has none, or no gate */
 };
 
@@ -98,9 +99,29 @@ static inline bool pump_holds(const struct pump *pump)
 	       (policy->force_one_sided || !pump_is_one_sided(pump));
 }
 
+/* Which of its ends are guarded? */
+static inline bool pump_goes_out(const struct pump *pump,
+				 const struct pump_packet *packet)
+{
+	if (packet->from_shard)
+		return false;
+	if (packet->ends != PUMP_ENDS_BY_ADDRESS)
+		return packet->ends == PUMP_ENDS_SRC;
+	return policy_is_inside(pump->engine.policy, packet->meta.ends.src);
+}
+
+static inline bool pump_comes_in(const struct pump *pump,
+				 const struct pump_packet *packet)
+{
+	if (packet->ends != PUMP_ENDS_BY_ADDRESS)
+		return packet->ends == PUMP_ENDS_DST;
+	return policy_is_inside(pump->engine.policy, packet->meta.ends.dst);
+}
+
 /* --- pump_wait.c: for whom it waits, and how it leaves */
 
-/* Ask every enforced key of a packet; all are asked even if one is closed. */
+/* Ask every enforced key of a packet; all are asked even if one is closed.
+ * ret_asked->by: the narrowest that is. */
 bool pump_ask(struct pump *pump, const struct engine_place *place,
 	      uint32_t wire_pkts, struct pump_asked *ret_asked);
 
@@ -179,6 +200,47 @@ struct flow_entry *pump_entry_of(const struct pump *pump,
 /* Rules, mode or exemptions have changed: all that rests finds its place
  * anew, or leaves. */
 void pump_rehome(struct pump *pump);
+
+/* --- pump_packet.c: one packet, whose key is known */
+
+/* `guess` is flowtable_guess's answer; *ret_wire_pkts: 0 when it has to be
+ * brought back to know. */
+enum pump_verdict pump_offer_out(struct pump *pump, struct pump_packet *packet,
+				 const struct flow_key *key, uint64_t hash,
+				 uint32_t guess, uint32_t *ret_wire_pkts);
+enum pump_verdict pump_offer_in(struct pump *pump, struct pump_packet *packet,
+				const struct flow_key *key, uint64_t hash,
+				uint32_t guess, uint32_t wire_pkts,
+				bool may_split);
+
+/* One that was set aside comes back.  `onward`: its receiver, too, is to hear
+ * of it. */
+enum pump_verdict pump_hold_out(struct pump *pump, struct pump_packet *packet,
+				const struct flow_key *key, uint64_t hash,
+				bool onward);
+
+/* --- pump_classes.c */
+
+/* Multicast, errors, neighbour discovery, DHCP. */
+enum pump_verdict pump_offer_class(struct pump *pump,
+				   const struct pump_packet *packet);
+
+/* --- pump_segments.c */
+
+/* Wire packets of this one; 0: its segment size is not known (any more), so
+ * it is to be brought back in segments, which tell. */
+uint32_t pump_wire_pkts(struct pump *pump, const struct pump_packet *packet,
+			const struct engine_place *place,
+			enum flow_direction direction);
+
+/* The same where its segments cannot be learnt. */
+uint32_t pump_guess_wire_pkts(const struct pump_packet *packet);
+
+/* A plain packet: super-packets of this flow have no smaller segments than
+ * the largest of these. */
+void pump_learn_segment(const struct pump_packet *packet,
+			const struct engine_place *place,
+			enum flow_direction direction);
 
 /* --- pump_refuse.c */
 

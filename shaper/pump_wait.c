@@ -31,6 +31,8 @@ static bool ask(struct pump *pump, struct flow_entry *entry, uint32_t wire_pkts,
 
 	asked->entry[asked->count] = entry;
 	asked->answer[asked->count++] = answer;
+	if (answer == ENGINE_CLOSED && entry->key.scope < asked->by)
+		asked->by = entry->key.scope;
 	return answer == ENGINE_OPEN || answer == ENGINE_OWES;
 }
 
@@ -44,6 +46,7 @@ bool pump_ask(struct pump *pump, const struct engine_place *place,
 	bool may = true;
 
 	ret_asked->count = 0;
+	ret_asked->by = PUMP_BYS;
 	ret_asked->by_host = false;
 	for (int scope = FLOW_SCOPE_FLOW; scope <= FLOW_SCOPE_PAIR; scope++) {
 		struct flow_entry *entry = entries[scope];
@@ -234,6 +237,7 @@ static uint32_t wait_for(struct pump *pump, uint32_t id,
 	struct suspect *fifo = suspect_of(pump, id);
 	uint32_t shut = 0;
 
+	fifo->by = asked->by;
 	for (unsigned int i = 0; i < asked->count; i++) {
 		uint32_t gate = asked->entry[i]->suspect;
 		int ring;

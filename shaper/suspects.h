@@ -29,6 +29,7 @@ struct suspect { /* zeroed when it is lent */
 
 	uint32_t slot; /* its entry, in the table of ... */
 	uint8_t scope; /* ... this scope; FLOW_SCOPES: not lent */
+	uint8_t by;    /* enum pump_by: what the head of its FIFO waits for */
 
 	uint32_t first, last; /* FIFO of tokens that rest here; 0: empty */
 	uint32_t held_pkts;   /* wire packets in it */
