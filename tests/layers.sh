@@ -63,6 +63,9 @@ libraries() {
 	jansson.h			shaper/ctl/reply.c
 	seccomp.h			shaper/daemon/confine.c
 	pcap/				sim/link_name.c
+	zlib.h				sim/capture_gzip.c
+	zstd.h				sim/capture_zstd.c
+	lzma.h				sim/capture_xz.c
 	END
 }
 
