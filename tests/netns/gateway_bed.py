@@ -7,6 +7,7 @@ import socket
 import sys
 import unittest
 
+import frames
 import lab
 import symtapd
 import traffic
@@ -51,6 +52,17 @@ class Case(unittest.TestCase):
                 (cls.net.host, (lab.GUARDED6, lab.OUTSIDE6)),
                 (cls.net.neighbour, (lab.NEIGHBOUR6, lab.OUTSIDE6))):
             cls.check_path(host, cls.net.outside, addresses)
+
+    @classmethod
+    def build_crowd(cls):
+        """More guarded hosts behind the first, and many addresses outside."""
+        for namespace, networks, device, via in (
+                (cls.net.host, ("10.20.1.0/24", "10.20.2.0/23"), "lan0", ()),
+                (cls.net.outside, ("10.96.0.0/14",), "wan0",
+                 ("via", lab.OUTSIDE))):
+            for network in networks:
+                namespace.route("local", network, "dev", "lo")
+                cls.net.gateway.route(network, *via, "dev", device)
 
     @classmethod
     def check_path(cls, inside, outside, addresses):
@@ -103,6 +115,16 @@ class Case(unittest.TestCase):
         return traffic.Talk(inside or self.net.neighbour,
                             outside or self.net.outside, addresses, BUILD,
                             **options)
+
+    def crowd(self, **options):
+        """Of `build_crowd`."""
+        return traffic.Crowd(self.net.host, self.net.outside, BUILD, **options)
+
+    def flood_frame(self, to=lab.OUTSIDE, port=9):
+        """For a Blast out of the guarded host."""
+        return frames.ethernet(self.net.gateway.mac("lan0"), lab.GUARDED_MAC,
+                               0x0800, frames.udp(lab.GUARDED, to, 4000, port,
+                                                  bytes(22)))
 
     def kernel_counters(self):
         return {row["name"]: row["packets"] for row in

@@ -27,7 +27,8 @@ POLICY = {
 
 
 def find(build, name):
-    for folder in ("shaper/daemon", "shaper/ctl", "tests", "tests/netns"):
+    for folder in ("shaper/daemon", "shaper/ctl", "tests", "tests/netns",
+                   "tests/bench/gateway.parts"):
         path = os.path.join(build, folder, name)
         if os.access(path, os.X_OK):
             return path

@@ -176,3 +176,14 @@ class Blast(Program):
         super().__init__(namespace, "symtap-test-blast", [
             interface, pkts_per_s, seconds, count, frame.hex(), *changes],
                          build)
+
+
+class Crowd(Program):
+    """Many hosts, 10.20.1.x, that talk to many others, 10.96.x.x, as fast as
+    they can or at a rate; `sent` and `got` count both directions."""
+
+    def __init__(self, inside, outside, build, pairs=16, pkts_per_s=0,
+                 seconds=1.0, size=100):
+        super().__init__(inside, "bench-gateway-traffic", [
+            "talk", f"/run/netns/{inside.name}", f"/run/netns/{outside.name}",
+            seconds, size, pairs, pkts_per_s], build)

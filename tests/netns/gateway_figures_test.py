@@ -113,11 +113,8 @@ class FasterThanWeRead(bed.Case):
         self.start(fail=fail)
         ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 9)
         talk = self.talk(seconds=4)
-        frame = frames.ethernet(self.net.gateway.mac("lan0"), lab.GUARDED_MAC,
-                                0x0800, frames.udp(lab.GUARDED, lab.OUTSIDE,
-                                                   4000, 9, bytes(22)))
-        blast = traffic.Blast(self.net.host, "eth0", frame, bed.BUILD,
-                              seconds=3.5)
+        blast = traffic.Blast(self.net.host, "eth0", self.flood_frame(),
+                              bed.BUILD, seconds=3.5)
         times = [each.at for each in ear.receive(3.4)]
         sent = blast.finish()
         self.check_figures(times, 3.3)

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Who does nothing wrong notices nothing, also beside somebody who does."""
 
+import os
 import socket
 import threading
 import time
+import zlib
 
 import frames
 import gateway_bed as bed
@@ -15,20 +17,23 @@ MEBIBYTE = 1 << 20
 
 
 def upload(inside, outside, addresses, size, port=8080):
-    """Over TCP; how many bytes arrived, and the seconds it took."""
+    """Over TCP; how many bytes arrived as they were, and the seconds it
+    took."""
     listener = outside.socket(traffic.family_of(addresses[1]),
                               socket.SOCK_STREAM)
     listener.bind((addresses[1], port))
     listener.listen()
     listener.settimeout(20)
-    arrived = [0]
+    part = os.urandom(MEBIBYTE)
+    arrived = [0, 0]
 
     def take():
         peer, _ = listener.accept()
         with peer:
             peer.settimeout(20)
-            while part := peer.recv(MEBIBYTE):
-                arrived[0] += len(part)
+            while data := peer.recv(MEBIBYTE):
+                arrived[0] += len(data)
+                arrived[1] = zlib.crc32(data, arrived[1])
 
     taker = threading.Thread(target=take)
     taker.start()
@@ -38,22 +43,21 @@ def upload(inside, outside, addresses, size, port=8080):
     client.bind((addresses[0], 0))
     begin = time.monotonic()
     client.connect((addresses[1], port))
-    part = bytes(MEBIBYTE)
+    sent = 0
     for _ in range(size // MEBIBYTE):
         client.sendall(part)
+        sent = zlib.crc32(part, sent)
     client.shutdown(socket.SHUT_WR)
     taker.join(30)
-    return arrived[0], time.monotonic() - begin
+    return (arrived[0] if arrived[1] == sent else 0,
+            time.monotonic() - begin)
 
 
 class Neighbours(bed.Case):
 
     def blast(self, seconds, pkts_per_s, to=lab.OUTSIDE):
-        frame = frames.ethernet(self.net.gateway.mac("lan0"), lab.GUARDED_MAC,
-                                0x0800, frames.udp(lab.GUARDED, to, 4000, 9,
-                                                   bytes(22)))
-        return traffic.Blast(self.net.host, "eth0", frame, bed.BUILD,
-                             seconds=seconds, pkts_per_s=pkts_per_s)
+        return traffic.Blast(self.net.host, "eth0", self.flood_frame(to),
+                             bed.BUILD, seconds=seconds, pkts_per_s=pkts_per_s)
 
     def check_upload(self, inside, outside, addresses, megabytes=64):
         before = self.symtapd.settled()

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The gateway hands frames on instead of routing packets."""
+
+import json
+import socket
+
+import frames
+import gateway_bed as bed
+import lab
+import traffic
+
+INSIDE = ("10.20.0.2", "10.20.7.1")
+OUTER = "10.20.128.1"
+INSIDE_NET = "[10.20.0.0/17]"
+
+
+class BridgedNet:
+    """host - (lan0) gateway (wan0) - outside: one network, one bridge."""
+
+    def __init__(self, world):
+        self.gateway = world.namespace("gateway")
+        self.host = self.neighbour = world.namespace("host")
+        self.outside = world.namespace("outside")
+        world.wire(self.gateway, "lan0", self.host, "eth0",
+                   right_mac=lab.GUARDED_MAC)
+        world.wire(self.gateway, "wan0", self.outside, "eth0")
+        self.gateway.run("ip", "link", "add", "br0", "type", "bridge")
+        for port in ("lan0", "wan0"):
+            self.gateway.run("ip", "link", "set", port, "master", "br0")
+        self.gateway.up("br0")
+        self.host.address("eth0", *(f"{each}/16" for each in INSIDE))
+        self.outside.address("eth0", f"{OUTER}/16")
+
+
+class Bridged(bed.Case):
+
+    @classmethod
+    def build(cls):
+        cls.net = BridgedNet(cls.lab)
+        cls.check_path(cls.net.host, cls.net.outside, (INSIDE[0], OUTER))
+
+    def start(self, **policy):
+        self.symtapd.start(bridge=True, inside=INSIDE_NET, **policy)
+        self.check_whole(self.talk((INSIDE[0], OUTER), seconds=0.02).finish())
+
+    def zones(self):
+        return {row["zone"] for row in
+                self.symtapd.ask("top by=held")["rows"]}
+
+    def test_flood_is_reduced_and_its_neighbour_is_not(self):
+        self.start(limits=bed.ROOM)
+        ear = traffic.Receiver(self.net.outside, OUTER, 9)
+        source = traffic.sender(self.net.host, INSIDE[1])
+        talk = self.talk((INSIDE[0], OUTER), seconds=1)
+        for number in range(200):
+            source.sendto(traffic.numbered(number), (OUTER, 9))
+        arrived = ear.receive(1.3)
+        self.check_whole(talk.finish())
+        self.assertEqual(traffic.numbers(arrived), list(range(len(arrived))))
+        self.check_figures([each.at for each in arrived], 1)
+        self.assertEqual(self.zones(), {"lan0"})
+
+
+if __name__ == "__main__":
+    bed.main()
