@@ -202,14 +202,20 @@ static void set_time(struct pump *pump, uint64_t now_ns)
 		pump_advance(pump, pump->now_ns);
 }
 
-void pump_offer(struct pump *pump, struct pump_packet *packets, size_t count,
-		uint64_t now_ns)
+static void offer_here(struct pump *pump, struct pump_packet *packet,
+		       const struct look_up *found)
+{
+	packet->verdict = (uint8_t)offer_one(pump, packet, found);
+}
+
+/* `judge` is known where this is compiled: inlined, and so is `judge`. */
+static inline __attribute__((always_inline)) void
+judge_all(struct pump *pump, struct pump_packet *packets, size_t count,
+	  void (*judge)(struct pump *, struct pump_packet *,
+			const struct look_up *))
 {
 	struct look_up look_ups[LOOK_UPS];
 
-	set_time(pump, now_ns);
-	if (pump->sparing.host)
-		pump_spare(pump);
 	for (size_t i = 0; i < count + 4 * AHEAD; i++) {
 		if (i < count)
 			look_up(pump, &packets[i], &look_ups[i % LOOK_UPS]);
@@ -222,10 +228,18 @@ void pump_offer(struct pump *pump, struct pump_packet *packets, size_t count,
 			look_up_host(pump,
 				     &look_ups[(i - 3 * AHEAD) % LOOK_UPS]);
 		if (i - 4 * AHEAD < count)
-			packets[i - 4 * AHEAD].verdict = (uint8_t)offer_one(
-				pump, &packets[i - 4 * AHEAD],
-				&look_ups[(i - 4 * AHEAD) % LOOK_UPS]);
+			judge(pump, &packets[i - 4 * AHEAD],
+			      &look_ups[(i - 4 * AHEAD) % LOOK_UPS]);
 	}
+}
+
+void pump_offer(struct pump *pump, struct pump_packet *packets, size_t count,
+		uint64_t now_ns)
+{
+	set_time(pump, now_ns);
+	if (pump->sparing.host)
+		pump_spare(pump);
+	judge_all(pump, packets, count, offer_here);
 	pump_tell(pump);
 }
 
@@ -282,6 +296,36 @@ void pump_hold(struct pump *pump, struct pump_packet *packets, size_t count,
 	pump_tell(pump);
 }
 
+/* ------ packets that bear their time */
+
+static void run_until(struct pump *pump, uint64_t now_ns)
+{
+	uint64_t next_ns;
+
+	while ((next_ns = pump_next_ns(pump)) <= now_ns)
+		pump_advance(pump, next_ns);
+	set_time(pump, now_ns);
+}
+
+static void take_here(struct pump *pump, struct pump_packet *packet,
+		      const struct look_up *found)
+{
+	run_until(pump, packet->arrived_ns);
+	packet->verdict = (uint8_t)offer_one(pump, packet, found);
+	pump->taken++;
+	if (packet->verdict == PUMP_WAIT) {
+		packet->verdict = (uint8_t)hold_one(pump, packet);
+		pump_settle(pump);
+	}
+	pump_tell(pump);
+}
+
+void pump_take(struct pump *pump, struct pump_packet *packets, size_t count)
+{
+	pump->taken = 0;
+	judge_all(pump, packets, count, take_here);
+}
+
 size_t pump_collect(struct pump *pump, struct pump_release *ret_releases,
 		    size_t max)
 {
@@ -296,6 +340,8 @@ size_t pump_collect(struct pump *pump, struct pump_release *ret_releases,
 				.id = token->id,
 				.verdict = token->verdict,
 				.shard = token->shard,
+				.after = token->after,
+				.left_ns = token->left_ns,
 			};
 		tokens_unlink(&pump->tokens, &pump->leaving_first,
 			      &pump->leaving_last, id);

@@ -28,6 +28,9 @@
  *	                             carried out
  *
  *	pump_next_ns(), pump_advance()   the one timer
+ *
+ * An adapter whose packets bear their own times and can wait where they are
+ * (the simulator) has pump_take in the place of offer, hold and settle.
  */
 
 #include <stdbool.h>
@@ -77,26 +80,30 @@ struct pump_config {
 
 struct pump_packet {
 	struct packet_meta meta;
-	uint64_t id;        /* pump_hold: the adapter's, to give back */
-	uint16_t src_zone;  /* where the source lives, when it is guarded */
-	uint16_t dst_zone;  /* the same of the destination */
-	uint16_t wire_pkts; /* 1; a super-packet: its segments, or 0 when only
-			     * the pump can know (learnt from the flow) */
-	bool super_packet;  /* GSO or GRO: more than one wire packet */
-	bool from_shard;    /* only its destination is still to be told: the
-			     * source's engine has let it out */
-	uint8_t ends;       /* enum pump_ends */
-	uint8_t shard;      /* out: engine that must hear of it next, or
-			     * PUMP_HERE */
-	uint8_t verdict;    /* out: enum pump_verdict */
-	uint8_t by;         /* out: PUMP_WAIT, PUMP_DROP: enum pump_by */
-	uint32_t replies;   /* out: what came in counted for */
+	uint64_t id;         /* pump_hold, pump_take: the adapter's, to give
+			      * back */
+	uint64_t arrived_ns; /* pump_take: when it is to be judged */
+	uint16_t src_zone;   /* where the source lives, when it is guarded */
+	uint16_t dst_zone;   /* the same of the destination */
+	uint16_t wire_pkts;  /* 1; a super-packet: its segments, or 0 when only
+			      * the pump can know (learnt from the flow) */
+	bool super_packet;   /* GSO or GRO: more than one wire packet */
+	bool from_shard;     /* only its destination is still to be told: the
+			      * source's engine has let it out */
+	uint8_t ends;        /* enum pump_ends */
+	uint8_t shard;       /* out: engine that must hear of it next, or
+			      * PUMP_HERE */
+	uint8_t verdict;     /* out: enum pump_verdict */
+	uint8_t by;          /* out: PUMP_WAIT, PUMP_DROP: enum pump_by */
+	uint32_t replies;    /* out: what came in counted for */
 };
 
 struct pump_release {
 	uint64_t id;
 	uint8_t verdict; /* PUMP_PASS or PUMP_DROP */
 	uint8_t shard;   /* as in pump_packet */
+	uint32_t after;  /* packets of the last pump_take judged before it */
+	uint64_t left_ns;
 };
 
 /*
@@ -128,6 +135,13 @@ void pump_hold(struct pump *pump, struct pump_packet *packets, size_t count,
 
 /* Everything set aside so far was brought, or is lost. */
 void pump_settle(struct pump *pump);
+
+/*
+ * Judge `count` packets in order, each at its own arrived_ns, after the timers
+ * that are due by then, each at its time.  A super-packet needs wire_pkts.
+ * PUMP_WAIT: the pump keeps the id until it is collected.
+ */
+void pump_take(struct pump *pump, struct pump_packet *packets, size_t count);
 
 /* Up to `max` ids that leave now.  Returns how many; call until 0. */
 size_t pump_collect(struct pump *pump, struct pump_release *ret_releases,

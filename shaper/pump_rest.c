@@ -237,7 +237,11 @@ static void take_out(struct pump *pump, uint32_t id, uint32_t token_id)
 void pump_let_go(struct pump *pump, uint32_t token_id,
 		 enum pump_verdict verdict)
 {
-	tokens_get(&pump->tokens, token_id)->verdict = (uint8_t)verdict;
+	struct token *token = tokens_get(&pump->tokens, token_id);
+
+	token->verdict = (uint8_t)verdict;
+	token->left_ns = pump->now_ns;
+	token->after = pump->taken;
 	tokens_append(&pump->tokens, &pump->leaving_first, &pump->leaving_last,
 		      token_id);
 	if (!pump->untold)

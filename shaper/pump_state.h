@@ -71,6 +71,7 @@ struct pump {
 	uint32_t refusals_first, refusals_count;
 	struct pump_sparing sparing;
 	uint64_t now_ns;    /* latest time seen */
+	uint32_t taken;     /* packets judged by the last pump_take */
 	uint64_t upkeep_ns; /* when to look after the tables next */
 	struct pump_sides sides;
 };

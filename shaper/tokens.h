@@ -28,7 +28,9 @@ struct token {
 	struct flow_key key; /* of its flow */
 	uint64_t id;         /* the adapter's */
 	uint64_t arrived_ns;
+	uint64_t left_ns;
 	uint32_t next, prev;
+	uint32_t after; /* as in pump_release */
 	uint32_t bytes;
 	uint16_t wire_pkts;
 	uint16_t dst_zone;

@@ -47,16 +47,25 @@ struct replay_event {
 	uint8_t direction; /* enum flow_direction */
 	uint8_t kind;      /* enum packet_kind */
 	uint8_t fate;      /* enum replay_fate */
-	uint8_t by;        /* delayed, dropped: enum pump_by */
+	uint8_t by;        /* delayed, dropped: enum pump_by; PUMP_BYS: a
+			    * plain limit of its kind */
+	bool again;        /* both ends are guarded: the packet once more, as
+			    * it comes in for its receiver */
 };
 
+/* The two are called in the order in which things happen, each for itself:
+ * `packet` may lag behind `captured` by some packets beyond the delay. */
 struct replay_observer {
 	void *self;
 	void (*packet)(void *self, const struct replay_event *event);
+	/* As it was captured, when nobody knows yet what becomes of it: fate,
+	 * by, left_ns and replies are 0.  Not for what is forged or in transit.
+	 * May be NULL. */
+	void (*captured)(void *self, const struct replay_event *event);
 };
 
 struct replay_config {
-	const struct policy *policy;
+	const struct policy *policy; /* its mode decides: enforce, as a rule */
 	enum replay_guarded guarded;
 	bool arrives_inside; /* every packet came in on the guarded interface:
 			      * anti-spoof applies */
@@ -69,8 +78,9 @@ struct replay_config {
 /* Why packets were not judged; the parser's own reasons are beside these. */
 enum { REPLAY_LINK_TYPES_MAX = 16 };
 struct replay_counts {
-	uint64_t packets; /* in the file */
-	uint64_t parsed;
+	uint64_t packets;   /* in the file */
+	uint64_t parsed;    /* judged */
+	uint64_t imperfect; /* among these: with errors, by their pair */
 	uint64_t errors[PACKET_ERRORS]; /* the parser's reasons */
 	uint64_t not_ip, bad_link;
 	struct {
@@ -80,7 +90,10 @@ struct replay_counts {
 	size_t unknown_links_count;
 	uint64_t unknown_link_pkts; /* of all unknown types */
 	uint64_t time_ran_back;
-	uint64_t first_ns, last_ns; /* since 1970 */
+	uint64_t first_ns;  /* of the first packet, since 1970 */
+	uint64_t last_ns;   /* of the latest */
+	uint64_t unjudged;  /* for want of memory */
+	uint64_t forgotten; /* pairs of which it was forgotten who began */
 };
 
 /* NULL: out of memory. */
@@ -94,8 +107,12 @@ void replay_packet(struct replay *replay, const struct capture_packet *packet);
 /* The file has ended: the clock runs on until all that waits has left. */
 void replay_finish(struct replay *replay);
 
-/* Borrowed. */
+/* Borrowed; complete after replay_finish. */
 const struct replay_counts *replay_counts(const struct replay *replay);
 const struct stats *replay_stats(const struct replay *replay);
+
+/* Only one direction was seen for some time: nothing was held meanwhile,
+ * unless the policy's force_one_sided. */
+bool replay_was_one_sided(const struct replay *replay);
 
 #endif
