@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every packet of every classic Ethernet pcap below SYMTAP_CAPTURES through
- * the parser, with counts by reason.  Captures are no part of the tree: skipped
- * where nobody says where they are.
+ * Every packet of every capture below SYMTAP_CAPTURES through the parsers, with
+ * counts by reason, and beside libpcap where that can read the file.  How many
+ * packets there are is what MANIFEST.tsv says, where it says so.  Captures are
+ * no part of the tree: skipped where nobody says where they are.
  */
 #include <ftw.h>
 #include <inttypes.h>
+#include <pcap/pcap.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,100 +15,178 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "flowtable/packet.h"
+#include "sim/capture.h"
+#include "tests/link_invariants.h"
 #include "tests/packet_invariants.h"
 
-enum { EXIT_SKIP = 77, FILE_HEAD_BYTES = 24, RECORD_HEAD_BYTES = 16 };
-enum { LINK_ETHERNET = 1, FILE_MAX_BYTES = 1 << 28 };
+enum { EXIT_SKIP = 77, LINK_ETHERNET = 1, LINK_STATUSES = LINK_UNKNOWN + 1 };
 
-static uint64_t totals[PACKET_ERRORS];
-static uint64_t files_read, files_other, files_cut;
-
-struct capture {
-	const uint8_t *bytes;
-	size_t count;
-	bool swapped; /* written by a machine of the other byte order */
+struct counts {
+	uint64_t packets;
+	uint64_t links[LINK_STATUSES];
+	uint64_t errors[PACKET_ERRORS];
 };
 
-static uint32_t capture_u32(const struct capture *capture, size_t offset)
-{
-	uint32_t value;
+static const char *const link_names[LINK_STATUSES] = { "parsed", "no_ip",
+						       "bad_link",
+						       "unknown_link" };
+static struct counts totals;
+static uint64_t files_read, files_other, files_damaged, files_compared;
+static uint64_t failures;
 
-	memcpy(&value, capture->bytes + offset, sizeof(value));
-	return capture->swapped ? __builtin_bswap32(value) : value;
+static void complain(const char *path, const char *what, uint64_t packet)
+{
+	printf("FAILED: %s: %s, packet %" PRIu64 "\n", path, what, packet);
+	failures++;
 }
 
-static bool is_classic_ethernet(struct capture *capture)
+static void parse(const struct capture_packet *packet, struct counts *counts)
 {
-	uint32_t magic;
+	struct packet_meta meta;
+	enum packet_error error;
+	enum link_status status = link_invariants_hold(
+		packet->link_type, packet->bytes, packet->captured_bytes,
+		packet->wire_bytes, &meta, &error);
 
-	if (capture->count < FILE_HEAD_BYTES)
-		return false;
-	capture->swapped = false;
-	magic = capture_u32(capture, 0);
-	if (magic == 0xd4c3b2a1 || magic == 0x4d3cb2a1)
-		capture->swapped = true;
-	else if (magic != 0xa1b2c3d4 && magic != 0xa1b23c4d)
-		return false;
-	return (capture_u32(capture, 20) & 0xffff) == LINK_ETHERNET;
+	counts->packets++;
+	counts->links[status]++;
+	if (status == LINK_PARSED)
+		counts->errors[error]++;
+	if (packet->link_type == LINK_ETHERNET)
+		packet_invariants_hold(0, packet->bytes, packet->captured_bytes,
+				       packet->wire_bytes);
 }
 
-static void parse_records(const struct capture *capture, const char *path)
+/* libpcap cuts packets to the snap length that the file states, and takes what
+ * is below a second for signed. */
+static bool is_same(const struct capture_packet *ours,
+		    const struct pcap_pkthdr *theirs, const uint8_t *bytes,
+		    uint32_t snap_bytes)
 {
-	uint64_t counts[PACKET_ERRORS] = { 0 };
-	size_t offset = FILE_HEAD_BYTES;
+	uint32_t captured_bytes = ours->captured_bytes;
+	uint64_t time_ns = (uint64_t)theirs->ts.tv_sec * 1000000000 +
+			   (uint32_t)theirs->ts.tv_usec;
 
-	while (capture->count - offset >= RECORD_HEAD_BYTES) {
-		uint32_t captured_bytes = capture_u32(capture, offset + 8);
-		uint32_t wire_bytes = capture_u32(capture, offset + 12);
-		enum packet_error error;
+	if (captured_bytes > snap_bytes)
+		captured_bytes = snap_bytes;
+	return captured_bytes == theirs->caplen &&
+	       ours->wire_bytes >= theirs->len &&
+	       (!ours->has_time || ours->time_ns == time_ns) &&
+	       memcmp(ours->bytes, bytes, captured_bytes) == 0;
+}
 
-		offset += RECORD_HEAD_BYTES;
-		if (captured_bytes > capture->count - offset)
-			break;
-		error = packet_invariants_hold(0, capture->bytes + offset,
-					       captured_bytes, wire_bytes);
-		counts[error]++;
-		offset += captured_bytes;
+static enum capture_status read_packets(const char *path,
+					struct capture *capture, pcap_t *pcap,
+					struct counts *counts)
+{
+	const uint8_t *bytes;
+	struct pcap_pkthdr *header;
+	struct capture_packet packet;
+	enum capture_status status;
+
+	while ((status = capture_next(capture, &packet)) == CAPTURE_PACKET) {
+		parse(&packet, counts);
+		if (!pcap)
+			continue;
+		if (pcap_next_ex(pcap, &header, &bytes) != 1) {
+			printf("%s: libpcap: %s\n", path, pcap_geterr(pcap));
+			pcap = NULL;
+		} else if (!is_same(&packet, header, bytes,
+				    (uint32_t)pcap_snapshot(pcap))) {
+			complain(path, "libpcap reads it otherwise",
+				 counts->packets);
+		}
 	}
-	files_cut += offset != capture->count;
+	if (pcap) {
+		files_compared++;
+		if ((status == CAPTURE_END) !=
+		    (pcap_next_ex(pcap, &header, &bytes) == PCAP_ERROR_BREAK))
+			complain(path, "libpcap ends otherwise",
+				 counts->packets);
+	}
+	return status;
+}
+
+static void report(const char *path, const struct counts *counts)
+{
 	printf("%s:", path);
 	for (int i = 0; i < PACKET_ERRORS; i++) {
-		totals[i] += counts[i];
-		if (counts[i])
+		totals.errors[i] += counts->errors[i];
+		if (counts->errors[i])
 			printf(" %s %" PRIu64,
 			       packet_error_name((enum packet_error)i),
-			       counts[i]);
+			       counts->errors[i]);
+	}
+	for (int i = 0; i < LINK_STATUSES; i++) {
+		totals.links[i] += counts->links[i];
+		if (counts->links[i] && i != LINK_PARSED)
+			printf(" %s %" PRIu64, link_names[i], counts->links[i]);
 	}
 	printf("\n");
+}
+
+/* -1: it does not say. */
+static int64_t packets_of_manifest(const char *folder, const char *path)
+{
+	char name[4096], line[4096];
+	int64_t found = -1;
+	FILE *file;
+
+	snprintf(name, sizeof(name), "%s/MANIFEST.tsv", folder);
+	file = fopen(name, "r");
+	if (!file)
+		return -1;
+	path += strlen(folder);
+	path += *path == '/';
+	while (found < 0 && fgets(line, sizeof(line), file)) {
+		char *rest = line;
+		const char *field = strsep(&rest, "\t");
+
+		if (strcmp(field, path) != 0)
+			continue;
+		for (int i = 0; i < 5 && rest; i++)
+			field = strsep(&rest, "\t");
+		found = strtoll(field, NULL, 10);
+	}
+	fclose(file);
+	return found;
 }
 
 static int read_file(const char *path, const struct stat *info, int type,
 		     struct FTW *where)
 {
-	struct capture capture = { 0 };
-	uint8_t *bytes;
-	FILE *file;
+	char error[PCAP_ERRBUF_SIZE];
+	struct counts counts = { 0 };
+	struct capture *capture;
+	int64_t listed;
+	pcap_t *pcap;
 
 	(void)where;
-	if (type != FTW_F || info->st_size > FILE_MAX_BYTES)
+	(void)info;
+	if (type != FTW_F)
 		return 0;
-	bytes = malloc((size_t)info->st_size + 1);
-	file = fopen(path, "rb");
-	if (!bytes || !file) {
-		perror(path);
-		exit(1);
-	}
-	capture.bytes = bytes;
-	capture.count = fread(bytes, 1, (size_t)info->st_size, file);
-	fclose(file);
-	if (is_classic_ethernet(&capture)) {
-		files_read++;
-		parse_records(&capture, path);
-	} else {
+	capture = capture_open(path, error, sizeof(error));
+	listed = packets_of_manifest(getenv("SYMTAP_CAPTURES"), path);
+	if (!capture) {
 		files_other++;
+		if (listed >= 0)
+			complain(path, error, 0);
+		return 0;
 	}
-	free(bytes);
+	pcap = pcap_open_offline_with_tstamp_precision(
+		path, PCAP_TSTAMP_PRECISION_NANO, error);
+	files_read++;
+	if (read_packets(path, capture, pcap, &counts) == CAPTURE_DAMAGED) {
+		files_damaged++;
+		printf("%s: %s, at %" PRIu64 "\n", path, capture_error(capture),
+		       capture_offset(capture));
+	}
+	if (listed >= 0 && counts.packets != (uint64_t)listed)
+		complain(path, "the manifest counts otherwise", counts.packets);
+	report(path, &counts);
+	if (pcap)
+		pcap_close(pcap);
+	capture_close(capture);
 	return 0;
 }
 
@@ -127,15 +207,19 @@ int main(void)
 		perror(folder);
 		return 1;
 	}
-	printf("%" PRIu64 " files read, %" PRIu64 " of another kind, %" PRIu64
-	       " cut short\n",
-	       files_read, files_other, files_cut);
+	printf("%" PRIu64 " captures read, %" PRIu64
+	       " of them beside libpcap; %" PRIu64 " damaged, %" PRIu64
+	       " files are none\n",
+	       files_read, files_compared, files_damaged, files_other);
+	for (int i = 0; i < LINK_STATUSES; i++)
+		printf("%-18s %" PRIu64 "\n", link_names[i], totals.links[i]);
 	for (int i = 0; i < PACKET_ERRORS; i++)
-		printf("%-18s %" PRIu64 "\n",
-		       packet_error_name((enum packet_error)i), totals[i]);
-	if (totals[PACKET_OK] == 0) {
+		printf("  %-16s %" PRIu64 "\n",
+		       packet_error_name((enum packet_error)i),
+		       totals.errors[i]);
+	if (totals.errors[PACKET_OK] == 0) {
 		puts("FAILED: no packet was read");
 		return 1;
 	}
-	return 0;
+	return failures != 0;
 }
