@@ -61,6 +61,7 @@ libraries() {
 	event2/				shaper/daemon/metrics.c
 	jansson.h			shaper/daemon/answers.c
 	jansson.h			shaper/ctl/reply.c
+	jansson.h			sim/output_json.c
 	seccomp.h			shaper/daemon/confine.c
 	pcap/				sim/link_name.c
 	zlib.h				sim/capture_gzip.c

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sim/tally.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "policy/policy.h"
+#include "policy/zones.h"
+#include "shaper/pump.h"
+#include "sim/tally_table.h"
+
+enum {
+	EXACT_KEYS_MAX = 1 << 28,
+	OMITTED_BITS = 1 << 20, /* a power of two */
+	RUNS_PER_KEY = 4,       /* on the average */
+};
+
+struct tally {
+	struct tally_config config;
+	struct tally_table tables[FLOW_SCOPES];
+	struct peak_budget budget;
+	struct tally_summary summary;
+	uint64_t omitted[OMITTED_BITS / 64]; /* by hash: keys without a place */
+};
+
+static bool init_tables(struct tally *tally)
+{
+	const struct policy_limits *limits = &tally->config.policy->limits;
+	const uint32_t max[FLOW_SCOPES] = { limits->flows, limits->pairs,
+					    limits->hosts };
+	uint8_t seed[16];
+	bool good = getrandom(seed, sizeof(seed), 0) == sizeof(seed);
+
+	for (int scope = 0; scope < FLOW_SCOPES; scope++)
+		good &= tally_table_init(&tally->tables[scope],
+					 tally->config.exact ? EXACT_KEYS_MAX
+							     : max[scope],
+					 seed);
+	tally->budget.unlimited = tally->config.exact;
+	tally->budget.runs =
+		((uint64_t)limits->flows + limits->pairs + limits->hosts) *
+		RUNS_PER_KEY;
+	return good;
+}
+
+struct tally *tally_new(const struct tally_config *config)
+{
+	struct tally *tally = calloc(1, sizeof(*tally));
+
+	if (!tally)
+		return NULL;
+	tally->config = *config;
+	if (init_tables(tally))
+		return tally;
+	tally_free(tally);
+	return NULL;
+}
+
+void tally_free(struct tally *tally)
+{
+	if (!tally)
+		return;
+	for (int scope = 0; scope < FLOW_SCOPES; scope++) {
+		struct tally_table *table = &tally->tables[scope];
+
+		for (uint32_t i = 0; i < table->count; i++)
+			peak_fini(&table->entries[i].peak, &tally->budget);
+		tally_table_fini(table);
+	}
+	free(tally);
+}
+
+/* ------ keys */
+
+static void note_omitted(struct tally *tally, uint64_t hash)
+{
+	uint64_t at = (hash >> 32) & (OMITTED_BITS - 1);
+	uint64_t bit = UINT64_C(1) << (at % 64);
+
+	if (tally->omitted[at / 64] & bit)
+		return;
+	tally->omitted[at / 64] |= bit;
+	tally->summary.keys_omitted++;
+}
+
+static void widen(const struct tally *tally, const struct flow_key *flow,
+		  enum flow_scope scope, struct flow_key *ret_key)
+{
+	flow_key_widen(flow, scope, ret_key);
+	if (scope == FLOW_SCOPE_HOST)
+		policy_host_of(tally->config.policy, flow->inside, NULL,
+			       ret_key->inside);
+}
+
+static uint32_t add(struct tally *tally, const struct flow_key *key,
+		    uint64_t hash)
+{
+	static const struct zone anywhere = { .name = "capture" };
+	struct tally_table *table = &tally->tables[key->scope];
+	uint32_t slot = tally_table_add(table, key, hash);
+	struct policy_class class;
+
+	if (slot == TALLY_NONE) {
+		note_omitted(tally, hash);
+		return TALLY_NONE;
+	}
+	policy_classify(tally->config.policy, key, &anywhere, &class);
+	table->entries[slot].params = class.params;
+	table->entries[slot].key.guarded = tally->config.guarded;
+	tally->summary.keys[key->scope]++;
+	return slot;
+}
+
+/* The slot of a flow's key of this scope, made when it is new. */
+static uint32_t slot_of(struct tally *tally, const struct flow_key *flow,
+			enum flow_scope scope)
+{
+	struct tally_table *table = &tally->tables[scope];
+	struct flow_key key;
+	uint64_t hash;
+	uint32_t slot;
+
+	widen(tally, flow, scope, &key);
+	hash = tally_table_hash(table, &key);
+	slot = tally_table_find(table, &key, hash);
+	return slot == TALLY_NONE ? add(tally, &key, hash) : slot;
+}
+
+/* All three: a narrower key knows its wider one. */
+static void find_keys(struct tally *tally, const struct flow_key *flow,
+		      struct tally_entry *ret_entries[FLOW_SCOPES])
+{
+	uint32_t slot = TALLY_NONE;
+
+	for (int scope = 0; scope < FLOW_SCOPES; scope++) {
+		uint32_t below = slot;
+
+		if (below != TALLY_NONE)
+			slot = tally->tables[scope - 1].entries[below].up;
+		if (slot == TALLY_NONE || below == TALLY_NONE)
+			slot = slot_of(tally, flow, (enum flow_scope)scope);
+		if (below != TALLY_NONE)
+			tally->tables[scope - 1].entries[below].up = slot;
+		ret_entries[scope] =
+			slot == TALLY_NONE
+				? NULL
+				: &tally->tables[scope].entries[slot];
+	}
+}
+
+/* ------ observing */
+
+static void count_kind(struct tally_summary *summary,
+		       const struct replay_event *event)
+{
+	if (event->again)
+		return;
+	if (event->kind != PACKET_UNICAST)
+		summary->kind_pkts[event->kind] += event->wire_pkts;
+	else if (event->direction == FLOW_OUT)
+		summary->out_pkts += event->wire_pkts;
+	else
+		summary->in_pkts += event->wire_pkts;
+}
+
+static void captured(void *self, const struct replay_event *event)
+{
+	struct tally *tally = self;
+	struct tally_entry *entries[FLOW_SCOPES];
+	bool out = event->direction == FLOW_OUT;
+
+	count_kind(&tally->summary, event);
+	if (event->kind != PACKET_UNICAST || tally->config.summary_only)
+		return;
+	find_keys(tally, &event->flow, entries);
+	for (int scope = 0; scope < FLOW_SCOPES; scope++) {
+		struct tally_entry *entry = entries[scope];
+
+		if (!entry)
+			continue;
+		*(out ? &entry->key.out_pkts : &entry->key.in_pkts) +=
+			event->wire_pkts;
+		peak_add(&entry->peak, &tally->budget,
+			 tally->config.policy->params[entry->params].window_ns,
+			 out ? event->wire_pkts : 0, out ? 0 : event->wire_pkts,
+			 event->arrived_ns);
+	}
+}
+
+static enum tally_by gate_of(enum pump_by by)
+{
+	switch (by) {
+	case PUMP_BY_FLOW:
+		return TALLY_FLOW;
+	case PUMP_BY_PAIR:
+		return TALLY_PAIR;
+	case PUMP_BY_HOST:
+	case PUMP_BY_CONTACTS:
+	case PUMP_BY_CONNECTIONS:
+	case PUMP_BYS:
+		break;
+	}
+	return TALLY_GUARD;
+}
+
+static void hold(struct tally_held *held, const struct replay_event *event)
+{
+	uint64_t delay_ns = event->left_ns - event->arrived_ns;
+
+	held->by_pkts[gate_of((enum pump_by)event->by)] += event->wire_pkts;
+	if (event->fate == REPLAY_DROPPED) {
+		held->dropped_pkts += event->wire_pkts;
+		return;
+	}
+	held->delayed_pkts += event->wire_pkts;
+	held->delay_ns += delay_ns * event->wire_pkts;
+	if (delay_ns > held->delay_max_ns)
+		held->delay_max_ns = delay_ns;
+}
+
+static void note_held(struct tally *tally, const struct replay_event *event)
+{
+	struct tally_entry *entries[FLOW_SCOPES];
+
+	if (event->kind != PACKET_UNICAST) {
+		tally->summary.limited_pkts += event->wire_pkts;
+		return;
+	}
+	hold(&tally->summary.held, event);
+	if (tally->config.summary_only)
+		return;
+	find_keys(tally, &event->flow, entries);
+	for (int scope = 0; scope < FLOW_SCOPES; scope++)
+		if (entries[scope])
+			hold(&entries[scope]->key.held, event);
+}
+
+static void packet(void *self, const struct replay_event *event)
+{
+	struct tally *tally = self;
+
+	switch ((enum replay_fate)event->fate) {
+	case REPLAY_PASSED:
+		break;
+	case REPLAY_DELAYED:
+	case REPLAY_DROPPED:
+		note_held(tally, event);
+		break;
+	case REPLAY_FORGED:
+		tally->summary.forged_pkts += event->wire_pkts;
+		break;
+	case REPLAY_TRANSIT:
+		tally->summary.transit_pkts += event->wire_pkts;
+		break;
+	}
+}
+
+struct replay_observer tally_observer(struct tally *tally)
+{
+	return (struct replay_observer){
+		.self = tally,
+		.packet = packet,
+		.captured = captured,
+	};
+}
+
+const struct tally_summary *tally_summary(const struct tally *tally)
+{
+	return &tally->summary;
+}
+
+const struct tally_table *tally_table(const struct tally *tally,
+				      enum flow_scope scope)
+{
+	return &tally->tables[scope];
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SIM_TALLY_TABLE_H
+#define SIM_TALLY_TABLE_H
+
+/* The keys of one scope: found by a keyed hash, never forgotten, up to a
+ * bound.  Entries move when it grows: remember their slot. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sim/peak.h"
+#include "sim/tally.h"
+
+#define TALLY_NONE UINT32_MAX
+
+struct tally_entry {
+	struct tally_key key; /* its peak is copied when it is asked for */
+	struct peak peak;
+	uint32_t up;     /* flow: its pair; pair: its host; TALLY_NONE */
+	uint16_t params; /* index into policy->params */
+};
+
+struct tally_table {
+	struct tally_entry *entries;
+	struct tally_place {
+		uint32_t hash;
+		uint32_t slot; /* + 1; 0: free */
+	} * places;
+	uint32_t capacity, count, max;
+	uint32_t places_count; /* a power of two, at least 2 * capacity */
+	uint64_t k0, k1;
+};
+
+/* `max`: up to so many.  false: out of memory. */
+bool tally_table_init(struct tally_table *table, uint32_t max,
+		      const uint8_t seed[16]);
+void tally_table_fini(struct tally_table *table);
+
+uint64_t tally_table_hash(const struct tally_table *table,
+			  const struct flow_key *key);
+
+/* TALLY_NONE: not there. */
+uint32_t tally_table_find(const struct tally_table *table,
+			  const struct flow_key *key, uint64_t hash);
+
+/* One that is not there yet, zeroed but for its key.  TALLY_NONE: no place. */
+uint32_t tally_table_add(struct tally_table *table, const struct flow_key *key,
+			 uint64_t hash);
+
+/* The table of one scope. */
+const struct tally_table *tally_table(const struct tally *tally,
+				      enum flow_scope scope);
+
+#endif
