@@ -19,6 +19,7 @@ enum {
 	LOG_BYTES = 32 * 1024,
 	LOG_BUFFER_BYTES = 512 * 1024,
 	CAPTURED_BYTES = 128,
+	LONGEST_BYTES = 40 + 65535, /* of a packet, as its header says it */
 	FLUSH_CENTISECONDS = 10,
 	FLUSH_MESSAGES = 32,
 };
@@ -166,15 +167,18 @@ static bool read_packet(const struct nlattr *header,
 	const struct nfulnl_msg_packet_hdr *packet;
 	struct packet_meta meta;
 	enum packet_error error;
+	uint32_t captured;
 
 	if (!header || !payload ||
 	    mnl_attr_get_payload_len(header) < sizeof(*packet))
 		return false;
 	packet = mnl_attr_get_payload(header);
-	error = packet_parse(ntohs(packet->hw_protocol),
-			     mnl_attr_get_payload(payload),
-			     mnl_attr_get_payload_len(payload),
-			     mnl_attr_get_payload_len(payload), &meta);
+	captured = mnl_attr_get_payload_len(payload);
+	/* Nobody says how long it was before it was cut. */
+	error = packet_parse(
+		ntohs(packet->hw_protocol), mnl_attr_get_payload(payload),
+		captured, captured < CAPTURED_BYTES ? captured : LONGEST_BYTES,
+		&meta);
 	if (error != PACKET_OK && meta.ethertype == 0)
 		return false;
 	memcpy(ret_log->src, meta.ends.src, sizeof(ret_log->src));
