@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The same transfer gives the same S whether or not the kernel makes
+super-packets of it, and whoever makes them."""
+
+import math
+import select
+import socket
+import threading
+import time
+
+import gateway_bed as bed
+import lab
+import traffic
+
+UDP_SEGMENT = 103
+SO_MAX_PACING_RATE = 47
+FEATURES = ("gso", "tso", "gro", "tx-udp-segmentation")
+PKTS_PER_S = 2000
+SECONDS = 1.2
+ALIKE = 0.1  # of S
+LARGE = 32 << 20
+# Who makes super-packets of it: nobody, the gateway on receiving, or everybody.
+NOBODY, GATEWAY, EVERYBODY = range(3)
+
+
+class Offloads(bed.Case):
+
+    @classmethod
+    def build(cls):
+        super().build()
+        # What is paced is not gathered, however near its receiver is.
+        for namespace in (cls.net.host, cls.net.outside):
+            namespace.write("/proc/sys/net/ipv4/tcp_tso_rtt_log", 0)
+
+    def set_up_links(self, mtu, who):
+        gateway = self.net.gateway
+        for namespace, interfaces in ((gateway, ("lan0", "wan0")),
+                                      (self.net.host, ("eth0",)),
+                                      (self.net.outside, ("eth0",))):
+            on = who == EVERYBODY or (who == GATEWAY and namespace is gateway)
+            for name in interfaces:
+                namespace.run("ip", "link", "set", name, "mtu", str(mtu))
+                for feature in FEATURES:
+                    namespace.run("ethtool", "-K", name, feature,
+                                  "on" if on else "off")
+
+    def tearDown(self):
+        super().tearDown()
+        self.set_up_links(1500, EVERYBODY)
+
+    def ends(self, upload):
+        inside = (self.net.host, lab.GUARDED)
+        outside = (self.net.outside, lab.OUTSIDE)
+        return (inside, outside) if upload else (outside, inside)
+
+    def stream(self, upload, size, bytes_per_s=None):
+        source, target = self.ends(upload)
+        listener = target[0].socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((target[1], 8080))
+        listener.listen()
+        client = source[0].socket(socket.AF_INET, socket.SOCK_STREAM)
+        if bytes_per_s:
+            client.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE,
+                              bytes_per_s)
+        client.settimeout(30)
+        client.connect((target[1], 8080))
+        sender = threading.Thread(target=client.sendall, args=(bytes(size),))
+        with listener.accept()[0] as server:
+            server.settimeout(30)
+            sender.start()
+            while size > 0:
+                got = len(server.recv(1 << 20))
+                self.assertGreater(got, 0)
+                size -= got
+        sender.join()
+
+    def over_tcp(self, mtu, upload):
+        """At so many packets a second that one is not made of more than two:
+        each is acknowledged at once, as without."""
+        self.stream(upload, int(PKTS_PER_S * SECONDS) * mtu, PKTS_PER_S * mtu)
+
+    def over_udp(self, mtu, upload):
+        """Every second datagram is answered."""
+        source, target = self.ends(upload)
+        size = mtu - 100
+        at_once = min(40, 60000 // size)
+        client = traffic.sender(*source)
+        client.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, size)
+        server = traffic.sender(*target, 9)
+        server.setsockopt(socket.SOL_SOCKET, traffic.SO_RCVBUFFORCE,
+                          traffic.LARGE)
+        server.setblocking(False)
+        count = int(PKTS_PER_S * SECONDS) // at_once * at_once
+        sent = arrived = 0
+        begin = time.monotonic()
+        while arrived < count:
+            self.assertLess(time.monotonic() - begin, 30, "packets are lost")
+            due = (time.monotonic() - begin) * PKTS_PER_S
+            while sent < min(due, count):
+                client.sendto(bytes(at_once * size), (target[1], 9))
+                sent += at_once
+            select.select([server], [], [], 0.001)
+            while True:
+                try:
+                    _, peer = server.recvfrom(65536)
+                except BlockingIOError:
+                    break
+                arrived += 1
+                if arrived % 2 == 0:
+                    server.sendto(b"yes", peer)
+        return count
+
+    def measure(self, transfer, mtu, upload):
+        """Packets out and in, S of these, S of the last window as shown when
+        it ended, and how many super-packets were looked into."""
+        before = self.symtapd.settled()
+        transfer(mtu, upload)
+        row, = [row for row in self.symtapd.ask("top by=rate scope=pair")
+                ["rows"] if row["inside"] == lab.GUARDED]
+        self.hang_up()
+        after = self.symtapd.settled()
+        out, heard = (after[name] - before[name]
+                      for name in ("out_pkts", "in_pkts"))
+        return (out, heard, math.log2((out + 1) / (heard + 1)),
+                row["S_offered"], after["split_pkts"] - before["split_pkts"])
+
+    def measure_all(self, transfer, mtu, upload):
+        told = {}
+        for who in (NOBODY, GATEWAY, EVERYBODY):
+            self.set_up_links(mtu, who)
+            told[who] = self.measure(transfer, mtu, upload)
+        print(f"\nMTU {mtu}, {'out' if upload else 'in'}: " + "; ".join(
+            "%d out, %d in, S %.2f, shown %.2f" % each[:4]
+            for each in told.values()), end=" ")
+        return told
+
+    @staticmethod
+    def are_alike(told):
+        return all(abs(told[who][place] - told[NOBODY][place]) < ALIKE
+                   for who in (GATEWAY, EVERYBODY) for place in (2, 3))
+
+    def check_alike(self, transfer, mtu):
+        self.start(limiter="{evidence: packets}")
+        for upload in (True, False):
+            told = self.measure_all(transfer, mtu, upload)
+            if not self.are_alike(told):
+                # Who answers late, being busy, answers less.
+                told = self.measure_all(transfer, mtu, upload)
+            self.assertTrue(self.are_alike(told), told)
+            # Data packets, which do not depend on who answers when.
+            place = 0 if upload else 1
+            for who in (GATEWAY, EVERYBODY):
+                self.assertLess(abs(told[who][place] / told[NOBODY][place] -
+                                    1), 0.02, told)
+            self.assertEqual(told[NOBODY][4], 0)
+            self.assertGreater(told[EVERYBODY][4], 0)
+
+    def test_tcp(self):
+        self.check_alike(self.over_tcp, 1500)
+
+    def test_tcp_in_large_packets(self):
+        self.check_alike(self.over_tcp, 9000)
+
+    def test_udp(self):
+        self.check_alike(self.over_udp, 1500)
+
+    def test_udp_in_large_packets(self):
+        self.check_alike(self.over_udp, 9000)
+
+    def test_tcp_as_fast_as_it_goes(self):
+        """Forty segments to a packet: as many as the wire would carry."""
+        for mtu in (1500, 9000):
+            self.set_up_links(mtu, EVERYBODY)
+            for upload in (True, False):
+                with self.subTest(mtu=mtu, upload=upload):
+                    self.start()
+                    self.check_count(mtu, upload)
+
+    def check_count(self, mtu, upload):
+        before = self.symtapd.settled()
+        self.stream(upload, LARGE)
+        self.hang_up()
+        after = self.symtapd.settled()
+        name = "out_pkts" if upload else "in_pkts"
+        count = after[name] - before[name]
+        want = LARGE / (mtu - 52)
+        print(f"\nMTU {mtu}: {count} packets for {want:.0f}", end=" ")
+        self.assertLess(abs(count / want - 1), 0.05)
+
+
+if __name__ == "__main__":
+    bed.main()
