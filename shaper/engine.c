@@ -54,11 +54,15 @@ static void add_shared_host(struct engine *engine)
 }
 
 bool engine_init(struct engine *engine, const struct policy *policy,
-		 struct zones *zones, const uint8_t seed[16])
+		 struct zones *zones, const uint8_t seed[16], bool exact)
 {
 	const struct policy_limits *limits = &policy->limits;
 
-	*engine = (struct engine){ .policy = policy, .zones = zones };
+	*engine = (struct engine){
+		.policy = policy,
+		.zones = zones,
+		.exact = exact,
+	};
 	load_params(engine, policy);
 	if (!init_table(engine, FLOW_SCOPE_FLOW, limits->flows, seed) ||
 	    !init_table(engine, FLOW_SCOPE_PAIR, limits->pairs, seed) ||

@@ -86,6 +86,7 @@ struct engine {
 					   * no place; by its hash */
 	uint64_t reclaim_ns;              /* not before: see engine_gates.c */
 	uint32_t penalties;               /* keys over their threshold */
+	bool exact; /* the simulator: every key has an exact window, always */
 	struct stats stats;
 };
 
@@ -104,7 +105,7 @@ enum engine_answer {
 
 /* false: out of memory. */
 bool engine_init(struct engine *engine, const struct policy *policy,
-		 struct zones *zones, const uint8_t seed[16]);
+		 struct zones *zones, const uint8_t seed[16], bool exact);
 void engine_fini(struct engine *engine);
 size_t engine_bytes(const struct engine *engine);
 void engine_set_policy(struct engine *engine, const struct policy *policy);

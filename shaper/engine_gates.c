@@ -15,6 +15,8 @@ void engine_count(struct engine *engine, struct flow_entry *entry,
 {
 	uint64_t window_ns = engine_params(engine, entry)->gate.window_ns;
 
+	if (engine->exact)
+		engine_suspect(engine, entry, now_ns);
 	if (entry->suspect)
 		window_add(&suspects_get(&engine->suspects, entry->suspect)
 				    ->window,
@@ -69,6 +71,8 @@ void engine_absolve(struct engine *engine, uint32_t id, uint64_t now_ns)
 	/* (0, 0) is far, even from a threshold below 1 */
 	if (sent > 0 && asym_exceeds(sent, heard, params->far_q16))
 		return;
+	if (engine->exact && sent + heard > 0)
+		return;
 	note_over(engine, suspect, false, now_ns);
 	window_shrink(entry, &suspect->window, params->gate.window_ns);
 	entry->suspect = 0;
@@ -97,6 +101,13 @@ static void reclaim(struct engine *engine, uint64_t now_ns)
 		engine->reclaim_ns = now_ns + RECLAIM_PAUSE_NS;
 }
 
+static bool has_its_share(const struct engine *engine,
+			  const struct engine_host *host)
+{
+	return !engine->exact &&
+	       host->suspects > engine->suspects.lent_max / SUSPECT_SHARE;
+}
+
 static uint32_t lend(struct engine *engine, struct flow_entry *entry,
 		     uint64_t now_ns)
 {
@@ -108,10 +119,9 @@ static uint32_t lend(struct engine *engine, struct flow_entry *entry,
 
 	if (entry->key.scope == FLOW_SCOPE_HOST)
 		return suspects_of_host(suspects, slot);
-	if (suspects->used == suspects->lent_max ||
-	    host->suspects > suspects->lent_max / SUSPECT_SHARE)
+	if (suspects->used == suspects->lent_max || has_its_share(engine, host))
 		reclaim(engine, now_ns);
-	if (host->suspects <= suspects->lent_max / SUSPECT_SHARE)
+	if (!has_its_share(engine, host))
 		id = suspects_lend(suspects, entry->key.scope, slot);
 	if (id)
 		host->suspects++;
@@ -132,6 +142,7 @@ uint32_t engine_suspect(struct engine *engine, struct flow_entry *entry,
 	}
 	window_grow(&suspects_get(&engine->suspects, id)->window, entry,
 		    engine_params(engine, entry)->gate.window_ns);
+	suspects_get(&engine->suspects, id)->window.grows = engine->exact;
 	entry->suspect = id;
 	suspect_offer(suspects_get(&engine->suspects, id),
 		      engine_params(engine, entry)->gate.window_ns,
@@ -161,8 +172,9 @@ enum engine_answer engine_ask(struct engine *engine, struct flow_entry *entry,
 	engine_sums(engine, entry, now_ns, &sent, &heard);
 	over = asym_exceeds(sent + wire_pkts - 1, heard, ratio_q16);
 	if (!entry->suspect) {
-		if (!over && (!asym_exceeds(sent, heard, params->near_q16) ||
-			      !may_borrow_early(engine)))
+		if (!over && !engine->exact &&
+		    (!asym_exceeds(sent, heard, params->near_q16) ||
+		     !may_borrow_early(engine)))
 			return ENGINE_OPEN;
 		if (!engine_suspect(engine, entry, now_ns))
 			return over ? ENGINE_NO_GATE : ENGINE_OPEN;

@@ -30,7 +30,8 @@ struct pump *pump_new(const struct pump_config *config, uint64_t now_ns)
 	pump->config = *config;
 	pump->now_ns = now_ns;
 	pump->upkeep_ns = NS_NEVER;
-	if (!engine_init(engine, config->policy, config->zones, config->seed) ||
+	if (!engine_init(engine, config->policy, config->zones, config->seed,
+			 config->lift_bounds) ||
 	    !tokens_init(&pump->tokens,
 			 unbound ? TOKENS_UNBOUND
 				 : limits->held_packets + TOKENS_SPARE,

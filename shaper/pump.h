@@ -75,7 +75,8 @@ struct pump_config {
 	uint8_t seed[16];            /* random; keys the hash */
 	uint8_t shard, shards;       /* this engine among its siblings: 0, 1 */
 	uint32_t shard_seed;         /* as the rules were given it */
-	bool lift_bounds;            /* the simulator: held_* bounds are 0 */
+	bool lift_bounds;            /* the simulator: held_* bounds are 0, and
+				      * every key has an exact window */
 };
 
 struct pump_packet {

@@ -26,7 +26,7 @@ static void forgive(struct pump *pump, uint32_t id, const uint8_t address[16])
 	if (!is_about(&engine_entry_of(&pump->engine, suspect)->key, address))
 		return;
 	suspect->gate = (struct gate){ 0 };
-	memset(&suspect->window, 0, sizeof(suspect->window));
+	window_clear(&suspect->window);
 	pump_stir_later(pump, id);
 }
 

@@ -28,8 +28,19 @@ bool suspects_init(struct suspects *suspects, uint32_t lent_max,
 	return suspects->all != NULL;
 }
 
+/* Those that were never used are zero: nothing to give back. */
+static void clear_windows(struct suspects *suspects)
+{
+	for (uint32_t id = 1; id < suspects->fresh; id++)
+		window_clear(&suspects->all[id].window);
+	for (uint32_t i = 0; i < suspects->hosts_fresh; i++)
+		window_clear(&suspects->all[1 + suspects->lent_max + i].window);
+}
+
 void suspects_fini(struct suspects *suspects)
 {
+	if (suspects->all)
+		clear_windows(suspects);
 	free(suspects->all);
 	suspects->all = NULL;
 }
@@ -60,6 +71,8 @@ uint32_t suspects_of_host(struct suspects *suspects, uint32_t host_slot)
 {
 	uint32_t id = 1 + suspects->lent_max + host_slot;
 
+	if (host_slot >= suspects->hosts_fresh)
+		suspects->hosts_fresh = host_slot + 1;
 	clear(&suspects->all[id], FLOW_SCOPE_HOST, host_slot);
 	return id;
 }

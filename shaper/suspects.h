@@ -53,10 +53,11 @@ struct suspects {
 	struct suspect *all; /* [0] is not used */
 	uint32_t lent_max;   /* for flows and pairs */
 	uint32_t hosts_max;
-	uint32_t used;  /* of lent_max */
-	uint32_t fresh; /* never used from here on; 1..lent_max + 1 */
-	uint32_t freed; /* linked by `slot`; 0: none */
-	uint32_t hand;  /* where the search for one to return goes on */
+	uint32_t hosts_fresh; /* never used from here on */
+	uint32_t used;        /* of lent_max */
+	uint32_t fresh;       /* never used from here on; 1..lent_max + 1 */
+	uint32_t freed;       /* linked by `slot`; 0: none */
+	uint32_t hand;        /* where the search for one to return goes on */
 };
 
 /* false: out of memory. */

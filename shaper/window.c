@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "shaper/window.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "flowtable/flowtable.h"
@@ -18,8 +19,16 @@ enum {
 
 /* ------ exact */
 
+static uint32_t room_of(const struct window *window)
+{
+	return window->more ? window->more_count : WINDOW_RUNS;
+}
+
 static struct window_run *run_at(struct window *window, unsigned int i)
 {
+	if (window->more)
+		return &window->more[(window->head + i) &
+				     (window->more_count - 1)];
 	return &window->runs[(window->head + i) % WINDOW_RUNS];
 }
 
@@ -32,9 +41,35 @@ void window_slide(struct window *window, uint64_t window_ns, uint64_t now_ns)
 			break;
 		window->sent_pkts -= oldest->sent_pkts;
 		window->heard_pkts -= oldest->heard_pkts;
-		window->head = (uint16_t)((window->head + 1) % WINDOW_RUNS);
+		window->head = (window->head + 1) & (room_of(window) - 1);
 		window->count--;
 	}
+}
+
+void window_clear(struct window *window)
+{
+	bool grows = window->grows;
+
+	free(window->more);
+	memset(window, 0, sizeof(*window));
+	window->grows = grows;
+}
+
+/* Twice the room.  false: out of memory. */
+static bool enlarge(struct window *window)
+{
+	uint32_t count = room_of(window) * 2;
+	struct window_run *more = malloc(count * sizeof(*more));
+
+	if (!more)
+		return false;
+	for (uint32_t i = 0; i < window->count; i++)
+		more[i] = *run_at(window, i);
+	free(window->more);
+	window->more = more;
+	window->more_count = count;
+	window->head = 0;
+	return true;
 }
 
 static uint32_t *span_at(struct window *window, unsigned int i)
@@ -77,8 +112,27 @@ static void join_nearest(struct window *window)
 		*run_at(window, i) = *run_at(window, i - 1);
 		*span_at(window, i) = *span_at(window, i - 1);
 	}
-	window->head = (uint16_t)((window->head + 1) % WINDOW_RUNS);
+	window->head = (window->head + 1) % WINDOW_RUNS;
 	window->count--;
+}
+
+/* The oldest is remembered as the one after it. */
+static void join_oldest(struct window *window)
+{
+	run_at(window, 1)->sent_pkts += run_at(window, 0)->sent_pkts;
+	run_at(window, 1)->heard_pkts += run_at(window, 0)->heard_pkts;
+	window->head = (window->head + 1) & (room_of(window) - 1);
+	window->count--;
+}
+
+static void make_room(struct window *window)
+{
+	if (window->count < room_of(window))
+		return;
+	if (!window->grows)
+		join_nearest(window);
+	else if (!enlarge(window))
+		join_oldest(window);
 }
 
 static bool joins(const struct window *window, const struct window_run *newest,
@@ -86,7 +140,7 @@ static bool joins(const struct window *window, const struct window_run *newest,
 {
 	uint64_t age_ns = now_ns - newest->start_ns;
 
-	return age_ns == 0 || (window->count == WINDOW_RUNS &&
+	return age_ns == 0 || (window->count == WINDOW_RUNS && !window->grows &&
 			       age_ns < window_ns / JOIN_SHARE);
 }
 
@@ -105,14 +159,14 @@ void window_add(struct window *window, uint64_t window_ns, uint32_t sent_pkts,
 		newest->heard_pkts += heard_pkts;
 		return;
 	}
-	if (window->count == WINDOW_RUNS)
-		join_nearest(window);
+	make_room(window);
 	*run_at(window, window->count) = (struct window_run){
 		.start_ns = now_ns,
 		.sent_pkts = sent_pkts,
 		.heard_pkts = heard_pkts,
 	};
-	*span_at(window, window->count) = 0;
+	if (!window->grows)
+		*span_at(window, window->count) = 0;
 	window->count++;
 }
 
@@ -294,5 +348,5 @@ void window_shrink(struct flow_entry *entry, struct window *window,
 		window_small_add(entry, window_ns, run->sent_pkts,
 				 run->heard_pkts, run->start_ns);
 	}
-	memset(window, 0, sizeof(*window));
+	window_clear(window);
 }

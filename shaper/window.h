@@ -21,6 +21,9 @@
  *   become one at the later time (forgotten up to 3/4 W late).  A run counts at
  *   most 2^20 - 1 each way, then stays there.
  *
+ * - A window that `grows` takes more runs instead, and is exact whatever comes:
+ *   for the simulator, where memory may be taken while packets are judged.
+ *
  * Time never runs back here: the caller clamps.
  */
 
@@ -40,7 +43,11 @@ struct window_run {
 
 struct window {                         /* all-zero: empty */
 	uint32_t sent_pkts, heard_pkts; /* in all runs */
-	uint16_t head, count;           /* oldest run, how many */
+	uint32_t head, count;           /* oldest run, how many */
+	bool grows;
+	uint32_t more_count;     /* a power of two */
+	struct window_run *more; /* in the place of `runs`, once they were too
+				  * few */
 	struct window_run runs[WINDOW_RUNS];
 	uint32_t spans[WINDOW_RUNS]; /* how much older than its start a run's
 				      * oldest packet is */
@@ -57,10 +64,16 @@ void window_add(struct window *window, uint64_t window_ns, uint32_t sent_pkts,
 uint64_t window_falls_ns(const struct window *window, uint64_t window_ns,
 			 uint32_t ratio_q16, uint64_t now_ns);
 
+/* Empty it, and give back what it grew. */
+void window_clear(struct window *window);
+
 /* The i-th run, oldest first; i < count. */
 static inline const struct window_run *window_run(const struct window *window,
 						  unsigned int i)
 {
+	if (window->more)
+		return &window->more[(window->head + i) &
+				     (window->more_count - 1)];
 	return &window->runs[(window->head + i) % WINDOW_RUNS];
 }
 

@@ -51,8 +51,8 @@ static void test_suspects_lends_each_once_and_zeroed(void **state)
 				    FLOW_SCOPE_PAIR, step);
 			lent[id] = true;
 			used++;
-			memset(&suspects_get(&suspects, id)->window, 0xff,
-			       sizeof(struct window));
+			memset(suspects_get(&suspects, id)->window.runs, 0xff,
+			       sizeof(struct window_run) * WINDOW_RUNS);
 			suspects_get(&suspects, id)->held_pkts = 7;
 		} else {
 			id = random_in(&random, 1, LENT);

@@ -107,6 +107,41 @@ static void test_window_is_exact_up_to_64_different_times(void **state)
 	}
 }
 
+static void test_window_that_grows_is_exact_whatever_comes(void **state)
+{
+	static struct list list;
+	struct random random;
+
+	(void)state;
+	random_init(&random, random_seed("window grows", 2));
+	for (int run = 0; run < 20; run++) {
+		uint64_t now_ns = 70ull * SECOND;
+		struct window window = { .grows = true };
+
+		list.count = 0;
+		for (int step = 0; step < 3000; step++) {
+			uint32_t sent = random_below(&random, 3);
+			uint32_t heard = random_below(&random, 3);
+			uint32_t want_sent, want_heard;
+
+			now_ns += random_below(&random,
+					       300000 * (uint32_t)(run + 1));
+			if (random_once(&random, 500))
+				now_ns += random_next(&random) % SECOND;
+			list_add(&list, sent, heard, now_ns);
+			window_add(&window, SECOND, sent, heard, now_ns);
+			list_sums(&list, SECOND, now_ns, &want_sent,
+				  &want_heard);
+			assert_int_equal(window.sent_pkts, want_sent);
+			assert_int_equal(window.heard_pkts, want_heard);
+		}
+		assert_non_null(window.more);
+		window_clear(&window);
+		assert_null(window.more);
+		assert_int_equal(window.sent_pkts, 0);
+	}
+}
+
 static void test_window_forgets_at_w_and_not_before(void **state)
 {
 	struct window window = { 0 };
@@ -393,6 +428,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_window_is_exact_up_to_64_different_times),
+		cmocka_unit_test(
+			test_window_that_grows_is_exact_whatever_comes),
 		cmocka_unit_test(test_window_forgets_at_w_and_not_before),
 		cmocka_unit_test(test_window_strays_in_dense_traffic_as_stated),
 		cmocka_unit_test(
