@@ -15,5 +15,6 @@ enum {
 };
 
 int replay_main(int argc, char **argv);
+int judge_main(int argc, char **argv);
 
 #endif
