@@ -2,30 +2,10 @@
 /* Writes the capture fuzzer's seeds, plain and compressed: capture_seeds FOLDER
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "tests/capture_compress.h"
 #include "tests/capture_samples.h"
-
-static void write_file(const char *folder, const char *name, const char *suffix,
-		       const uint8_t *bytes, size_t count)
-{
-	char path[4096];
-	size_t written;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s%s", folder, name, suffix);
-	file = fopen(path, "wb");
-	if (!file) {
-		perror(path);
-		exit(1);
-	}
-	written = fwrite(bytes, 1, count, file);
-	if (fclose(file) != 0 || written != count) {
-		perror(path);
-		exit(1);
-	}
-}
+#include "tests/fuzz/seed_file.h"
 
 int main(int argc, char **argv)
 {
@@ -39,13 +19,15 @@ int main(int argc, char **argv)
 		struct capture_file file = { 0 };
 
 		sample->write(&file);
-		write_file(argv[1], sample->name, "", file.bytes, file.count);
+		seed_file_write(argv[1], sample->name, file.bytes, file.count);
 		for (size_t j = 0; j < capture_compressions_count; j++) {
 			size_t count = capture_compressions[j].compress(
 				file.bytes, file.count, packed, sizeof(packed));
+			char name[64];
 
-			write_file(argv[1], sample->name,
-				   capture_compressions[j].name, packed, count);
+			snprintf(name, sizeof(name), "%s%s", sample->name,
+				 capture_compressions[j].name);
+			seed_file_write(argv[1], name, packed, count);
 		}
 	}
 	return 0;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "tests/fuzz/packet_input.h"
+#include "tests/fuzz/seed_file.h"
 #include "tests/packet_samples.h"
 
 static uint8_t choice_of(uint16_t ethertype)
@@ -16,15 +17,12 @@ static uint8_t choice_of(uint16_t ethertype)
 	abort();
 }
 
-static int write_seed(const char *folder, const struct packet_sample *sample)
+static void write_seed(const char *folder, const struct packet_sample *sample)
 {
 	uint8_t input[PACKET_INPUT_HEAD_BYTES + PACKET_SAMPLE_MAX_BYTES];
 	uint32_t count =
 		packet_sample_bytes(sample, input + PACKET_INPUT_HEAD_BYTES);
 	uint32_t longer = 0;
-	char path[4096];
-	size_t written;
-	FILE *file;
 
 	if (sample->wire_bytes > count)
 		longer = sample->wire_bytes - count;
@@ -32,19 +30,8 @@ static int write_seed(const char *folder, const struct packet_sample *sample)
 	input[1] = (uint8_t)(longer >> 16);
 	input[2] = (uint8_t)(longer >> 8);
 	input[3] = (uint8_t)longer;
-	snprintf(path, sizeof(path), "%s/%s", folder, sample->name);
-	file = fopen(path, "wb");
-	if (!file) {
-		perror(path);
-		return -1;
-	}
-	count += PACKET_INPUT_HEAD_BYTES;
-	written = fwrite(input, 1, count, file);
-	if (fclose(file) != 0 || written != count) {
-		perror(path);
-		return -1;
-	}
-	return 0;
+	seed_file_write(folder, sample->name, input,
+			PACKET_INPUT_HEAD_BYTES + count);
 }
 
 int main(int argc, char **argv)
@@ -53,9 +40,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: packet_seeds FOLDER\n");
 		return 2;
 	}
-	for (size_t i = 0; i < packet_samples_count; i++) {
-		if (write_seed(argv[1], &packet_samples[i]) != 0)
-			return 1;
-	}
+	for (size_t i = 0; i < packet_samples_count; i++)
+		write_seed(argv[1], &packet_samples[i]);
 	return 0;
 }
