@@ -275,23 +275,39 @@ static enum link_status parse_type(struct link_frame *frame, uint32_t link_type)
 	}
 }
 
-enum link_status link_parse(uint32_t link_type, const uint8_t *bytes,
-			    uint32_t captured_bytes, uint32_t wire_bytes,
-			    struct packet_meta *ret_meta,
-			    enum packet_error *ret_error)
+static enum link_status parse_any(uint32_t link_type, const uint8_t *bytes,
+				  uint32_t captured_bytes, uint32_t wire_bytes,
+				  struct packet_meta *meta,
+				  enum packet_error *error)
 {
 	struct link_frame frame = {
 		.bytes = bytes,
 		.captured_bytes = captured_bytes,
 		.wire_bytes = wire_bytes < captured_bytes ? captured_bytes
 							  : wire_bytes,
-		.meta = ret_meta,
-		.error = ret_error,
+		.meta = meta,
+		.error = error,
 	};
 
-	ret_meta->vlan[0] = 0;
-	ret_meta->vlan[1] = 0;
+	meta->vlan[0] = 0;
+	meta->vlan[1] = 0;
 	if (link_type == LINKTYPE_PPI && !skip_ppi(&frame, &link_type))
 		return LINK_BAD;
 	return parse_type(&frame, link_type);
+}
+
+enum link_status link_parse(uint32_t link_type, const uint8_t *bytes,
+			    uint32_t captured_bytes, uint32_t wire_bytes,
+			    struct packet_meta *ret_meta,
+			    enum packet_error *ret_error)
+{
+	/* Nearly every frame there is: straight to the parser. */
+	if (link_type == LINKTYPE_ETHERNET) {
+		*ret_error = packet_parse_ethernet(bytes, captured_bytes,
+						   wire_bytes, ret_meta);
+		if (*ret_error != PACKET_NOT_IP)
+			return LINK_PARSED;
+	}
+	return parse_any(link_type, bytes, captured_bytes, wire_bytes, ret_meta,
+			 ret_error);
 }
