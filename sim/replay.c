@@ -219,7 +219,10 @@ void replay_packet(struct replay *replay, const struct capture_packet *captured)
 	uint64_t now_ns = tell_time(replay, captured);
 
 	replay->counts.packets++;
-	*packet = (struct pump_packet){ .wire_pkts = 1 };
+	/* The parser clears its part itself. */
+	memset(&packet->id, 0,
+	       sizeof(*packet) - offsetof(struct pump_packet, id));
+	packet->wire_pkts = 1;
 	if (!understand(&replay->counts, captured, &packet->meta))
 		return;
 	packet->arrived_ns = REPLAY_START_NS + now_ns;
