@@ -8,8 +8,8 @@
 #include "flowtable/fragments.h"
 #include "policy/index.h"
 #include "policy/zones.h"
-#include "sim/capture.h"
 #include "sim/forged.h"
+#include "sim/frame.h"
 #include "sim/link.h"
 #include "sim/replay_state.h"
 
@@ -47,6 +47,7 @@ static bool copy_policy(struct replay *replay)
 		policy->limits.pairs_per_host = EXACT_PAIRS;
 		policy->limits.hosts = EXACT_HOSTS;
 		policy->limits.suspects = EXACT_SUSPECTS;
+		policy->force_one_sided = true;
 	}
 	return policy_prepare(policy);
 }
@@ -141,15 +142,9 @@ static void note_unknown_link(struct replay_counts *counts, uint32_t link_type)
 }
 
 /* false: nothing in it that could be judged. */
-static bool understand(struct replay_counts *counts,
-		       const struct capture_packet *packet,
-		       struct packet_meta *meta)
+static bool understand(struct replay_counts *counts, const struct frame *frame)
 {
-	enum packet_error error = PACKET_OK;
-
-	switch (link_parse(packet->link_type, packet->bytes,
-			   packet->captured_bytes, packet->wire_bytes, meta,
-			   &error)) {
+	switch ((enum link_status)frame->status) {
 	case LINK_PARSED:
 		break;
 	case LINK_NO_IP:
@@ -159,33 +154,32 @@ static bool understand(struct replay_counts *counts,
 		counts->bad_link++;
 		return false;
 	case LINK_UNKNOWN:
-		note_unknown_link(counts, packet->link_type);
+		note_unknown_link(counts, frame->link_type);
 		return false;
 	}
-	if (error != PACKET_OK && meta->ethertype == 0) {
-		counts->errors[error]++;
+	if (frame->error != PACKET_OK && frame->meta.ethertype == 0) {
+		counts->errors[frame->error]++;
 		return false;
 	}
-	counts->imperfect += error != PACKET_OK;
+	counts->imperfect += frame->error != PACKET_OK;
 	counts->parsed++;
 	return true;
 }
 
 /* Time runs on from the latest seen; it stands still where none is told. */
-static uint64_t tell_time(struct replay *replay,
-			  const struct capture_packet *packet)
+static uint64_t tell_time(struct replay *replay, const struct frame *frame)
 {
 	struct replay_counts *counts = &replay->counts;
 
-	if (!packet->has_time)
+	if (!frame->has_time)
 		return counts->last_ns - counts->first_ns;
 	if (!replay->has_begun) {
 		replay->has_begun = true;
-		counts->first_ns = counts->last_ns = packet->time_ns;
-	} else if (packet->time_ns < counts->last_ns) {
+		counts->first_ns = counts->last_ns = frame->time_ns;
+	} else if (frame->time_ns < counts->last_ns) {
 		counts->time_ran_back++;
 	} else {
-		counts->last_ns = packet->time_ns;
+		counts->last_ns = frame->time_ns;
 	}
 	return counts->last_ns - counts->first_ns;
 }
@@ -203,38 +197,37 @@ static uint16_t zone_of(struct replay *replay, const struct packet_meta *meta)
 	return replay->zone;
 }
 
-/* Who sent the frame, where that is told. */
-static const uint8_t *mac_of(const struct capture_packet *packet)
-{
-	enum { EN10MB = 1, SOURCE = 6, HEADER = 14 };
-
-	return packet->link_type == EN10MB && packet->captured_bytes >= HEADER
-		       ? packet->bytes + SOURCE
-		       : NULL;
-}
-
-void replay_packet(struct replay *replay, const struct capture_packet *captured)
+void replay_frame(struct replay *replay, const struct frame *frame)
 {
 	struct pump_packet *packet = &replay->batch[replay->count];
-	uint64_t now_ns = tell_time(replay, captured);
+	uint64_t now_ns = tell_time(replay, frame);
 
 	replay->counts.packets++;
-	/* The parser clears its part itself. */
+	if (!understand(&replay->counts, frame))
+		return;
+	packet->meta = frame->meta;
 	memset(&packet->id, 0,
 	       sizeof(*packet) - offsetof(struct pump_packet, id));
 	packet->wire_pkts = 1;
-	if (!understand(&replay->counts, captured, &packet->meta))
-		return;
 	packet->arrived_ns = REPLAY_START_NS + now_ns;
 	packet->src_zone = packet->dst_zone = zone_of(replay, &packet->meta);
 	if (replay->config.arrives_inside &&
-	    forged_is(replay->config.policy, &packet->meta, mac_of(captured))) {
+	    forged_is(replay->config.policy, &packet->meta,
+		      frame->has_mac ? frame->mac : NULL)) {
 		replay_tell_forged(replay, packet);
 		return;
 	}
 	replay_prepare_ends(replay, packet, &replay->ends[replay->count]);
 	if (++replay->count == REPLAY_BATCH)
 		replay_flush(replay);
+}
+
+void replay_packet(struct replay *replay, const struct capture_packet *packet)
+{
+	struct frame frame;
+
+	frame_parse(packet, &frame);
+	replay_frame(replay, &frame);
 }
 
 /* Its deadlines alone lead the clock on: hours in which nothing is due cost

@@ -37,7 +37,7 @@ struct jobs {
 	size_t threads_count;
 	pthread_t threads[OPTIONS_JOBS_MAX];
 	struct progress progress;
-	bool draws;
+	bool draws, reads_ahead;
 	uint64_t size_bytes; /* of all files; 0: not known */
 	FILE *json, *text;   /* NULL: not wanted */
 	struct output_totals totals;
@@ -61,7 +61,7 @@ static void *work(void *argument)
 		slot->result.file = jobs->options->files[jobs->started++];
 		pthread_mutex_unlock(&jobs->lock);
 		result_make(jobs->options, jobs->policy, slot->result.file,
-			    &slot->progress, &slot->result);
+			    jobs->reads_ahead, &slot->progress, &slot->result);
 		pthread_mutex_lock(&jobs->lock);
 		slot->done = true;
 		pthread_cond_broadcast(&jobs->changed);
@@ -225,6 +225,8 @@ static void run(struct jobs *jobs)
 	if (wanted > OPTIONS_JOBS_MAX)
 		wanted = OPTIONS_JOBS_MAX;
 	jobs->ahead = 2 * wanted;
+	/* With cores to spare, reading and judging have one each. */
+	jobs->reads_ahead = 2 * (long)wanted <= cores;
 	while (jobs->threads_count < wanted &&
 	       pthread_create(&jobs->threads[jobs->threads_count], NULL, work,
 			      jobs) == 0)
@@ -270,9 +272,34 @@ out:
 	return status;
 }
 
+/* A policy without any bound on what waits asks for the same as --exact. */
+static bool is_unbounded(const struct policy *policy)
+{
+	const struct policy_limits *limits = &policy->limits;
+
+	return limits->held_packets == 0 && limits->held_bytes == 0 &&
+	       limits->held_packets_per_host == 0 &&
+	       limits->held_packets_per_key == 0;
+}
+
+static int judge_by_policy(struct options *options)
+{
+	struct policy *policy = policy_file_load(options->config);
+	int status = EXIT_USAGE;
+
+	if (!policy)
+		return status;
+	options->exact |= is_unbounded(policy);
+	if (options->prefixes_count == 0 ||
+	    policy_file_set_inside(policy, options->prefixes,
+				   options->prefixes_count))
+		status = replay(options, policy);
+	policy_free(policy);
+	return status;
+}
+
 int replay_main(int argc, char **argv)
 {
-	struct policy *policy = NULL;
 	struct options options;
 	int status = EXIT_USAGE;
 
@@ -285,14 +312,9 @@ int replay_main(int argc, char **argv)
 		status = EXIT_DONE;
 		break;
 	case OPTIONS_RUN:
-		policy = policy_file_load(options.config);
-		if (policy && (options.prefixes_count == 0 ||
-			       policy_file_set_inside(policy, options.prefixes,
-						      options.prefixes_count)))
-			status = replay(&options, policy);
+		status = judge_by_policy(&options);
 		break;
 	}
-	policy_free(policy);
 	options_fini(&options);
 	return status;
 }

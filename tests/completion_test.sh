@@ -10,6 +10,15 @@ symtapctl() # answers for the completion's own question
 		'{"inside":"2001:db8::5"}]}}'
 }
 
+symtap-sim()
+{
+	if [[ $1 == replay ]]; then
+		printf '  -c, --config FILE  x\n  --keys N  x\n  --json F  x\n'
+	else
+		printf 'usage: x\n\n  replay   x\n  run      x\n'
+	fi
+}
+
 # shellcheck source=contrib/completion/symtapctl.bash
 . contrib/completion/symtapctl.bash
 failures=0
@@ -22,7 +31,7 @@ expect()
 	[[ $1 == *' ' ]] && COMP_WORDS+=("")
 	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 	COMPREPLY=()
-	"_${COMP_WORDS[0]}"
+	"_${COMP_WORDS[0]//-/_}"
 	got="${COMPREPLY[*]}"
 	if [[ $got != "$2" ]]; then
 		echo "$1: \"$got\", not \"$2\""
@@ -43,4 +52,8 @@ expect "symtapctl exempt 10.20.0.7 for 1" "10m 1h 1d"
 expect "symtapctl doctor --c" "--config"
 expect "symtapctl status --c" ""
 expect "symtapd --ch" "--check"
+expect "symtap-sim r" "replay run"
+expect "symtap-sim replay --k" "--keys"
+expect "symtap-sim replay --inside r" "responders"
+expect "symtap-sim replay contrib/symtap.y" "contrib/symtap.yaml"
 [[ $failures == 0 ]]

@@ -1,0 +1,413 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""replay_test.py SYMTAP_SIM PACKET_LIST MAN_PAGE
+
+What symtap-sim says of captures: against a model of the limiter, and against
+what its manual promises.  Captures in SYMTAP_CAPTURES are compared as well;
+without them the last line says so.
+"""
+
+import glob
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import capture_file
+import oracle
+from capture_file import TCP, UDP, frame
+
+SIM, PACKET_LIST, MAN_PAGE = sys.argv[1:4]
+SECOND, MS = 10**9, 10**6
+SCOPES = ("flow", "pair", "host")
+START = 1_700_000_000 * SECOND
+
+FOLDER = tempfile.TemporaryDirectory()
+
+
+def path_of(name):
+    return os.path.join(FOLDER.name, name)
+
+
+def sim(*arguments, status=0, **more):
+    done = subprocess.run([SIM, "replay", *arguments], capture_output=True,
+                          text=True, **more)
+    if done.returncode != status:
+        raise AssertionError("%s: exit %d, not %d\n%s" % (
+            arguments, done.returncode, status, done.stderr))
+    return done
+
+
+def objects(*arguments, **more):
+    lines = sim("--json", "-", *arguments, **more).stdout.splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def policy(name, text):
+    with open(path_of(name), "w", encoding="utf-8") as file:
+        file.write("mode: shadow\ninside: [10.0.0.0/8]\n" + text)
+    return path_of(name)
+
+
+def key_of(key):
+    return {"flow": (key["inside"], key["outside"], key["proto"],
+                     key["inside_port"], key["outside_port"]),
+            "pair": (key["inside"], key["outside"]),
+            "host": (key["inside"],)}[key["scope"]]
+
+
+# ------ captures of several shapes
+
+def unanswered(rng):
+    for burst in range(6):
+        for i in range(rng.randrange(3, 200)):
+            yield (burst * 3 * SECOND + i * rng.choice((0, MS, 20 * MS)),
+                   frame("10.0.0.1", "192.0.2.%d" % (burst % 3 + 1), 1000, 53))
+
+
+def dense_answered(rng):
+    """Thousands of packets a second, each second one answered."""
+    now = 0
+    for i in range(12000):
+        now += rng.randrange(50_000, 400_000)
+        yield now, frame("10.0.0.2", "192.0.2.9", 4000, 443, TCP)
+        if i % rng.choice((1, 2, 3, 5)) == 0:
+            yield now + rng.randrange(1000), frame("192.0.2.9", "10.0.0.2",
+                                                   443, 4000, TCP)
+
+
+def bursts_before_the_answer(rng):
+    for i in range(60):
+        now = i * 700 * MS
+        for _ in range(rng.randrange(1, 30)):
+            now += rng.randrange(0, 3 * MS)
+            yield now, frame("10.0.0.3", "192.0.2.%d" % (i % 5), 5000 + i % 7,
+                             3478)
+        for _ in range(rng.randrange(0, 8)):
+            now += rng.randrange(0, 60 * MS)
+            yield now, frame("192.0.2.%d" % (i % 5), "10.0.0.3", 3478,
+                             5000 + i % 7)
+
+
+def thinned_replies(rng):
+    now = 0
+    for i in range(4000):
+        now += rng.randrange(0, 4 * MS)
+        yield now, frame("2001:db8::5", "2001:db8:1::9", 443, 50000, UDP)
+        if i % rng.choice((4, 5, 6)) == 0:
+            yield now, frame("2001:db8:1::9", "2001:db8::5", 50000, 443, UDP)
+
+
+def many_keys(rng):
+    """Scans and chats of many hosts at once; some hosts of one /64."""
+    hosts = ["10.1.0.%d" % i for i in range(1, 9)] + \
+        ["2001:db8:7::%x" % i for i in range(1, 5)]
+    for _ in range(6000):
+        now = rng.randrange(0, 20 * SECOND)
+        inside = rng.choice(hosts)
+        outside = ("203.0.113.%d" if "." in inside else
+                   "2001:db8:ff::%x") % rng.randrange(1, 40)
+        port = rng.randrange(1, 4)
+        if rng.random() < 0.3:
+            yield now, frame(outside, inside, 80, port)
+        else:
+            yield now, frame(inside, outside, port, 80)
+
+
+SHAPES = (unanswered, dense_answered, bursts_before_the_answer,
+          thinned_replies, many_keys)
+
+
+def make(shape, seed=1):
+    rng = random.Random(seed)
+    path = path_of(shape.__name__ + ".pcap")
+    packets = sorted(((START + now, data) for now, data in shape(rng)),
+                     key=lambda packet: packet[0])
+    capture_file.write(path, packets)
+    return path
+
+
+# ------ against the model
+
+class Comparison:
+    """How far apart the two are, over all keys of a scope."""
+
+    def __init__(self):
+        self.keys = self.s_off = self.held = self.count_off = 0
+        self.delay_off = 0
+
+    def add(self, want, got):
+        self.keys += 1
+        if (want["out"], want["in"]) != (got["out"], got["in"]):
+            raise AssertionError("counts: %s, not %s" % (got, want))
+        self.s_off += abs(want["max_s"] - got["max_s"]) > 0.1
+        if not want["delayed"] and not got["delayed"]:
+            return
+        self.held += 1
+        self.count_off += (abs(want["delayed"] - got["delayed"]) >
+                           max(1, 0.02 * want["delayed"]))
+        self.delay_off += (abs(want["delay_ms_total"] -
+                               got["delay_ms_total"]) >
+                           0.05 * want["delay_ms_total"])
+
+    def check(self, what):
+        if (self.s_off > 0.01 * self.keys or
+                self.count_off > 0.05 * self.held or
+                self.delay_off > 0.05 * self.held):
+            raise AssertionError("%s: %s" % (what, vars(self)))
+
+
+def compare(files, scope, guarded, comparison):
+    config = policy("%s.yaml" % scope, "limiter: {evidence: packets, "
+                    "threshold: 2.0, enforce: [%s]}\n" % scope)
+    for file in files:
+        listed = subprocess.run([PACKET_LIST, file], capture_output=True,
+                                text=True, check=True).stdout.splitlines()
+        want = oracle.judge(oracle.read_packets(listed), scope, guarded)
+        done = subprocess.run([SIM, "replay", "-c", config, "--exact",
+                               "--inside", guarded, "--json", "-", file],
+                              capture_output=True, text=True, check=False)
+        if done.returncode not in (0, 3):
+            raise AssertionError(done.stderr)
+        got = {key_of(key): key for key in json.loads(done.stdout)["keys"]
+               if key["scope"] == scope}
+        if set(want) != set(got):
+            raise AssertionError("%s: keys %s" % (file, set(want) ^ set(got)))
+        for key, values in want.items():
+            comparison.add(values, got[key])
+
+
+class AgainstTheModel(unittest.TestCase):
+    def check_all(self, files):
+        for scope in SCOPES:
+            for guarded in "initiators", "responders":
+                comparison = Comparison()
+                compare(files, scope, guarded, comparison)
+                comparison.check("%s, %s" % (scope, guarded))
+                print("%s, %s: %s" % (scope, guarded, vars(comparison)))
+
+    def test_generated_captures_of_every_shape(self):
+        self.check_all([make(shape) for shape in SHAPES])
+
+    def test_captures_of_the_folder(self):
+        folder = os.environ.get("SYMTAP_CAPTURES")
+        if not folder:
+            self.skipTest("SYMTAP_CAPTURES is not set")
+        self.check_all(sorted(glob.glob(os.path.join(folder, "*", "*"))))
+
+    def test_the_check_figures(self):
+        """3,000 packets at once to nobody."""
+        path = path_of("figures.pcap")
+        capture_file.write(path, [(START, frame("10.0.0.1", "192.0.2.1"))] *
+                           3000)
+        config = policy("figures.yaml", "limiter: {evidence: packets, "
+                        "threshold: 2.0, enforce: [pair]}\n"
+                        "limits: {held_packets: 0, held_bytes: 0, "
+                        "held_packets_per_host: 0, held_packets_per_key: 0}\n")
+        found, = objects("-c", config, path)
+        self.assertTrue(found["exact"])
+        self.assertEqual(found["summary"]["delayed"], 2996)
+        self.assertAlmostEqual(found["summary"]["delay_ms_max"] / 1000 / 334,
+                               1, delta=0.01)
+
+
+# ------ what the manual promises
+
+class TheContract(unittest.TestCase):
+    def test_keys_and_summary_are_as_documented(self):
+        found, = objects(make(many_keys))
+        with open(MAN_PAGE, encoding="utf-8") as file:
+            manual = file.read()
+        for name in (list(found) + list(found["keys"][0]) +
+                     list(found["summary"])):
+            self.assertRegex(manual, r"(?m)^\.It (Ic|Li) .*\b%s\b" % name)
+        for key in found["keys"]:
+            held = key["delayed"] + key["dropped"]
+            self.assertEqual(sum(key["verdict_by"].values()), held)
+        by_scope = {scope: [key for key in found["keys"]
+                            if key["scope"] == scope] for scope in SCOPES}
+        for keys in by_scope.values():
+            for name in "out", "in", "delayed", "dropped":
+                self.assertEqual(sum(key[name] for key in keys),
+                                 found["summary"][name])
+        self.assertEqual(found["keys_found"], len(found["keys"]))
+
+    def test_every_packet_is_parsed_or_skipped(self):
+        path = path_of("odd.pcap")
+        capture_file.write(path, [
+            (START, frame("10.0.0.1", "192.0.2.1")),
+            (START + 1, b"\0" * 12 + b"\x12\x34" + b"\0" * 40),
+            (START + 2, frame("10.0.0.1", "192.0.2.1")[:20]),
+        ])
+        found, = objects(path)
+        self.assertEqual(found["packets"], 3)
+        self.assertEqual(found["parsed"] + sum(found["skipped"].values()), 3)
+        self.assertEqual(found["skipped"], {"not_ip": 1, "truncated": 1})
+        self.assertAlmostEqual(found["duration_s"], 2e-9)
+
+    def test_an_unknown_link_type_is_counted_and_named(self):
+        path = path_of("link.pcap")
+        capture_file.write(path, [(START, b"x" * 60)], 147)
+        found, = objects(path)
+        self.assertEqual(list(found["skipped"].values()), [1])
+        self.assertRegex(list(found["skipped"])[0], "^link_type_147")
+
+    def test_keys_limits_the_list_worst_first(self):
+        path = make(many_keys)
+        all_keys = objects(path)[0]["keys"]
+        some = objects("--keys", "7", path)[0]
+        none = objects("--keys", "0", path)[0]
+        self.assertEqual(some["keys"], all_keys[:7])
+        self.assertEqual(none["keys"], [])
+        self.assertEqual(none["summary"], some["summary"])
+        worst = [key["delayed"] + key["dropped"] for key in all_keys]
+        self.assertEqual(worst, sorted(worst, reverse=True))
+
+    def test_both_ends_are_judged_in_turn(self):
+        path = make(bursts_before_the_answer)
+        both = objects("--inside", "both", path)[0]
+        each = [objects("--inside", end, path)[0]
+                for end in ("initiators", "responders")]
+        self.assertEqual(both["guarded"], ["initiators", "responders"])
+        for name in "out", "in", "delayed", "dropped":
+            self.assertEqual(both["summary"][name],
+                             sum(one["summary"][name] for one in each))
+        self.assertEqual(len(both["keys"]), sum(len(one["keys"])
+                                                for one in each))
+        self.assertEqual(both["summary"]["out"], both["packets"])
+
+    def test_prefixes_say_who_is_guarded(self):
+        path = path_of("prefix.pcap")
+        capture_file.write(path, [
+            (START, frame("192.0.2.1", "10.0.0.1")),
+            (START + 1, frame("10.0.0.1", "10.0.0.2")),
+            (START + 2, frame("192.0.2.1", "192.0.2.2")),
+        ])
+        found, = objects("--inside", "10.0.0.0/24", path)
+        summary = found["summary"]
+        self.assertEqual((summary["out"], summary["in"], summary["transit"]),
+                         (1, 1, 1))
+        hosts = {key["inside"]: (key["out"], key["in"])
+                 for key in found["keys"] if key["scope"] == "host"}
+        self.assertEqual(hosts, {"10.0.0.1": (1, 1), "10.0.0.2": (0, 1)})
+        for more in (["--inside", "10.0.0.1", "--inside", "2001:db8::/32"],
+                     ["--inside", "10.0.0.1,2001:db8::/32"],
+                     ["--inside", "10.0.0.1", "2001:db8::/32"]):
+            self.assertEqual(objects(*more, path)[0]["summary"]["out"], 1)
+
+    def test_what_arrives_inside_with_a_strange_source_is_forged(self):
+        path = path_of("forged.pcap")
+        mac = b"\x02\0\0\0\0\x07"
+        capture_file.write(path, [
+            (START, frame("10.0.0.1", "192.0.2.1")),
+            (START + 1, frame("198.51.100.1", "192.0.2.1")),
+            (START + 2, frame("10.0.0.7", "192.0.2.1")),
+            (START + 3, frame("10.0.0.7", "192.0.2.1", mac=mac)),
+            (START + 4, frame("10.0.0.8", "192.0.2.1", mac=mac)),
+        ])
+
+        def forged(*arguments):
+            return objects(*arguments, path)[0]["summary"]["forged"]
+
+        self.assertEqual(forged("--inside", "10.0.0.0/8"), 0)
+        self.assertEqual(forged("--inside", "10.0.0.0/8", "--arrives",
+                                "inside"), 1)
+        bound = policy("bound.yaml", "antispoof: {bindings: [{mac: "
+                       "'02:00:00:00:00:07', addresses: [10.0.0.7]}]}\n")
+        self.assertEqual(forged("-c", bound, "--arrives", "inside"), 3)
+        listed = policy("listed.yaml", "antispoof: {interfaces: {lan0: "
+                        "{sources: [10.0.0.8/32]}}}\n")
+        self.assertEqual(forged("-c", listed, "--arrives", "inside"), 4)
+
+    def test_a_jump_of_months_and_time_that_runs_back(self):
+        path = path_of("jump.pcap")
+        times = [0, 1, 200 * 86400 * SECOND, 100 * 86400 * SECOND,
+                 201 * 86400 * SECOND]
+        capture_file.write(path, [(START + time, frame("10.0.0.1", "192.0.2.1"))
+                                  for time in times])
+        found, = objects(path, timeout=5)
+        self.assertEqual(found["time_ran_back"], 1)
+        self.assertAlmostEqual(found["duration_s"], 201 * 86400, delta=1)
+        self.assertEqual(found["summary"]["delayed"], 0)
+
+    def test_the_answer_to_this_capture_stays_the_same(self):
+        golden = os.path.join(os.path.dirname(__file__), "replay_golden.json")
+        config = policy("golden.yaml", "limiter: {evidence: packets, "
+                        "threshold: 2.0, enforce: [pair, flow]}\n")
+        found, = objects("-c", config, make(bursts_before_the_answer))
+        found["file"] = "bursts.pcap"
+        text = json.dumps(found, indent=1) + "\n"
+        if os.environ.get("SYMTAP_UPDATE"):
+            with open(golden, "w", encoding="utf-8") as file:
+                file.write(text)
+        with open(golden, encoding="utf-8") as file:
+            self.assertEqual(file.read(), text)
+
+
+class TheCommand(unittest.TestCase):
+    def test_usage_is_2(self):
+        path = make(unanswered)
+        for wrong in ([], ["--nonsense", path], ["--keys", "x", path],
+                      ["--keys", "-1", path], ["--jobs", "0", path],
+                      ["--inside", "nobody", path],
+                      ["--inside", "both", "--inside", "10.0.0.0/8", path],
+                      ["--arrives", "outside", path], ["-", "-"],
+                      ["-c", policy("wrong.yaml", "limits: 7\n"), path]):
+            self.assertNotEqual(sim(*wrong, status=2).stderr, "")
+        self.assertIn("usage", sim("--help").stdout)
+
+    def test_what_cannot_be_opened_is_1_and_the_rest_is_done(self):
+        path = make(unanswered)
+        done = sim("--json", "-", "/nonexistent/x.pcap", path, status=1)
+        self.assertIn("/nonexistent/x.pcap", done.stderr)
+        self.assertEqual(len(done.stdout.splitlines()), 1)
+        sim("--json", "/nonexistent/x.json", path, status=1)
+
+    def test_damage_is_3_with_the_results_up_to_there(self):
+        whole = make(unanswered)
+        cut = path_of("cut.pcap")
+        with open(whole, "rb") as file:
+            data = file.read()
+        with open(cut, "wb") as file:
+            file.write(data[:len(data) // 2])
+        done = sim("--json", "-", cut, status=3)
+        found = json.loads(done.stdout)
+        self.assertIn("damaged at byte %d" % found["error_offset"],
+                      done.stderr)
+        self.assertGreater(found["packets"], 10)
+
+    def test_standard_input_and_files_side_by_side(self):
+        paths = [make(shape) for shape in SHAPES]
+        one_by_one = [objects("--keys", "3", path)[0] for path in paths]
+        self.assertEqual(objects("--keys", "3", "--jobs", "3", *paths),
+                         one_by_one)
+        with open(paths[0], "rb") as file:
+            found, = objects("--keys", "3", "-", stdin=file)
+        self.assertEqual(found["summary"], one_by_one[0]["summary"])
+
+    def test_the_table_names_the_worst(self):
+        done = sim(make(unanswered), make(many_keys))
+        self.assertRegex(done.stdout, r"would have waited")
+        self.assertRegex(done.stdout, r"10\.0\.0\.1 +192\.0\.2\.\d")
+        self.assertIn("2 captures", done.stdout)
+        self.assertNotIn("\r", done.stderr)
+        self.assertIn("packets", sim("--progress", make(many_keys)).stdout)
+
+    def test_file_names_may_be_anything(self):
+        odd = os.fsencode(FOLDER.name) + b"/\xff\"\n.pcap"
+        os.link(make(unanswered), odd)
+        done = subprocess.run([SIM, "replay", "--json", "-", odd],
+                              capture_output=True, check=True)
+        self.assertIn('"\n.pcap', json.loads(done.stdout)["file"])
+
+
+if __name__ == "__main__":
+    result = unittest.main(argv=sys.argv[:1] + sys.argv[4:], exit=False).result
+    FOLDER.cleanup()
+    if result.wasSuccessful() and not os.environ.get("SYMTAP_CAPTURES"):
+        print("on generated captures only: SYMTAP_CAPTURES is not set")
+    sys.exit(not result.wasSuccessful())
