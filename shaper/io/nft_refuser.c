@@ -188,6 +188,20 @@ static bool add(struct nftrules_refuser *refuser, enum nftrefusals_kind kind,
 	return true;
 }
 
+/* Kernels do not prolong an element that is there (from 6.12 on they do, when
+ * its timeout is another).  Put in, it can be taken out in any case; and all of
+ * it happens at once. */
+static int spare_anew(struct nftrules_refuser *refuser, bool ipv4,
+		      const struct key *key, uint64_t timeout_ms)
+{
+	return add(refuser, NFTREFUSALS_SPARED, ipv4, key, timeout_ms) &&
+			       add(refuser, NFTREFUSALS_SPARED, ipv4, key, 0) &&
+			       add(refuser, NFTREFUSALS_SPARED, ipv4, key,
+				   timeout_ms)
+		       ? 0
+		       : -ENOMEM;
+}
+
 /* One set element, and the mark that makes the kernel look for it. */
 static int add_key(struct nftrules_refuser *refuser, enum nftrefusals_kind kind,
 		   const struct flow_key *flow, uint32_t ifindex,
@@ -196,9 +210,11 @@ static int add_key(struct nftrules_refuser *refuser, enum nftrefusals_kind kind,
 	bool ipv4 = is_ipv4(flow->inside);
 	struct key key = key_of(refuser, kind, flow, ifindex, ipv4);
 
+	if (kind == NFTREFUSALS_SPARED && timeout_ms)
+		return spare_anew(refuser, ipv4, &key, timeout_ms);
 	if (!add(refuser, kind, ipv4, &key, timeout_ms))
 		return -ENOMEM;
-	if (timeout_ms == 0 || kind == NFTREFUSALS_SPARED)
+	if (timeout_ms == 0)
 		return 0;
 	key = key_of(refuser, NFTREFUSALS_ANY, flow, ifindex, ipv4);
 	return add(refuser, NFTREFUSALS_ANY, ipv4, &key,

@@ -86,6 +86,14 @@ class Refusals(rules_bed.Case):
         self.assertEqual(
             {"refused", "spared"}, {row.split()[0] for row in self.rows()})
 
+    def test_a_pair_that_is_spared_again_is_spared_for_longer(self):
+        self.driver.ask("refuse", "host", "lan0", 60000, GUARDED)
+        self.driver.ask("spare", "pair", "lan0", 2000, GUARDED, OTHER)
+        begin = time.monotonic()
+        while time.monotonic() - begin < 3:
+            self.driver.ask("spare", "pair", "lan0", 2000, GUARDED, OTHER)
+            self.assertTrue(self.queued(frames.udp(GUARDED, OTHER, 1, 2)))
+
     def test_an_ipv6_host_is_its_prefix(self):
         self.driver.ask("refuse", "host", "lan0", 5000, "2001:db8:20::")
         self.assertFalse(self.queued(
