@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Completes symtapctl's command lines as bash does.
+# Completes command lines of symtapctl and symtap-sim as bash does.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -21,6 +21,8 @@ symtap-sim()
 
 # shellcheck source=contrib/completion/symtapctl.bash
 . contrib/completion/symtapctl.bash
+# shellcheck source=contrib/completion/symtap-sim.bash
+. contrib/completion/symtap-sim.bash
 failures=0
 
 # expect "words so far" "completions of the last": a word may be empty.
