@@ -10,7 +10,7 @@
 enum {
 	WAYS = 8,
 	SETS_MIN = 64,
-	SPARE_SHARE = 2, /* places for each pair: few sets overflow */
+	SPARE_SHARE = 4, /* places for each pair: few sets overflow */
 	LINE_BYTES = 64,
 };
 
