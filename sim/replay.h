@@ -104,6 +104,10 @@ void replay_free(struct replay *replay);
 struct capture_packet;
 void replay_packet(struct replay *replay, const struct capture_packet *packet);
 
+/* The same, already parsed. */
+struct frame;
+void replay_frame(struct replay *replay, const struct frame *frame);
+
 /* The file has ended: the clock runs on until all that waits has left. */
 void replay_finish(struct replay *replay);
 

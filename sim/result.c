@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sim/capture.h"
+#include "sim/feed.h"
 #include "sim/tally.h"
 #include "sim/verbs.h"
 
@@ -59,34 +60,67 @@ static bool start(const struct options *options, const struct policy *policy,
 	return true;
 }
 
-static void show(struct result_progress *progress,
-		 const struct capture *capture, uint64_t packets)
+static void show(struct result_progress *progress, uint64_t read_bytes,
+		 uint64_t packets)
 {
-	atomic_store_explicit(&progress->read_bytes,
-			      capture_read_bytes(capture),
-			      memory_order_relaxed);
-	atomic_store_explicit(&progress->size_bytes,
-			      capture_size_bytes(capture),
+	atomic_store_explicit(&progress->read_bytes, read_bytes,
 			      memory_order_relaxed);
 	atomic_store_explicit(&progress->packets, packets,
 			      memory_order_relaxed);
 }
 
-static enum capture_status read_all(struct run *run, size_t passes,
-				    struct result_progress *progress)
+static enum capture_status read_here(struct run *run, size_t passes,
+				     struct result_progress *progress)
 {
 	struct capture_packet packet;
+	struct frame frame;
 	enum capture_status status;
 	uint64_t packets = 0;
 
 	while ((status = capture_next(run->capture, &packet)) ==
 	       CAPTURE_PACKET) {
+		frame_parse(&packet, &frame);
 		for (size_t i = 0; i < passes; i++)
-			replay_packet(run->replays[i], &packet);
+			replay_frame(run->replays[i], &frame);
 		if (++packets % PROGRESS_PKTS == 0)
-			show(progress, run->capture, packets);
+			show(progress, capture_read_bytes(run->capture),
+			     packets);
 	}
-	show(progress, run->capture, packets);
+	show(progress, capture_read_bytes(run->capture), packets);
+	return status;
+}
+
+static enum capture_status read_fed(struct run *run, struct feed *feed,
+				    size_t passes,
+				    struct result_progress *progress)
+{
+	const struct frame *frames;
+	uint64_t packets = 0;
+	size_t count;
+
+	while ((count = feed_next(feed, &frames)) > 0) {
+		for (size_t i = 0; i < passes; i++)
+			for (size_t j = 0; j < count; j++)
+				replay_frame(run->replays[i], &frames[j]);
+		packets += count;
+		show(progress, feed_read_bytes(feed), packets);
+	}
+	return feed_status(feed);
+}
+
+static enum capture_status read_all(struct run *run, size_t passes, bool ahead,
+				    struct result_progress *progress)
+{
+	struct feed *feed = ahead ? feed_new(run->capture) : NULL;
+	enum capture_status status;
+
+	atomic_store_explicit(&progress->size_bytes,
+			      capture_size_bytes(run->capture),
+			      memory_order_relaxed);
+	if (!feed)
+		return read_here(run, passes, progress);
+	status = read_fed(run, feed, passes, progress);
+	feed_free(feed);
 	return status;
 }
 
@@ -104,7 +138,7 @@ static void finish(struct run *run, struct result *result)
 }
 
 void result_make(const struct options *options, const struct policy *policy,
-		 const char *file, struct result_progress *progress,
+		 const char *file, bool ahead, struct result_progress *progress,
 		 struct result *ret_result)
 {
 	struct run run = { 0 };
@@ -112,7 +146,7 @@ void result_make(const struct options *options, const struct policy *policy,
 	*ret_result = (struct result){ .file = file, .status = EXIT_NO };
 	if (start(options, policy, &run, ret_result)) {
 		ret_result->status = EXIT_DONE;
-		if (read_all(&run, ret_result->passes_count, progress) ==
+		if (read_all(&run, ret_result->passes_count, ahead, progress) ==
 		    CAPTURE_DAMAGED) {
 			ret_result->status = EXIT_DAMAGED;
 			ret_result->offset = capture_offset(run.capture);

@@ -38,9 +38,9 @@ struct result_progress {
 };
 
 /* Cannot fail but in ret_result->status.  `packet` goes through every pass at
- * once, so that a pipe can be read. */
+ * once, so that a pipe can be read; `ahead`: a thread of its own reads it. */
 void result_make(const struct options *options, const struct policy *policy,
-		 const char *file, struct result_progress *progress,
+		 const char *file, bool ahead, struct result_progress *progress,
 		 struct result *ret_result);
 void result_fini(struct result *result);
 
