@@ -91,6 +91,23 @@ static inline bool packet_is_dhcp(const struct packet_meta *meta)
 	       (uint16_t)(meta->ends.dst_port - low) <= 1;
 }
 
+/* What looks like an RTP header (RFC 3550 5.1), and not like RTCP on the same
+ * port (RFC 5761 section 4). */
+static inline void packet_note_rtp(const struct packet_cursor *cursor,
+				   struct packet_meta *meta)
+{
+	const uint8_t *rtp = packet_at(cursor);
+	uint8_t type;
+
+	if (!packet_has(cursor, 12) || (rtp[0] & 0xc0) != 0x80)
+		return;
+	type = rtp[1] & 0x7f;
+	if (type >= 64 && type <= 95)
+		return;
+	meta->rtp_seq = packet_u16(rtp + 2);
+	meta->rtp_ssrc = packet_u32(rtp + 8);
+}
+
 static inline enum packet_error packet_parse_udp(struct packet_cursor *cursor,
 						 struct packet_meta *meta)
 {
@@ -109,6 +126,7 @@ static inline enum packet_error packet_parse_udp(struct packet_cursor *cursor,
 	packet_take_ports(udp, &meta->ends);
 	if (packet_is_dhcp(meta))
 		meta->kind = PACKET_DHCP;
+	packet_note_rtp(cursor, meta);
 	return PACKET_OK;
 }
 

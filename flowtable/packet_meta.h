@@ -55,6 +55,8 @@ struct packet_meta {
 	uint32_t header_bytes; /* layer 3 and 4 headers */
 	uint16_t vlan[2];      /* outer, inner; VLAN id, 0: untagged */
 	uint32_t tcp_seq, tcp_ack; /* as in the TCP header */
+	uint32_t rtp_ssrc;         /* what may be an RTP header behind UDP's; */
+	uint16_t rtp_seq;          /* both 0: it is none */
 	uint16_t mss;              /* from a SYN's option; 0: none */
 	uint16_t ethertype;        /* 0x0800, 0x86dd or 0x0806 */
 	uint8_t kind;              /* enum packet_kind */

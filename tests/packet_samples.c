@@ -267,6 +267,31 @@ const struct packet_sample packet_samples[] = {
 	{ "udp6", OK6(48), .hex = V6("0008", "11") UDP("003514e9", "0008"),
 	  .length_bytes = 48,
 	  .ends = { .src_port = 53, .dst_port = 5353, .proto = 17 } },
+	{ "rtp6", OK6(48),
+	  .hex = V6("0014", "11")
+		  UDP("40004002", "0014") "8000 00ff 000000a0 11223344",
+	  .length_bytes = 60, .rtp_seq = 255, .rtp_ssrc = 0x11223344,
+	  .ends = { .src_port = 0x4000, .dst_port = 0x4002, .proto = 17 } },
+	{ "rtp6-marked", OK6(48),
+	  .hex = V6("0014", "11")
+		  UDP("40004002", "0014") "9fff ffff 000000a0 00000001",
+	  .length_bytes = 60, .rtp_seq = 0xffff, .rtp_ssrc = 1,
+	  .ends = { .src_port = 0x4000, .dst_port = 0x4002, .proto = 17 } },
+	{ "rtcp6-is-no-rtp", OK6(48),
+	  .hex = V6("0014", "11")
+		  UDP("40004002", "0014") "80c8 0006 000000a0 11223344",
+	  .length_bytes = 60,
+	  .ends = { .src_port = 0x4000, .dst_port = 0x4002, .proto = 17 } },
+	{ "udp6-of-another-version-is-no-rtp", OK6(48),
+	  .hex = V6("0014", "11")
+		  UDP("40004002", "0014") "4000 00ff 000000a0 11223344",
+	  .length_bytes = 60,
+	  .ends = { .src_port = 0x4000, .dst_port = 0x4002, .proto = 17 } },
+	{ "udp6-too-short-for-rtp", OK6(48),
+	  .hex = V6("0013", "11")
+		  UDP("40004002", "0013") "8000 00ff 000000a0 112233",
+	  .length_bytes = 59,
+	  .ends = { .src_port = 0x4000, .dst_port = 0x4002, .proto = 17 } },
 	{ "icmp6-echo", OK6(48),
 	  .hex = V6("0008", "3a") ICMP("8000", "beef0001"), .length_bytes = 48,
 	  .ends = { .src_port = 0xbeef, .dst_port = 0xbeef, .proto = 58 } },

@@ -34,6 +34,8 @@ struct packet_sample {
 	struct packet_sample_ends quoted; /* proto 0: none */
 	uint32_t fragment_id, length_bytes, header_bytes;
 	uint16_t vlan[2], mss;
+	uint16_t rtp_seq;
+	uint32_t rtp_ssrc;
 	uint16_t family; /* ethertype behind tags; 0: as ethertype */
 	enum packet_kind kind;
 	enum packet_fragment fragment;

@@ -98,6 +98,8 @@ static void check_meta(const struct packet_sample *sample,
 	CHECK_EQ(sample->kind, meta->kind);
 	CHECK_EQ(sample->tcp_flags, meta->tcp_flags);
 	CHECK_EQ(sample->mss, meta->mss);
+	CHECK_EQ(sample->rtp_seq, meta->rtp_seq);
+	CHECK_EQ(sample->rtp_ssrc, meta->rtp_ssrc);
 	if (sample->quoted.proto)
 		check_ends(sample, &sample->quoted, v6, &meta->quoted);
 	else
