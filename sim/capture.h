@@ -7,6 +7,11 @@
  * nanoseconds, modified) and pcapng (any number of sections and interfaces),
  * plain or compressed with gzip, zstd or xz; "-" is standard input.  Memory
  * does not grow with the file.
+ *
+ * The reader is our own, over a block that is filled by large reads: libpcap
+ * refuses pcapng files whose interfaces differ, and takes 55 ns for a packet
+ * of headers only, this 16 ns.  A test reads whatever libpcap can read beside
+ * it.
  */
 
 #include <stdbool.h>
