@@ -10,6 +10,7 @@
 #include "sim/judge_text.h"
 #include "sim/judgement.h"
 #include "sim/policy_file.h"
+#include "sim/report_judge.h"
 #include "sim/verbs.h"
 
 static const char help[] =
@@ -118,6 +119,9 @@ static int judge(const struct judge_options *options)
 		judge_print(stdout, judgement);
 		puts(judgement->passed ? "every target is reached"
 				       : "NOT every target is reached");
+		if (options->report &&
+		    !report_judge(judgement, policy, options->report))
+			status = EXIT_NO;
 	}
 	judgement_free(judgement);
 	policy_free(policy);

@@ -62,6 +62,7 @@ libraries() {
 	jansson.h			shaper/daemon/answers.c
 	jansson.h			shaper/ctl/reply.c
 	jansson.h			sim/output_json.c
+	jansson.h			sim/page.c
 	seccomp.h			shaper/daemon/confine.c
 	pcap/				sim/link_name.c
 	zlib.h				sim/capture_gzip.c

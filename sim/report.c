@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sim/report.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/policy.h"
+#include "sim/judge_targets.h"
+#include "sim/page.h"
+#include "sim/report_series.h"
+#include "sim/series.h"
+#include "sim/words.h"
+
+struct report {
+	const struct policy *policy;
+	struct page *page;
+	struct series_sums sums;
+	uint64_t packets;
+	size_t captures, damaged, one_sided;
+	char first_file[256];
+	struct series_key worst; /* of all captures */
+	bool has_worst;
+};
+
+struct report *report_new(const struct policy *policy)
+{
+	struct report *report = calloc(1, sizeof(*report));
+
+	if (!report)
+		return NULL;
+	report->policy = policy;
+	report->page = page_new("Whom symtap would have held",
+				"Captured traffic, replayed through the code "
+				"that runs live");
+	if (report->page)
+		return report;
+	free(report);
+	return NULL;
+}
+
+void report_free(struct report *report)
+{
+	if (!report)
+		return;
+	page_free(report->page);
+	free(report);
+}
+
+/* ------ a capture */
+
+static uint64_t held(const struct series_sums *sums)
+{
+	return sums->delayed_pkts + sums->dropped_pkts;
+}
+
+static void add_sums(struct series_sums *total, const struct series_sums *more)
+{
+	total->offered_pkts += more->offered_pkts;
+	total->let_out_pkts += more->let_out_pkts;
+	total->heard_pkts += more->heard_pkts;
+	total->delayed_pkts += more->delayed_pkts;
+	total->dropped_pkts += more->dropped_pkts;
+	total->forged_pkts += more->forged_pkts;
+	total->delay_ns += more->delay_ns;
+	if (more->delay_max_ns > total->delay_max_ns)
+		total->delay_max_ns = more->delay_max_ns;
+	for (int by = 0; by <= PUMP_BYS; by++)
+		total->by_pkts[by] += more->by_pkts[by];
+}
+
+static void describe(const struct report_capture *capture,
+		     const struct series_sums *sums, struct words *words)
+{
+	words_add(words,
+		  "%" PRIu64 " packets%s%s; %" PRIu64 " outgoing, %" PRIu64
+		  " incoming.",
+		  capture->counts->packets, capture->guarded ? ", " : "",
+		  capture->guarded ? capture->guarded : "", sums->offered_pkts,
+		  sums->heard_pkts);
+	if (series_cut_ns(capture->series))
+		words_add(words,
+			  " Silences of more than a minute are cut out of the "
+			  "charts: %.0f s in all.",
+			  (double)series_cut_ns(capture->series) / 1e9);
+	if (series_forgotten(capture->series))
+		words_add(words,
+			  " There were more pairs than can be drawn; %" PRIu64
+			  " of those that were never over their threshold "
+			  "were forgotten.",
+			  series_forgotten(capture->series));
+	if (capture->one_sided)
+		words_add(words, " Only one direction was seen for some time; "
+				 "nothing was held meanwhile.");
+	if (capture->problem)
+		words_add(words, " Read up to the damage: %s.",
+			  capture->problem);
+}
+
+void report_add(struct report *report, const struct report_capture *capture)
+{
+	struct series_key worst[REPORT_KEYS_MAX], total;
+	size_t count = series_worst(capture->series, worst, REPORT_KEYS_MAX);
+	struct words words = { 0 };
+
+	series_total(capture->series, &total);
+	add_sums(&report->sums, &total.sums);
+	report->packets += capture->counts->packets;
+	report->damaged += capture->problem != NULL;
+	report->one_sided += capture->one_sided;
+	if (report->captures++ == 0)
+		snprintf(report->first_file, sizeof(report->first_file), "%s",
+			 capture->file);
+	if (count && held(&worst[0].sums) > 0 &&
+	    (!report->has_worst ||
+	     held(&worst[0].sums) > held(&report->worst.sums))) {
+		report->worst = worst[0];
+		report->has_worst = true;
+	}
+	if (report->captures > REPORT_CAPTURES_MAX)
+		return;
+	describe(capture, &total.sums, &words);
+	page_add_section(report->page, capture->file, words.text);
+	report_draw(report->page, capture->series, worst, count,
+		    report->policy);
+}
+
+/* ------ the verdict */
+
+static void add_facts(struct report *report)
+{
+	const struct series_sums *sums = &report->sums;
+	char text[64];
+
+	snprintf(text, sizeof(text), "%" PRIu64, sums->offered_pkts);
+	page_add_fact(report->page, "Outgoing packets", text);
+	snprintf(text, sizeof(text), "%" PRIu64 " (%.2f %%)",
+		 sums->delayed_pkts,
+		 sums->offered_pkts ? 100.0 * (double)sums->delayed_pkts /
+					      (double)sums->offered_pkts
+				    : 0.0);
+	page_add_fact(report->page, "Delayed", text);
+	snprintf(text, sizeof(text), "%" PRIu64, sums->dropped_pkts);
+	page_add_fact(report->page, "Dropped", text);
+	snprintf(text, sizeof(text), "%.1f ms",
+		 (double)sums->delay_max_ns / 1e6);
+	page_add_fact(report->page, "Longest delay", text);
+}
+
+static void set_verdict(struct report *report)
+{
+	const struct series_sums *sums = &report->sums;
+	struct words words = { 0 };
+	char key[JUDGE_KEY_SIZE];
+
+	if (report->captures == 1)
+		words_add(&words, "In this capture, ");
+	else
+		words_add(&words, "In these %zu captures, ", report->captures);
+	if (held(sums) + sums->forged_pkts == 0)
+		words_add(&words,
+			  "nothing would have been held: all %" PRIu64
+			  " outgoing packets would have left at once.",
+			  sums->offered_pkts);
+	else
+		words_add(&words,
+			  "symtap would have let out %.2f %% of %" PRIu64
+			  " outgoing packets at once, delayed %" PRIu64
+			  " (none by more than %.1f ms) and dropped %" PRIu64
+			  ".",
+			  sums->offered_pkts
+				  ? 100.0 *
+					    (double)(sums->offered_pkts -
+						     held(sums)) /
+					    (double)sums->offered_pkts
+				  : 0.0,
+			  sums->offered_pkts, sums->delayed_pkts,
+			  (double)sums->delay_max_ns / 1e6, sums->dropped_pkts);
+	if (sums->forged_pkts)
+		words_add(&words,
+			  " %" PRIu64
+			  " packets came from forged sources and went "
+			  "nowhere.",
+			  sums->forged_pkts);
+	if (report->has_worst) {
+		judge_print_key(&report->worst.key, key);
+		words_add(&words,
+			  " Most were held of %s: %" PRIu64 " of its %" PRIu64
+			  " packets, with S up to %.1f against a threshold of "
+			  "%.1f; "
+			  "%" PRIu64 " packets came back.",
+			  key, held(&report->worst.sums),
+			  report->worst.sums.offered_pkts,
+			  (double)report->worst.s_max,
+			  (double)report->worst.threshold,
+			  report->worst.sums.heard_pkts);
+	}
+	if (report->damaged)
+		words_add(&words,
+			  " %zu of the captures %s damaged and judged up to "
+			  "there.",
+			  report->damaged, report->damaged == 1 ? "is" : "are");
+	if (report->captures > REPORT_CAPTURES_MAX)
+		words_add(&words, " Charts are drawn of the first %d.",
+			  (int)REPORT_CAPTURES_MAX);
+	page_set_verdict(report->page,
+			 held(sums) + sums->forged_pkts ? PAGE_PLAIN
+							: PAGE_GOOD,
+			 words.text);
+}
+
+bool report_write(struct report *report, const char *path)
+{
+	set_verdict(report);
+	add_facts(report);
+	report_add_policy(report->page, report->policy);
+	return page_write_file(report->page, path);
+}
