@@ -28,7 +28,7 @@ if contrib/try nonsense 2>/dev/null; then
 	exit 1
 fi
 contrib/try deps --list | while read -r name purpose why more; do
-	case $purpose in build | demo | test) ;; *) why= ;; esac
+	case $purpose in build | demo | test | bench) ;; *) why= ;; esac
 	if [ -z "$why" ] || [ -n "$more" ]; then
 		echo "FAILED: $name: for what, and why, in a word each"
 		exit 1
