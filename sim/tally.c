@@ -14,6 +14,16 @@ enum {
 	EXACT_KEYS_MAX = 1 << 28,
 	OMITTED_BITS = 1 << 20, /* a power of two */
 	RUNS_PER_KEY = 4,       /* on the average */
+	QUEUE = 64,
+};
+
+/* A packet that its keys have yet to count. */
+struct queued {
+	struct flow_key flow;
+	uint64_t hash, arrived_ns;
+	uint32_t guess, up; /* slots of its flow and pair, perhaps */
+	uint32_t wire_pkts;
+	uint8_t direction;
 };
 
 struct tally {
@@ -22,6 +32,8 @@ struct tally {
 	struct peak_budget budget;
 	struct tally_summary summary;
 	uint64_t omitted[OMITTED_BITS / 64]; /* by hash: keys without a place */
+	size_t queued;
+	struct queued queue[QUEUE];
 };
 
 static bool init_tables(struct tally *tally)
@@ -112,40 +124,46 @@ static uint32_t add(struct tally *tally, const struct flow_key *key,
 	return slot;
 }
 
-/* The slot of a flow's key of this scope, made when it is new. */
-static uint32_t slot_of(struct tally *tally, const struct flow_key *flow,
-			enum flow_scope scope)
+static uint32_t slot_of(struct tally *tally, const struct flow_key *key,
+			uint64_t hash)
 {
-	struct tally_table *table = &tally->tables[scope];
+	uint32_t slot = tally_table_find(&tally->tables[key->scope], key, hash);
+
+	return slot == TALLY_NONE ? add(tally, key, hash) : slot;
+}
+
+/* The slot of a flow's wider key, made when it is new. */
+static uint32_t wider_slot_of(struct tally *tally, const struct flow_key *flow,
+			      enum flow_scope scope)
+{
 	struct flow_key key;
-	uint64_t hash;
-	uint32_t slot;
 
 	widen(tally, flow, scope, &key);
-	hash = tally_table_hash(table, &key);
-	slot = tally_table_find(table, &key, hash);
-	return slot == TALLY_NONE ? add(tally, &key, hash) : slot;
+	return slot_of(tally, &key,
+		       tally_table_hash(&tally->tables[scope], &key));
 }
 
 /* All three: a narrower key knows its wider one. */
 static void find_keys(struct tally *tally, const struct flow_key *flow,
+		      uint64_t hash,
 		      struct tally_entry *ret_entries[FLOW_SCOPES])
 {
-	uint32_t slot = TALLY_NONE;
+	uint32_t slot = slot_of(tally, flow, hash);
 
-	for (int scope = 0; scope < FLOW_SCOPES; scope++) {
-		uint32_t below = slot;
+	for (int scope = FLOW_SCOPE_FLOW; scope < FLOW_SCOPES; scope++) {
+		struct tally_table *table = &tally->tables[scope];
+		struct tally_entry *entry =
+			slot == TALLY_NONE ? NULL : &table->entries[slot];
 
-		if (below != TALLY_NONE)
-			slot = tally->tables[scope - 1].entries[below].up;
-		if (slot == TALLY_NONE || below == TALLY_NONE)
-			slot = slot_of(tally, flow, (enum flow_scope)scope);
-		if (below != TALLY_NONE)
-			tally->tables[scope - 1].entries[below].up = slot;
-		ret_entries[scope] =
-			slot == TALLY_NONE
-				? NULL
-				: &tally->tables[scope].entries[slot];
+		ret_entries[scope] = entry;
+		if (scope == FLOW_SCOPE_HOST)
+			break;
+		slot = entry ? entry->up : TALLY_NONE;
+		if (slot != TALLY_NONE)
+			continue;
+		slot = wider_slot_of(tally, flow, (enum flow_scope)(scope + 1));
+		if (entry)
+			entry->up = slot;
 	}
 }
 
@@ -164,28 +182,77 @@ static void count_kind(struct tally_summary *summary,
 		summary->in_pkts += event->wire_pkts;
 }
 
-static void captured(void *self, const struct replay_event *event)
+static void count(struct tally *tally, const struct queued *packet)
 {
-	struct tally *tally = self;
 	struct tally_entry *entries[FLOW_SCOPES];
-	bool out = event->direction == FLOW_OUT;
+	bool out = packet->direction == FLOW_OUT;
 
-	count_kind(&tally->summary, event);
-	if (event->kind != PACKET_UNICAST || tally->config.summary_only)
-		return;
-	find_keys(tally, &event->flow, entries);
+	find_keys(tally, &packet->flow, packet->hash, entries);
 	for (int scope = 0; scope < FLOW_SCOPES; scope++) {
 		struct tally_entry *entry = entries[scope];
 
 		if (!entry)
 			continue;
 		*(out ? &entry->key.out_pkts : &entry->key.in_pkts) +=
-			event->wire_pkts;
+			packet->wire_pkts;
 		peak_add(&entry->peak, &tally->budget,
 			 tally->config.policy->params[entry->params].window_ns,
-			 out ? event->wire_pkts : 0, out ? 0 : event->wire_pkts,
-			 event->arrived_ns);
+			 out ? packet->wire_pkts : 0,
+			 out ? 0 : packet->wire_pkts, packet->arrived_ns);
 	}
+}
+
+/* As in the pump: each step fetches for many what the next one reads. */
+static void count_queued(struct tally *tally)
+{
+	const struct tally_table *flows = &tally->tables[FLOW_SCOPE_FLOW];
+	const struct tally_table *pairs = &tally->tables[FLOW_SCOPE_PAIR];
+	const struct tally_table *hosts = &tally->tables[FLOW_SCOPE_HOST];
+	size_t queued = tally->queued;
+
+	for (size_t i = 0; i < queued; i++) {
+		struct queued *packet = &tally->queue[i];
+
+		packet->guess = tally_table_guess(flows, packet->hash);
+		tally_table_prefetch_entry(flows, packet->guess);
+	}
+	for (size_t i = 0; i < queued; i++) {
+		struct queued *packet = &tally->queue[i];
+
+		packet->up = packet->guess == TALLY_NONE
+				     ? TALLY_NONE
+				     : flows->entries[packet->guess].up;
+		tally_table_prefetch_entry(pairs, packet->up);
+	}
+	for (size_t i = 0; i < queued; i++) {
+		uint32_t up = tally->queue[i].up;
+
+		if (up < pairs->count)
+			tally_table_prefetch_entry(hosts,
+						   pairs->entries[up].up);
+	}
+	tally->queued = 0;
+	for (size_t i = 0; i < queued; i++)
+		count(tally, &tally->queue[i]);
+}
+
+static void captured(void *self, const struct replay_event *event)
+{
+	struct tally *tally = self;
+	struct queued *packet = &tally->queue[tally->queued];
+
+	count_kind(&tally->summary, event);
+	if (event->kind != PACKET_UNICAST || tally->config.summary_only)
+		return;
+	packet->flow = event->flow;
+	packet->hash =
+		tally_table_hash(&tally->tables[FLOW_SCOPE_FLOW], &event->flow);
+	packet->arrived_ns = event->arrived_ns;
+	packet->wire_pkts = event->wire_pkts;
+	packet->direction = event->direction;
+	tally_table_prefetch(&tally->tables[FLOW_SCOPE_FLOW], packet->hash);
+	if (++tally->queued == QUEUE)
+		count_queued(tally);
 }
 
 static enum tally_by gate_of(enum pump_by by)
@@ -230,7 +297,10 @@ static void note_held(struct tally *tally, const struct replay_event *event)
 	hold(&tally->summary.held, event);
 	if (tally->config.summary_only)
 		return;
-	find_keys(tally, &event->flow, entries);
+	find_keys(tally, &event->flow,
+		  tally_table_hash(&tally->tables[FLOW_SCOPE_FLOW],
+				   &event->flow),
+		  entries);
 	for (int scope = 0; scope < FLOW_SCOPES; scope++)
 		if (entries[scope])
 			hold(&entries[scope]->key.held, event);
@@ -265,13 +335,15 @@ struct replay_observer tally_observer(struct tally *tally)
 	};
 }
 
-const struct tally_summary *tally_summary(const struct tally *tally)
+const struct tally_summary *tally_summary(struct tally *tally)
 {
+	count_queued(tally);
 	return &tally->summary;
 }
 
-const struct tally_table *tally_table(const struct tally *tally,
+const struct tally_table *tally_table(struct tally *tally,
 				      enum flow_scope scope)
 {
+	count_queued(tally);
 	return &tally->tables[scope];
 }

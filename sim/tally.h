@@ -71,17 +71,17 @@ void tally_free(struct tally *tally);
 struct replay_observer tally_observer(struct tally *tally);
 
 /* Borrowed. */
-const struct tally_summary *tally_summary(const struct tally *tally);
+const struct tally_summary *tally_summary(struct tally *tally);
 
 /*
  * The worst keys of these scopes (bits, 1 << enum flow_scope), worst first, at
  * most `max`.  Returns how many; they are borrowed.
  */
-size_t tally_worst(const struct tally *tally, unsigned int scopes,
+size_t tally_worst(struct tally *tally, unsigned int scopes,
 		   const struct tally_key **ret_keys, size_t max);
 
 /* How many keys it has of these scopes. */
-size_t tally_count(const struct tally *tally, unsigned int scopes);
+size_t tally_count(struct tally *tally, unsigned int scopes);
 
 /* Negative: `a` is worse.  More packets held, more delay, larger S, more
  * packets; never 0 for two different keys. */

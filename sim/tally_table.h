@@ -6,6 +6,7 @@
  * bound.  Entries move when it grows: remember their slot. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "sim/peak.h"
@@ -39,6 +40,36 @@ void tally_table_fini(struct tally_table *table);
 uint64_t tally_table_hash(const struct tally_table *table,
 			  const struct flow_key *key);
 
+static inline void tally_table_prefetch(const struct tally_table *table,
+					uint64_t hash)
+{
+	__builtin_prefetch(
+		&table->places[(uint32_t)hash & (table->places_count - 1)]);
+}
+
+/* The entry's lines; any slot. */
+static inline void tally_table_prefetch_entry(const struct tally_table *table,
+					      uint32_t slot)
+{
+	const char *entry = (const char *)(table->entries + slot);
+
+	for (size_t at = 0; slot < table->count && at < sizeof(*table->entries);
+	     at += 64)
+		__builtin_prefetch(entry + at, 1);
+}
+
+/* Where the key with this hash probably is, unseen.  TALLY_NONE: nobody
+ * knows. */
+static inline uint32_t tally_table_guess(const struct tally_table *table,
+					 uint64_t hash)
+{
+	const struct tally_place *place =
+		&table->places[(uint32_t)hash & (table->places_count - 1)];
+
+	return place->slot && place->hash == (uint32_t)hash ? place->slot - 1
+							    : TALLY_NONE;
+}
+
 /* TALLY_NONE: not there. */
 uint32_t tally_table_find(const struct tally_table *table,
 			  const struct flow_key *key, uint64_t hash);
@@ -48,7 +79,7 @@ uint32_t tally_table_add(struct tally_table *table, const struct flow_key *key,
 			 uint64_t hash);
 
 /* The table of one scope. */
-const struct tally_table *tally_table(const struct tally *tally,
+const struct tally_table *tally_table(struct tally *tally,
 				      enum flow_scope scope);
 
 #endif

@@ -86,7 +86,7 @@ static void offer(struct heap *heap, const struct tally_key *key)
 	}
 }
 
-size_t tally_worst(const struct tally *tally, unsigned int scopes,
+size_t tally_worst(struct tally *tally, unsigned int scopes,
 		   const struct tally_key **ret_keys, size_t max)
 {
 	struct heap heap = { .keys = ret_keys, .max = max };
@@ -109,7 +109,7 @@ size_t tally_worst(const struct tally *tally, unsigned int scopes,
 	return heap.count;
 }
 
-size_t tally_count(const struct tally *tally, unsigned int scopes)
+size_t tally_count(struct tally *tally, unsigned int scopes)
 {
 	size_t count = 0;
 
