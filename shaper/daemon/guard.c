@@ -262,7 +262,7 @@ void guard_count(struct guard *guard)
 	size_t count;
 
 	if (nftrules_refusals(guard->rules, refused, REFUSED_MAX, &count) == 0)
-		refused_take(&status->refused, refused, count, clock_now_ns());
+		refused_take(&status->refused, refused, count);
 	if (nftrules_counters(guard->rules, status->kernel_counters,
 			      STATUS_KERNEL_COUNTERS_MAX, &count) == 0)
 		status->kernel_counters_count = count;

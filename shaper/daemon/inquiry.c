@@ -33,7 +33,7 @@ struct part {
 struct inquiry {
 	struct request request;
 	uint64_t until_ns;
-	const struct refused *refused;
+	struct refused refused; /* engines read it meanwhile */
 	void (*on_answer)(void *self, uint64_t token,
 			  const struct inquiry_answer *answer);
 	void *self;
@@ -67,6 +67,15 @@ static void start_host_pass(struct part *part)
 	memset(&part->cursor, 0, sizeof(part->cursor));
 }
 
+static void add_refused(struct snapshot_row *row, const struct refused *refused)
+{
+	uint32_t pkts = refused_pkts(refused, &row->key, row->window_ns);
+
+	row->offered_pkts = row->offered_pkts > UINT32_MAX - pkts
+				    ? UINT32_MAX
+				    : row->offered_pkts + pkts;
+}
+
 static bool collect_rows(struct part *part, struct mailbox_engine *engine,
 			 uint64_t now_ns)
 {
@@ -76,6 +85,7 @@ static bool collect_rows(struct part *part, struct mailbox_engine *engine,
 	count = snapshot_rows(engine->pump, &part->query, &part->cursor,
 			      STEP_PLACES, rows, STEP_ROWS, now_ns);
 	for (i = 0; i < count; i++) {
+		add_refused(&rows[i], &part->inquiry->refused);
 		toplist_add(&part->rows, &rows[i],
 			    zones_get(engine->zones, rows[i].key.zone)->name);
 		if (part->query.by_address && !part->asks_host)
@@ -130,21 +140,6 @@ static void inquiry_free(struct inquiry *inquiry)
 	free(inquiry);
 }
 
-static void add_refused(struct toplist *rows, const struct refused *refused)
-{
-	size_t i;
-
-	for (i = 0; i < rows->count; i++) {
-		struct snapshot_row *row = &rows->rows[i].row;
-		uint32_t pkts =
-			refused_pkts(refused, &row->key, row->window_ns);
-
-		row->offered_pkts = row->offered_pkts > UINT32_MAX - pkts
-					    ? UINT32_MAX
-					    : row->offered_pkts + pkts;
-	}
-}
-
 /* The first part's list takes in the others. */
 static void answer(struct inquiry *inquiry)
 {
@@ -161,7 +156,6 @@ static void answer(struct inquiry *inquiry)
 		if (i > 0 && part->answered && part->rows.max > 0)
 			toplist_merge(&inquiry->parts[0].rows, &part->rows);
 	}
-	add_refused(&inquiry->parts[0].rows, inquiry->refused);
 	toplist_sort(&inquiry->parts[0].rows);
 	answer.rows = inquiry->parts[0].rows;
 	inquiry->on_answer(inquiry->self, inquiry->token, &answer);
@@ -233,7 +227,7 @@ int inquiry_start(struct mailbox *const *mailboxes, size_t count,
 		return -ENOMEM;
 	inquiry->request = *request;
 	inquiry->until_ns = until_ns;
-	inquiry->refused = refused;
+	inquiry->refused = *refused;
 	inquiry->on_answer = on_answer;
 	inquiry->self = self;
 	inquiry->token = token;

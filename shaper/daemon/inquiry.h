@@ -30,7 +30,7 @@ struct inquiry_answer {
 
 /*
  * Ask all `count` engines.  `until_ns` is for exempt; what the kernel
- * `refused`, borrowed, is added to what was offered.  0; -ENOMEM; -EAGAIN:
+ * `refused`, copied, is added to what was offered.  0; -ENOMEM; -EAGAIN:
  * too much is under way.  After 0 on_answer is called once, from
  * mailbox_reap; the answer is borrowed for the call.
  */

@@ -7,6 +7,14 @@
 
 #include "flowtable/flow.h"
 
+#define NS_PER_S 1e9
+
+enum {
+	CLOCK_NS = 4000000,  /* the kernel's, by which elements age */
+	YOUNG_NS = 20000000, /* too little to tell a rate by */
+	OLD_LOOKS_MAX = 1,
+};
+
 static int compare_numbers(uint32_t a, uint32_t b)
 {
 	return (a > b) - (a < b);
@@ -33,43 +41,67 @@ static int compare(const void *a, const void *b)
 	return difference;
 }
 
-/* An element that is new, or was put back, began at 0. */
-static uint64_t grown(const struct refused *refused,
-		      const struct nftrules_refused *element)
+static const struct refused_key *find(const struct refused *refused,
+				      const struct nftrules_refused *element)
 {
-	const struct refused_key *before =
-		refused->count > 0
-			? bsearch(element, refused->keys, refused->count,
-				  sizeof(refused->keys[0]), compare)
-			: NULL;
+	return refused->count > 0
+		       ? bsearch(element, refused->keys, refused->count,
+				 sizeof(refused->keys[0]), compare)
+		       : NULL;
+}
 
-	if (before == NULL || before->element.pkts > element->pkts)
-		return element->pkts;
-	return element->pkts - before->element.pkts;
+static uint64_t rate_of(const struct nftrules_refused *element)
+{
+	uint64_t age_ns = element->age_ns > CLOCK_NS ? element->age_ns
+						     : CLOCK_NS;
+
+	return (uint64_t)((double)element->pkts * NS_PER_S / (double)age_ns);
+}
+
+static void keep(struct refused *next, const struct refused_key *key)
+{
+	if (key->old_looks >= OLD_LOOKS_MAX || next->count == REFUSED_MAX)
+		return;
+	next->keys[next->count] = *key;
+	next->keys[next->count++].old_looks++;
+}
+
+static void add(struct refused *next, const struct refused *before,
+		const struct nftrules_refused *element)
+{
+	const struct refused_key *known = find(before, element);
+
+	if (next->count == REFUSED_MAX)
+		return;
+	if (known && known->old_looks < OLD_LOOKS_MAX &&
+	    element->age_ns < YOUNG_NS) {
+		keep(next, known);
+		return;
+	}
+	next->keys[next->count++] = (struct refused_key){
+		.element = *element,
+		.pkts_per_s = rate_of(element),
+	};
 }
 
 void refused_take(struct refused *refused, struct nftrules_refused *elements,
-		  size_t count, uint64_t now_ns)
+		  size_t count)
 {
 	static struct refused next;
 	size_t i;
 
 	next.count = 0;
-	next.taken_ns = now_ns;
-	next.span_ns = refused->taken_ns != 0 && now_ns > refused->taken_ns
-			       ? now_ns - refused->taken_ns
-			       : 0;
 	if (count > 0)
 		qsort(elements, count, sizeof(*elements), compare);
-	for (i = 0; i < count && next.count < REFUSED_MAX; i++) {
-		struct refused_key *key = &next.keys[next.count];
-
-		if (elements[i].spared)
-			continue;
-		key->element = elements[i];
-		key->grown_pkts = grown(refused, &elements[i]);
-		next.count++;
-	}
+	for (i = 0; i < count; i++)
+		if (!elements[i].spared)
+			add(&next, refused, &elements[i]);
+	for (i = 0; i < refused->count; i++)
+		if (count == 0 || !bsearch(&refused->keys[i].element, elements,
+					   count, sizeof(*elements), compare))
+			keep(&next, &refused->keys[i]);
+	if (next.count > 0)
+		qsort(next.keys, next.count, sizeof(next.keys[0]), compare);
 	*refused = next;
 }
 
@@ -80,12 +112,11 @@ static bool is_any(const uint8_t address[16])
 	return memcmp(address, any, 16) == 0;
 }
 
-/* Is all that the element matches part of the key? */
+/* Is all that the element, of the same guarded host, matches part of the key?
+ */
 static bool is_within(const struct nftrules_refused *element,
 		      const struct flow_key *key)
 {
-	if (memcmp(element->inside, key->inside, 16) != 0)
-		return false;
 	switch ((enum flow_scope)key->scope) {
 	case FLOW_SCOPE_HOST:
 		return true;
@@ -102,18 +133,35 @@ static bool is_within(const struct nftrules_refused *element,
 	       element->outside_port == key->outside_port;
 }
 
+/* The first whose inside address is not below that one. */
+static size_t first_of(const struct refused *refused, const uint8_t inside[16])
+{
+	size_t from = 0, to = refused->count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (memcmp(refused->keys[middle].element.inside, inside, 16) <
+		    0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
 uint32_t refused_pkts(const struct refused *refused, const struct flow_key *key,
 		      uint64_t window_ns)
 {
-	uint64_t pkts = 0;
-	double in_window;
+	double pkts_per_s = 0, in_window;
 	size_t i;
 
-	if (refused->span_ns == 0)
-		return 0;
-	for (i = 0; i < refused->count; i++)
+	for (i = first_of(refused, key->inside);
+	     i < refused->count &&
+	     memcmp(refused->keys[i].element.inside, key->inside, 16) == 0;
+	     i++)
 		if (is_within(&refused->keys[i].element, key))
-			pkts += refused->keys[i].grown_pkts;
-	in_window = (double)pkts * (double)window_ns / (double)refused->span_ns;
+			pkts_per_s += (double)refused->keys[i].pkts_per_s;
+	in_window = pkts_per_s * (double)window_ns / NS_PER_S;
 	return in_window < UINT32_MAX ? (uint32_t)in_window : UINT32_MAX;
 }

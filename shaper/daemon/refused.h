@@ -19,19 +19,22 @@ enum { REFUSED_MAX = 1024 };
 struct refused {
 	struct refused_key {
 		struct nftrules_refused element;
-		uint64_t grown_pkts; /* between the last two looks */
-	} keys[REFUSED_MAX];         /* in order */
+		uint64_t pkts_per_s;
+		uint8_t old_looks; /* so many looks ago */
+	} keys[REFUSED_MAX];       /* in order */
 	size_t count;
-	uint64_t taken_ns; /* the last look; 0: none yet */
-	uint64_t span_ns;  /* since the one before */
 };
 
 /*
  * Take a look: `elements` is what nftrules_refusals found, and is put in
  * order here.  Those past REFUSED_MAX and those that spare are left out.
+ *
+ * An element comes and goes within half a second and takes its counter along,
+ * so that two looks tell no rate: its age does.  One that has just come, or is
+ * about to come back, keeps the rate of the look before.
  */
 void refused_take(struct refused *refused, struct nftrules_refused *elements,
-		  size_t count, uint64_t now_ns);
+		  size_t count);
 
 /*
  * How many packets of `key` were refused in a window of `window_ns`, at the

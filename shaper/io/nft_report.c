@@ -173,6 +173,7 @@ static int on_refusal(struct nftnl_set_elem *element, void *data)
 	const uint8_t *key = key_of(element, bytes);
 	struct nftrules_refused *row = key ? next_row(rows) : NULL;
 	struct counted counted = counted_by(element);
+	uint64_t left_ms, timeout_ms;
 	uint32_t ifindex;
 
 	if (!row)
@@ -193,8 +194,11 @@ static int on_refusal(struct nftnl_set_elem *element, void *data)
 	row->spared = rows->kind == NFTREFUSALS_SPARED;
 	row->pkts = counted.pkts;
 	row->bytes = counted.bytes;
-	row->left_ns =
-		number_of(element, NFTNL_SET_ELEM_EXPIRATION, 0) * NS_PER_MS;
+	left_ms = number_of(element, NFTNL_SET_ELEM_EXPIRATION, 0);
+	timeout_ms = number_of(element, NFTNL_SET_ELEM_TIMEOUT, left_ms);
+	row->left_ns = left_ms * NS_PER_MS;
+	if (left_ms < timeout_ms)
+		row->age_ns = (timeout_ms - left_ms) * NS_PER_MS;
 	return 0;
 }
 

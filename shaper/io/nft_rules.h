@@ -182,7 +182,8 @@ struct nftrules_refused {
 	uint8_t proto;
 	bool spared;
 	char interface[16];
-	uint64_t pkts, bytes;
+	uint64_t pkts, bytes; /* since it was put in */
+	uint64_t age_ns;      /* since then, to a few milliseconds */
 	uint64_t left_ns;
 };
 

@@ -19,7 +19,9 @@ static struct refused refused;
 static struct nftrules_refused element(uint8_t inside, uint8_t outside,
 				       uint16_t port, uint64_t pkts)
 {
-	struct nftrules_refused one = { .pkts = pkts, .interface = "lan0" };
+	struct nftrules_refused one = { .pkts = pkts,
+					.age_ns = NS_PER_S,
+					.interface = "lan0" };
 
 	one.inside[15] = inside;
 	one.outside[15] = outside;
@@ -57,33 +59,40 @@ static int forget(void **state)
 	return 0;
 }
 
-static void test_a_rate_needs_two_looks(void **state)
-{
-	struct nftrules_refused seen[] = { element(1, 9, 1000, 500) };
-
-	(void)state;
-	refused_take(&refused, seen, 1, NS_PER_S);
-	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 0);
-	seen[0].pkts = 2500;
-	refused_take(&refused, seen, 1, 3 * NS_PER_S);
-	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 1000);
-	refused_take(&refused, seen, 1, 4 * NS_PER_S);
-	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 0);
-}
-
-static void test_an_element_that_came_back_began_at_zero(void **state)
+static void test_the_age_of_an_element_tells_its_rate(void **state)
 {
 	struct nftrules_refused seen[] = { element(1, 9, 1000, 5000) };
 
 	(void)state;
-	refused_take(&refused, seen, 1, NS_PER_S);
-	seen[0].pkts = 300;
-	refused_take(&refused, seen, 1, 2 * NS_PER_S);
-	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 300);
-	refused_take(&refused, seen, 0, 3 * NS_PER_S);
+	seen[0].age_ns = NS_PER_S / 4;
+	refused_take(&refused, seen, 1);
+	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 20000);
+	/* It came back meanwhile, and began at 0. */
+	seen[0].pkts = 600;
+	seen[0].age_ns = NS_PER_S / 50;
+	refused_take(&refused, seen, 1);
+	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 30000);
+}
+
+static void
+test_a_young_or_absent_element_keeps_its_rate_for_a_look(void **state)
+{
+	struct nftrules_refused seen[] = { element(1, 9, 1000, 5000) };
+
+	(void)state;
+	refused_take(&refused, seen, 1);
+	seen[0].pkts = 7;
+	seen[0].age_ns = NS_PER_S / 1000;
+	refused_take(&refused, seen, 1);
+	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 5000);
+	/* Twice young: 7 packets within the kernel's 4 ms. */
+	refused_take(&refused, seen, 1);
+	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 1750);
+	refused_take(&refused, seen, 0);
+	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 1750);
+	refused_take(&refused, seen, 0);
 	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 0);
-	refused_take(&refused, seen, 1, 4 * NS_PER_S);
-	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 300);
+	assert_int_equal(refused.count, 0);
 }
 
 static void test_wider_keys_take_in_narrower_elements(void **state)
@@ -95,8 +104,7 @@ static void test_wider_keys_take_in_narrower_elements(void **state)
 	};
 
 	(void)state;
-	refused_take(&refused, NULL, 0, NS_PER_S);
-	refused_take(&refused, seen, 5, 2 * NS_PER_S);
+	refused_take(&refused, seen, 5);
 	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1001), 10);
 	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 20);
 	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 8, 1000), 0);
@@ -113,8 +121,7 @@ static void test_spared_pairs_are_not_refused(void **state)
 
 	(void)state;
 	seen[0].spared = true;
-	refused_take(&refused, NULL, 0, NS_PER_S);
-	refused_take(&refused, seen, 1, 2 * NS_PER_S);
+	refused_take(&refused, seen, 1);
 	assert_int_equal(of(FLOW_SCOPE_PAIR, 1, 9, 0), 0);
 	assert_int_equal(of(FLOW_SCOPE_HOST, 1, 0, 0), 0);
 }
@@ -128,8 +135,7 @@ static void test_the_list_and_its_numbers_are_bounded(void **state)
 	(void)state;
 	for (i = 0; i < MANY; i++)
 		seen[i] = element(1, 9, (uint16_t)(i + 1), UINT32_MAX);
-	refused_take(&refused, seen, 0, NS_PER_S);
-	refused_take(&refused, seen, MANY, 2 * NS_PER_S);
+	refused_take(&refused, seen, MANY);
 	assert_int_equal(refused.count, REFUSED_MAX);
 	assert_int_equal(of(FLOW_SCOPE_HOST, 1, 0, 0), UINT32_MAX);
 	free(seen);
@@ -139,8 +145,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup(name, forget)
-		T(test_a_rate_needs_two_looks),
-		T(test_an_element_that_came_back_began_at_zero),
+		T(test_the_age_of_an_element_tells_its_rate),
+		T(test_a_young_or_absent_element_keeps_its_rate_for_a_look),
 		T(test_wider_keys_take_in_narrower_elements),
 		T(test_spared_pairs_are_not_refused),
 		T(test_the_list_and_its_numbers_are_bounded),
