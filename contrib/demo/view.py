@@ -71,7 +71,8 @@ class Live:
                 f"  upload {sample.upload_mbit_per_s:5.1f} Mbit/s"
                 f"  ping {in_ms(percentile(sample.rtts_us, 50))}")
         for row in rows:
-            line += f"  S {NAMES.get(row.name, row.name)} {row.s_let_out:.1f}"
+            line += (f"  S {NAMES.get(row.name, row.name)}"
+                     f" {row.s_offered:.1f} > {row.s_let_out:.1f}")
         print(line)
 
     def draw(self, phase, number, seconds, sample, rows):
