@@ -15,6 +15,7 @@ enum {
 	OPTION_INSIDE = 256,
 	OPTION_ARRIVES,
 	OPTION_JSON,
+	OPTION_REPORT,
 	OPTION_KEYS,
 	OPTION_EXACT,
 	OPTION_PROGRESS,
@@ -25,6 +26,7 @@ static const struct option long_options[] = {
 	{ "inside", required_argument, NULL, OPTION_INSIDE },
 	{ "arrives", required_argument, NULL, OPTION_ARRIVES },
 	{ "json", required_argument, NULL, OPTION_JSON },
+	{ "report", required_argument, NULL, OPTION_REPORT },
 	{ "keys", required_argument, NULL, OPTION_KEYS },
 	{ "exact", no_argument, NULL, OPTION_EXACT },
 	{ "jobs", required_argument, NULL, 'j' },
@@ -54,6 +56,7 @@ const char options_help[] =
 	"                       applies\n"
 	"  --json FILE          one JSON object a capture, \"-\": to standard "
 	"output\n"
+	"  --report FILE        a page with charts (HTML)\n"
 	"  --keys N             the N worst keys (default: all in the JSON, 10 "
 	"otherwise);\n"
 	"                       0: none, which is fastest\n"
@@ -150,6 +153,9 @@ static bool read_option(struct options *options, int option, char *text)
 		       say("--arrives knows \"inside\" only", text);
 	case OPTION_JSON:
 		options->json = text;
+		return true;
+	case OPTION_REPORT:
+		options->report = text;
 		return true;
 	case OPTION_KEYS:
 		options->has_keys = true;

@@ -19,9 +19,10 @@ struct options {
 	enum replay_guarded passes[OPTIONS_PASSES_MAX]; /* each end in turn */
 	size_t passes_count;
 	bool arrives_inside, exact, progress, has_keys;
-	const char *json; /* NULL: none; "-": standard output */
-	size_t keys;      /* at most so many of each capture */
-	size_t jobs;      /* 0: as many as there are cores */
+	const char *json;   /* NULL: none; "-": standard output */
+	const char *report; /* NULL: none */
+	size_t keys;        /* at most so many of each capture */
+	size_t jobs;        /* 0: as many as there are cores */
 	const char **files;
 	size_t files_count;
 };

@@ -15,6 +15,7 @@
 #include "sim/output.h"
 #include "sim/policy_file.h"
 #include "sim/progress.h"
+#include "sim/report.h"
 #include "sim/result.h"
 #include "sim/verbs.h"
 
@@ -41,6 +42,7 @@ struct jobs {
 	uint64_t size_bytes; /* of all files; 0: not known */
 	FILE *json, *text;   /* NULL: not wanted */
 	struct output_totals totals;
+	struct report *report; /* NULL: not wanted */
 	int status;
 };
 
@@ -121,6 +123,35 @@ static void note_status(struct jobs *jobs, int status)
 		jobs->status = status == EXIT_DONE ? jobs->status : status;
 }
 
+static const char *guarded_name(enum replay_guarded guarded)
+{
+	switch (guarded) {
+	case REPLAY_BY_PREFIX:
+		break;
+	case REPLAY_INITIATORS:
+		return "initiators guarded";
+	case REPLAY_RESPONDERS:
+		return "responders guarded";
+	}
+	return NULL;
+}
+
+static void report(struct jobs *jobs, const struct result *result)
+{
+	for (size_t i = 0; jobs->report && i < result->passes_count; i++)
+		report_add(
+			jobs->report,
+			&(struct report_capture){
+				.file = result->file,
+				.guarded =
+					guarded_name(jobs->options->passes[i]),
+				.problem = result->why[0] ? result->why : NULL,
+				.series = result->passes[i].series,
+				.counts = &result->counts,
+				.one_sided = result->passes[i].one_sided,
+			});
+}
+
 static void print(struct jobs *jobs, const struct result *result)
 {
 	const struct options *options = jobs->options;
@@ -136,6 +167,7 @@ static void print(struct jobs *jobs, const struct result *result)
 		note_status(jobs, EXIT_NO);
 	}
 	output_add(&jobs->totals, result);
+	report(jobs, result);
 	fflush(stdout);
 	complain(result);
 	note_status(jobs, result->status);
@@ -259,11 +291,19 @@ static int replay(const struct options *options, const struct policy *policy)
 	pthread_mutex_init(&jobs->lock, NULL);
 	pthread_cond_init(&jobs->changed, NULL);
 	progress_init(&jobs->progress);
-	if (open_outputs(jobs)) {
+	if (options->report)
+		jobs->report = report_new(policy);
+	if (options->report && !jobs->report)
+		fputs("symtap-sim: out of memory\n", stderr);
+	else if (open_outputs(jobs)) {
 		run(jobs);
 		close_outputs(jobs);
+		if (jobs->report &&
+		    !report_write(jobs->report, options->report))
+			note_status(jobs, EXIT_NO);
 		status = jobs->status;
 	}
+	report_free(jobs->report);
 	pthread_cond_destroy(&jobs->changed);
 	pthread_mutex_destroy(&jobs->lock);
 out:

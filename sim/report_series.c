@@ -224,8 +224,11 @@ static void draw_key(struct drawing *drawing, const struct series_key *key)
 		 (unsigned long long)key->sums.heard_pkts, (double)key->s_max);
 	page_add_choice(drawing->page, "One key, from the worst on", name,
 			text);
-	chart = add_chart(drawing, "S over time", NULL, "S, packets (log2)",
-			  false, NAN, 4);
+	chart = add_chart(drawing, "S over time",
+			  "Of the packets as they were offered, and as they "
+			  "left",
+			  "S, packets (log2)", false, NAN, 4);
+	page_chart_set_wide(chart);
 	page_chart_add_line(chart, "offered", "offered");
 	add_s(drawing, chart, key, OFFERED);
 	page_chart_add_line(chart, "let out", "out");

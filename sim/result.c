@@ -6,6 +6,7 @@
 
 #include "sim/capture.h"
 #include "sim/feed.h"
+#include "sim/series.h"
 #include "sim/tally.h"
 #include "sim/verbs.h"
 
@@ -14,7 +15,7 @@ enum { PROGRESS_PKTS = 4096 };
 struct run {
 	struct capture *capture;
 	struct replay *replays[OPTIONS_PASSES_MAX];
-	struct replay_observer observers[OPTIONS_PASSES_MAX];
+	struct replay_observer observers[OPTIONS_PASSES_MAX][2];
 };
 
 static bool start_pass(const struct options *options,
@@ -26,7 +27,7 @@ static bool start_pass(const struct options *options,
 		.guarded = options->passes[pass],
 		.arrives_inside = options->arrives_inside,
 		.exact = options->exact,
-		.observers = &run->observers[pass],
+		.observers = run->observers[pass],
 		.observers_count = 1,
 	};
 	struct tally_config tally = {
@@ -39,7 +40,15 @@ static bool start_pass(const struct options *options,
 	result->passes[pass].tally = tally_new(&tally);
 	if (!result->passes[pass].tally)
 		return false;
-	run->observers[pass] = tally_observer(result->passes[pass].tally);
+	run->observers[pass][0] = tally_observer(result->passes[pass].tally);
+	if (options->report) {
+		result->passes[pass].series = series_new(policy);
+		if (!result->passes[pass].series)
+			return false;
+		run->observers[pass][1] =
+			series_observer(result->passes[pass].series);
+		config.observers_count = 2;
+	}
 	run->replays[pass] = replay_new(&config);
 	return run->replays[pass] != NULL;
 }
@@ -163,6 +172,8 @@ void result_make(const struct options *options, const struct policy *policy,
 
 void result_fini(struct result *result)
 {
-	for (size_t i = 0; i < OPTIONS_PASSES_MAX; i++)
+	for (size_t i = 0; i < OPTIONS_PASSES_MAX; i++) {
 		tally_free(result->passes[i].tally);
+		series_free(result->passes[i].series);
+	}
 }

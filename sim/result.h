@@ -13,6 +13,7 @@
 #include "sim/replay.h"
 
 struct policy;
+struct series;
 struct tally;
 
 enum { RESULT_WHY_SIZE = 256 };
@@ -25,6 +26,7 @@ struct result {
 	struct replay_counts counts;
 	struct result_pass { /* by options.passes */
 		struct tally *tally;
+		struct series *series; /* for --report; else NULL */
 		struct stats stats;
 		bool one_sided; /* for some time; then nothing is held */
 		uint64_t forgotten;

@@ -69,7 +69,9 @@ function dataset(chart, line) {
 		role: line.role,
 		type: line.as === "line" ? "line" : bars ? "bar" :
 			chart.kind === "scatter" ? "scatter" : "line",
-		order: limit ? 0 : 1,
+		/* The least is on top. */
+		order: limit ? 0 : line.role === "offered" ? 3 :
+			line.role === "heard" ? 2 : 1,
 		borderWidth: limit ? 1.5 : 2,
 		borderDash: limit ? [6, 4] : [],
 		pointRadius: 0,
@@ -111,8 +113,8 @@ function axis(chart, which) {
 		};
 	} else {
 		made.ticks.callback = (value) => told.log &&
-			!/^[1-9]0*(\.0+)?$|^0?\.0*1$/.test(String(value)) ?
-			null : number(value);
+			![1, 2, 5].includes(Number(value.toExponential(3)
+				.split("e")[0])) ? null : number(value);
 		if (!told.log)
 			made.beginAtZero = told.zero !== false;
 		if (told.log && told.min !== undefined)
