@@ -11,6 +11,7 @@ static const struct verb {
 	const char *help;
 } verbs[] = {
 	{ "replay", replay_main, "what it would have done to a capture" },
+	{ "run", run_main, "what it does in a simulated world" },
 	{ "judge", judge_main, "whom it would have hurt, and held" },
 };
 

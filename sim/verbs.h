@@ -15,6 +15,7 @@ enum {
 };
 
 int replay_main(int argc, char **argv);
+int run_main(int argc, char **argv);
 int judge_main(int argc, char **argv);
 
 #endif

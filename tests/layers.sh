@@ -22,7 +22,8 @@ allowed() {
 	shaper/bpf	shaper/bpf
 	shaper/io	flowtable policy shaper shaper/io
 	xen-hooks	flowtable policy shaper shaper/io/datapath.h xen-hooks
-	sim		flowtable policy shaper sim
+	sim		flowtable policy shaper sim sim/world
+	sim/world	flowtable policy shaper sim/world
 	shaper/daemon	flowtable policy shaper shaper/io shaper/daemon xen-hooks
 	shaper/ctl	flowtable policy shaper shaper/io shaper/daemon shaper/ctl
 	contrib/demo	contrib/demo
@@ -62,6 +63,9 @@ libraries() {
 	jansson.h			shaper/daemon/answers.c
 	jansson.h			shaper/ctl/reply.c
 	jansson.h			sim/output_json.c
+	jansson.h			sim/run_json.c
+	cairo.h				sim/plot.c
+	cairo-svg.h			sim/plot.c
 	jansson.h			sim/page.c
 	seccomp.h			shaper/daemon/confine.c
 	pcap/				sim/link_name.c
