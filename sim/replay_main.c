@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,20 +246,30 @@ static void close_outputs(struct jobs *jobs)
 	}
 }
 
+/* Those that we may run on: a container or taskset may leave us fewer. */
+static size_t count_cores(void)
+{
+	cpu_set_t mine;
+
+	if (sched_getaffinity(0, sizeof(mine), &mine) != 0)
+		return 1;
+	return (size_t)CPU_COUNT(&mine);
+}
+
 static void run(struct jobs *jobs)
 {
 	size_t wanted = jobs->options->jobs;
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t cores = count_cores();
 
 	if (wanted == 0)
-		wanted = cores > 1 ? (size_t)cores : 1;
+		wanted = cores;
 	if (wanted > jobs->options->files_count)
 		wanted = jobs->options->files_count;
 	if (wanted > OPTIONS_JOBS_MAX)
 		wanted = OPTIONS_JOBS_MAX;
 	jobs->ahead = 2 * wanted;
 	/* With cores to spare, reading and judging have one each. */
-	jobs->reads_ahead = 2 * (long)wanted <= cores;
+	jobs->reads_ahead = 2 * wanted <= cores;
 	while (jobs->threads_count < wanted &&
 	       pthread_create(&jobs->threads[jobs->threads_count], NULL, work,
 			      jobs) == 0)
