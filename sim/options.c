@@ -16,6 +16,7 @@ enum {
 	OPTION_ARRIVES,
 	OPTION_JSON,
 	OPTION_REPORT,
+	OPTION_PLOT,
 	OPTION_KEYS,
 	OPTION_EXACT,
 	OPTION_PROGRESS,
@@ -27,6 +28,7 @@ static const struct option long_options[] = {
 	{ "arrives", required_argument, NULL, OPTION_ARRIVES },
 	{ "json", required_argument, NULL, OPTION_JSON },
 	{ "report", required_argument, NULL, OPTION_REPORT },
+	{ "plot", required_argument, NULL, OPTION_PLOT },
 	{ "keys", required_argument, NULL, OPTION_KEYS },
 	{ "exact", no_argument, NULL, OPTION_EXACT },
 	{ "jobs", required_argument, NULL, 'j' },
@@ -57,6 +59,8 @@ const char options_help[] =
 	"  --json FILE          one JSON object a capture, \"-\": to standard "
 	"output\n"
 	"  --report FILE        a page with charts (HTML)\n"
+	"  --plot FILE          one capture's worst keys over time, as .svg or "
+	".png\n"
 	"  --keys N             the N worst keys (default: all in the JSON, 10 "
 	"otherwise);\n"
 	"                       0: none, which is fastest\n"
@@ -139,6 +143,13 @@ static bool read_inside(struct options *options, char *text)
 	return !again || say("--inside was given already", text);
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+	size_t bytes = strlen(text), end_bytes = strlen(end);
+
+	return bytes > end_bytes && strcmp(text + bytes - end_bytes, end) == 0;
+}
+
 static bool read_option(struct options *options, int option, char *text)
 {
 	switch (option) {
@@ -157,6 +168,10 @@ static bool read_option(struct options *options, int option, char *text)
 	case OPTION_REPORT:
 		options->report = text;
 		return true;
+	case OPTION_PLOT:
+		options->plot = text;
+		return ends_with(text, ".svg") || ends_with(text, ".png") ||
+		       say("--plot writes .svg or .png", text);
 	case OPTION_KEYS:
 		options->has_keys = true;
 		return read_count(text, 0, OPTIONS_KEYS_ALL - 1,
@@ -199,7 +214,11 @@ static bool is_complete(const struct options *options)
 		fputs("symtap-sim: which capture?\n", stderr);
 	else if (inputs > 1)
 		fputs("symtap-sim: standard input can be read once\n", stderr);
-	return options->files_count > 0 && inputs <= 1;
+	else if (options->plot && options->files_count > 1)
+		fputs("symtap-sim: --plot is for one capture\n", stderr);
+	else
+		return true;
+	return false;
 }
 
 /* Room for every prefix there can be: one a comma, and one an argument. */

@@ -21,6 +21,7 @@ struct options {
 	bool arrives_inside, exact, progress, has_keys;
 	const char *json;   /* NULL: none; "-": standard output */
 	const char *report; /* NULL: none */
+	const char *plot;   /* NULL: none; of one file only */
 	size_t keys;        /* at most so many of each capture */
 	size_t jobs;        /* 0: as many as there are cores */
 	const char **files;

@@ -16,6 +16,7 @@
 #include "sim/output.h"
 #include "sim/policy_file.h"
 #include "sim/progress.h"
+#include "sim/replay_plot.h"
 #include "sim/report.h"
 #include "sim/result.h"
 #include "sim/verbs.h"
@@ -153,6 +154,19 @@ static void report(struct jobs *jobs, const struct result *result)
 			});
 }
 
+static void plot(struct jobs *jobs, const struct result *result)
+{
+	const char *path = jobs->options->plot;
+	int error = 0;
+
+	if (path && result->passes_count > 0)
+		error = replay_plot(path, result);
+	if (error == 0)
+		return;
+	fprintf(stderr, "symtap-sim: %s: %s\n", path, strerror(-error));
+	note_status(jobs, EXIT_NO);
+}
+
 static void print(struct jobs *jobs, const struct result *result)
 {
 	const struct options *options = jobs->options;
@@ -169,6 +183,7 @@ static void print(struct jobs *jobs, const struct result *result)
 	}
 	output_add(&jobs->totals, result);
 	report(jobs, result);
+	plot(jobs, result);
 	fflush(stdout);
 	complain(result);
 	note_status(jobs, result->status);

@@ -41,7 +41,7 @@ static bool start_pass(const struct options *options,
 	if (!result->passes[pass].tally)
 		return false;
 	run->observers[pass][0] = tally_observer(result->passes[pass].tally);
-	if (options->report) {
+	if (options->report || options->plot) {
 		result->passes[pass].series = series_new(policy);
 		if (!result->passes[pass].series)
 			return false;

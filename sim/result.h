@@ -26,7 +26,7 @@ struct result {
 	struct replay_counts counts;
 	struct result_pass { /* by options.passes */
 		struct tally *tally;
-		struct series *series; /* for --report; else NULL */
+		struct series *series; /* for --report, --plot; else NULL */
 		struct stats stats;
 		bool one_sided; /* for some time; then nothing is held */
 		uint64_t forgotten;

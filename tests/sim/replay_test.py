@@ -397,6 +397,24 @@ class TheCommand(unittest.TestCase):
         self.assertNotIn("\r", done.stderr)
         self.assertIn("packets", sim("--progress", make(many_keys)).stdout)
 
+    def test_plots_are_svg_or_png_and_of_one_capture(self):
+        path = make(unanswered)
+        for end in ("initiators", "both"):
+            svg = path_of(end + ".svg")
+            sim("--plot", svg, "--inside", end, path)
+            with open(svg, encoding="utf-8") as file:
+                self.assertIn("<svg", file.read())
+        png = path_of("plot.png")
+        sim("--plot", png, path)
+        with open(png, "rb") as file:
+            self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
+        sim("--plot", path_of("plot.gif"), path, status=2)
+        sim("--plot", png, path, path, status=2)
+        sim("--plot", "/nonexistent/plot.svg", path, status=1)
+        empty = path_of("empty.pcap")
+        capture_file.write(empty, [])
+        sim("--plot", png, empty)
+
     def test_file_names_may_be_anything(self):
         odd = os.fsencode(FOLDER.name) + b"/\xff\"\n.pcap"
         os.link(make(unanswered), odd)
