@@ -3,6 +3,9 @@
 """symtapd comes and goes: what it leaves in the kernel, what becomes of the
 packets that wait, and what it says when it cannot start."""
 
+import os
+import re
+import shutil
 import subprocess
 
 import gateway_bed as bed
@@ -11,6 +14,33 @@ import symtapd
 import traffic
 
 FIRST_QUEUE = 1000
+# What an operator may have there already.
+OPERATORS = """
+table inet firewall {
+	set trusted {
+		type ipv4_addr
+		flags timeout
+		elements = { 192.0.2.9 }
+	}
+	chain forward {
+		type filter hook forward priority filter; policy accept;
+		ip saddr @trusted accept comment "a friend"
+		meta mark set meta mark | 0x80
+	}
+}
+table ip nat {
+	chain post {
+		type nat hook postrouting priority srcnat;
+		oifname "nowhere" masquerade
+	}
+}
+table bridge filter {
+	chain forward {
+		type filter hook forward priority 0;
+		ether type arp accept
+	}
+}
+"""
 
 
 class Life(bed.Case):
@@ -101,9 +131,60 @@ class Life(bed.Case):
                     timeout=20)
                 self.assertEqual(ended.returncode, status)
 
-    def test_starts_with_an_empty_path(self):
-        self.symtapd.start(environment={"PATH": ""})
+    def sysctls(self):
+        """Of this namespace, but for those that count or are random."""
+        return [line for line in self.net.gateway.run(
+            "sysctl", "-a", "--pattern", "^net[.]").splitlines()
+                if "conntrack_count" not in line and "nr_open" not in line]
+
+    def test_nothing_but_its_own_table_is_touched(self):
+        self.net.gateway.nft(OPERATORS)
+        self.addCleanup(self.net.gateway.nft, "flush ruleset")
+        tables = [line.removeprefix("table ").split()
+                  for line in self.tables().splitlines()]
+        self.assertEqual(len(tables), 3)
+
+        def of_others():
+            return [self.net.gateway.run("nft", "-a", "list", "table", *table)
+                    for table in tables]
+
+        before, sysctls = of_others(), self.sysctls()
+        self.before = self.of_the_kernel()
+        self.start(rules=[])
+        self.assertEqual(of_others(), before)
         self.check_held()
+        self.symtapd.write_policy(rules="[{priority: 7, match: {proto: udp, "
+                                        "dst_port: 9}, action: drop}]")
+        self.symtapd.reload()
+        self.assertEqual(of_others(), before)
+        self.assertEqual(self.sysctls(), sysctls)
+        self.assertEqual(self.symtapd.stop(), 0)
+        self.assertEqual(of_others(), before)
+        self.assertEqual(self.sysctls(), sysctls)
+
+    def test_executes_no_program_and_leaves_no_file(self):
+        """With an empty PATH, and every call traced that runs a program or
+        makes a file."""
+        traced = self.symtapd.path("traced")
+        self.symtapd.start(environment={"PATH": ""}, prefix=(
+            shutil.which("strace"), "-f", "-D", "-qq", "-s", "500", "-e",
+            "trace=%file,execve,execveat,fork,vfork,bind,memfd_create",
+            "-o", traced))
+        self.check_held()
+        self.symtapd.ctl("reload")
+        self.assertEqual(self.symtapd.stop(), 0)
+        with open(traced, encoding="utf-8") as file:
+            calls = file.read()
+        self.assertEqual(re.findall(r" execve\(\"([^\"]*)", calls),
+                         [symtapd.find(bed.BUILD, "symtapd")])
+        self.assertNotRegex(calls, r" (execveat|v?fork|memfd_create)\(")
+        made = {re.findall(r'"([^"]*)"', line)[-1]
+                for line in calls.splitlines()
+                if re.search(r"O_CREAT| (bind|rename\w*|link\w*|mkdir\w*)\(.*"
+                             r'"', line) and " = -1 " not in line}
+        self.assertIn(self.symtapd.path("control.sock"), made)
+        self.assertEqual({path for path in made if os.path.lexists(path)},
+                         {self.symtapd.path("state")})
 
 
 if __name__ == "__main__":
