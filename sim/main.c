@@ -13,6 +13,7 @@ static const struct verb {
 	{ "replay", replay_main, "what it would have done to a capture" },
 	{ "run", run_main, "what it does in a simulated world" },
 	{ "judge", judge_main, "whom it would have hurt, and held" },
+	{ "sweep", sweep_main, "what each setting costs, and what it buys" },
 };
 
 static void usage(FILE *file)

@@ -129,6 +129,17 @@ void report_add(struct report *report, const struct report_capture *capture)
 
 /* ------ the verdict */
 
+/* Milliseconds up to ten seconds. */
+static void print_delay(uint64_t delay_ns, char *ret_text, size_t size)
+{
+	double delay_ms = (double)delay_ns / 1e6;
+
+	if (delay_ms < 10000)
+		snprintf(ret_text, size, "%.1f ms", delay_ms);
+	else
+		snprintf(ret_text, size, "%.1f s", delay_ms / 1000);
+}
+
 static void add_facts(struct report *report)
 {
 	const struct series_sums *sums = &report->sums;
@@ -144,8 +155,7 @@ static void add_facts(struct report *report)
 	page_add_fact(report->page, "Delayed", text);
 	snprintf(text, sizeof(text), "%" PRIu64, sums->dropped_pkts);
 	page_add_fact(report->page, "Dropped", text);
-	snprintf(text, sizeof(text), "%.1f ms",
-		 (double)sums->delay_max_ns / 1e6);
+	print_delay(sums->delay_max_ns, text, sizeof(text));
 	page_add_fact(report->page, "Longest delay", text);
 }
 
@@ -153,7 +163,9 @@ static void set_verdict(struct report *report)
 {
 	const struct series_sums *sums = &report->sums;
 	struct words words = { 0 };
-	char key[JUDGE_KEY_SIZE];
+	char key[JUDGE_KEY_SIZE], delay[32];
+
+	print_delay(sums->delay_max_ns, delay, sizeof(delay));
 
 	if (report->captures == 1)
 		words_add(&words, "In this capture, ");
@@ -168,16 +180,15 @@ static void set_verdict(struct report *report)
 		words_add(&words,
 			  "symtap would have let out %.2f %% of %" PRIu64
 			  " outgoing packets at once, delayed %" PRIu64
-			  " (none by more than %.1f ms) and dropped %" PRIu64
-			  ".",
+			  " (none by more than %s) and dropped %" PRIu64 ".",
 			  sums->offered_pkts
 				  ? 100.0 *
 					    (double)(sums->offered_pkts -
 						     held(sums)) /
 					    (double)sums->offered_pkts
 				  : 0.0,
-			  sums->offered_pkts, sums->delayed_pkts,
-			  (double)sums->delay_max_ns / 1e6, sums->dropped_pkts);
+			  sums->offered_pkts, sums->delayed_pkts, delay,
+			  sums->dropped_pkts);
 	if (sums->forged_pkts)
 		words_add(&words,
 			  " %" PRIu64

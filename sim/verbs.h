@@ -17,5 +17,6 @@ enum {
 int replay_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 int judge_main(int argc, char **argv);
+int sweep_main(int argc, char **argv);
 
 #endif

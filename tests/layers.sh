@@ -67,6 +67,7 @@ libraries() {
 	cairo.h				sim/plot.c
 	cairo-svg.h			sim/plot.c
 	jansson.h			sim/page.c
+	jansson.h			sim/judge_json.c
 	seccomp.h			shaper/daemon/confine.c
 	pcap/				sim/link_name.c
 	zlib.h				sim/capture_gzip.c

@@ -79,8 +79,8 @@ function dataset(chart, line) {
 		stepped: line.stepped ? "before" : false,
 		fill: Boolean(line.fill),
 		notes: line.notes,
-		pointStyle: limit || !bars && chart.kind !== "scatter" ?
-			"line" : "rectRounded",
+		pointStyle: chart.kind === "scatter" && !limit ? "circle" :
+			limit || !bars ? "line" : "rectRounded",
 	};
 	if (chart.kind === "scatter" && !limit) {
 		set.pointRadius = 5;
@@ -116,7 +116,7 @@ function axis(chart, which) {
 			![1, 2, 5].includes(Number(value.toExponential(3)
 				.split("e")[0])) ? null : number(value);
 		if (!told.log)
-			made.beginAtZero = told.zero !== false;
+			made.beginAtZero = chart.kind !== "scatter";
 		if (told.log && told.min !== undefined)
 			made.min = told.min;
 		if (!told.log && told.max !== undefined)

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SIM_SWEEP_H
+#define SIM_SWEEP_H
+
+/*
+ * The trade-off: a folder judged by many settings, good packets that come late
+ * against attack packets let out.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/policy.h"
+#include "sim/judgement.h"
+
+enum { SWEEP_POINTS_MAX = 128 };
+
+struct sweep_point {
+	uint32_t ratio_q16;
+	uint64_t window_ns;
+	enum policy_evidence evidence;
+	bool as_given; /* the policy's own settings */
+
+	struct judge_figures good;   /* initiators and responders guarded */
+	struct judge_figures attack; /* floods and scans of silent targets */
+	double late_pct, late_pairs_pct; /* of the good */
+	double let_out_pct;              /* of the attack packets */
+	bool bettered; /* another point is at least as good in both */
+};
+
+struct sweep {
+	struct judgement *judgement; /* borrowed */
+	struct sweep_point points[SWEEP_POINTS_MAX];
+	size_t count;
+	bool unreadable; /* a capture could not be read, or not to its end */
+};
+
+/* Every combination, and `policy` as it is.  NULL: out of memory. */
+struct sweep *sweep_new(struct judgement *judgement,
+			const struct policy *policy);
+void sweep_free(struct sweep *sweep);
+
+/* `threads` as in crew.h. */
+void sweep_run(struct sweep *sweep, const struct policy *policy,
+	       size_t threads);
+
+/* "T 2.0, window 1s, consent" */
+enum { SWEEP_NAME_SIZE = 96 };
+void sweep_name(const struct sweep_point *point,
+		char ret_name[SWEEP_NAME_SIZE]);
+
+#endif
