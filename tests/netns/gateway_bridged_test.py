@@ -2,9 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The gateway hands frames on instead of routing packets."""
 
-import json
-import socket
-
 import frames
 import gateway_bed as bed
 import lab
@@ -13,6 +10,10 @@ import traffic
 INSIDE = ("10.20.0.2", "10.20.7.1")
 OUTER = "10.20.128.1"
 INSIDE_NET = "[10.20.0.0/17]"
+
+
+def is_of_the_flood(frame):
+    return frames.packed(INSIDE[1]) + frames.packed(OUTER) in frame
 
 
 class BridgedNet:
@@ -60,6 +61,41 @@ class Bridged(bed.Case):
         self.assertEqual(traffic.numbers(arrived), list(range(len(arrived))))
         self.check_figures([each.at for each in arrived], 1)
         self.assertEqual(self.zones(), {"lan0"})
+
+    def tagged(self, packet, *tags):
+        frame = frames.ethernet(self.net.outside.mac("eth0"), lab.GUARDED_MAC,
+                                0x0800, packet)
+        for number in tags:
+            frame = frames.vlan(frame, number)
+        return frame
+
+    def flood_tagged(self, *tags, seconds=1.3):
+        """An unanswered flood in a VLAN; when it arrived."""
+        packets = [frames.udp(INSIDE[1], OUTER, 4000, 9,
+                              traffic.numbered(number))
+                   for number in range(100)]
+        tap = traffic.Tap(self.net.outside, "eth0", is_of_the_flood)
+        wire = frames.Wire(self.net.host, "eth0")
+        for packet in packets:
+            wire.send_frame(self.tagged(packet, *tags))
+        return tap.receive(seconds)
+
+    def test_flood_in_a_vlan_is_held(self):
+        self.start(limits=bed.ROOM)
+        arrived = self.flood_tagged(17)
+        self.check_figures([each.at for each in arrived], 1)
+
+    def test_answers_in_a_vlan_free_what_waits(self):
+        self.start(limits=bed.ROOM)
+        self.assertLess(len(self.flood_tagged(17, seconds=0.6)), 20)
+        back = frames.Wire(self.net.outside, "eth0")
+        tap = traffic.Tap(self.net.outside, "eth0", is_of_the_flood)
+        answer = frames.udp(OUTER, INSIDE[1], 9, 4000)
+        for _ in range(40):
+            back.send_frame(frames.vlan(frames.ethernet(
+                lab.GUARDED_MAC, self.net.outside.mac("eth0"), 0x0800,
+                answer), 17))
+        self.assertGreater(len(tap.receive(1, 80)), 60)
 
 
 if __name__ == "__main__":
