@@ -43,7 +43,8 @@ struct flow_entry {
 	uint32_t suspect; /* exact window and gate; 0: none is needed */
 	uint32_t up;      /* flow: its pair; pair: its host (slots) */
 	union {
-		uint16_t segment_bytes[2]; /* flow: out, in; 0: unknown */
+		uint16_t segment_bytes[2]; /* flow: out, in; 0: unknown;
+					    * see shaper/pump_segments.c */
 		uint32_t below;            /* pair, host: entries whose `up`
 					    * this is */
 	} u;

@@ -55,6 +55,8 @@ struct engine_host {
 	uint32_t held_pkts;             /* wire packets that wait, in all */
 	uint32_t aside_pkts;            /* on their way there */
 	uint32_t supers;                /* super-packets since a probe */
+	uint16_t probe_chance;          /* see pump_segments.c */
+	uint8_t probes_equal;           /* in a row, that told nothing new */
 	uint64_t multicast_ns, dhcp_ns, icmp_error_ns; /* see engine_allows */
 	uint64_t refused_until_ns;
 	struct lengths fifos; /* of held packets, by length */

@@ -30,6 +30,8 @@ struct pump *pump_new(const struct pump_config *config, uint64_t now_ns)
 	pump->config = *config;
 	pump->now_ns = now_ns;
 	pump->upkeep_ns = NS_NEVER;
+	memcpy(&pump->chance, config->seed, sizeof(pump->chance));
+	pump->chance |= 1;
 	if (!engine_init(engine, config->policy, config->zones, config->seed,
 			 config->lift_bounds) ||
 	    !tokens_init(&pump->tokens,
@@ -203,16 +205,20 @@ static void set_time(struct pump *pump, uint64_t now_ns)
 		pump_advance(pump, pump->now_ns);
 }
 
-static void offer_here(struct pump *pump, struct pump_packet *packet,
+/* Behind a super-packet that comes back in its segments the others wait to be
+ * judged: else all that follow it would have to come back, too. */
+static bool offer_here(struct pump *pump, struct pump_packet *packet,
 		       const struct look_up *found)
 {
 	packet->verdict = (uint8_t)offer_one(pump, packet, found);
+	return packet->verdict != PUMP_WAIT || !packet->super_packet;
 }
 
-/* `judge` is known where this is compiled: inlined, and so is `judge`. */
-static inline __attribute__((always_inline)) void
+/* `judge` is known where this is compiled: inlined, and so is `judge`.  It
+ * says whether to go on; returns how many were judged. */
+static inline __attribute__((always_inline)) size_t
 judge_all(struct pump *pump, struct pump_packet *packets, size_t count,
-	  void (*judge)(struct pump *, struct pump_packet *,
+	  bool (*judge)(struct pump *, struct pump_packet *,
 			const struct look_up *))
 {
 	struct look_up look_ups[LOOK_UPS];
@@ -228,20 +234,25 @@ judge_all(struct pump *pump, struct pump_packet *packets, size_t count,
 		if (i - 3 * AHEAD < count)
 			look_up_host(pump,
 				     &look_ups[(i - 3 * AHEAD) % LOOK_UPS]);
-		if (i - 4 * AHEAD < count)
-			judge(pump, &packets[i - 4 * AHEAD],
-			      &look_ups[(i - 4 * AHEAD) % LOOK_UPS]);
+		if (i - 4 * AHEAD < count &&
+		    !judge(pump, &packets[i - 4 * AHEAD],
+			   &look_ups[(i - 4 * AHEAD) % LOOK_UPS]))
+			return i - 4 * AHEAD + 1;
 	}
+	return count;
 }
 
-void pump_offer(struct pump *pump, struct pump_packet *packets, size_t count,
-		uint64_t now_ns)
+size_t pump_offer(struct pump *pump, struct pump_packet *packets, size_t count,
+		  uint64_t now_ns)
 {
+	size_t judged;
+
 	set_time(pump, now_ns);
 	if (pump->sparing.host)
 		pump_spare(pump);
-	judge_all(pump, packets, count, offer_here);
+	judged = judge_all(pump, packets, count, offer_here);
 	pump_tell(pump);
+	return judged;
 }
 
 /* ------ what was set aside comes back */
@@ -308,7 +319,7 @@ static void run_until(struct pump *pump, uint64_t now_ns)
 	set_time(pump, now_ns);
 }
 
-static void take_here(struct pump *pump, struct pump_packet *packet,
+static bool take_here(struct pump *pump, struct pump_packet *packet,
 		      const struct look_up *found)
 {
 	run_until(pump, packet->arrived_ns);
@@ -319,6 +330,7 @@ static void take_here(struct pump *pump, struct pump_packet *packet,
 		pump_settle(pump);
 	}
 	pump_tell(pump);
+	return true;
 }
 
 void pump_take(struct pump *pump, struct pump_packet *packets, size_t count)

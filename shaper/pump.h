@@ -10,7 +10,8 @@
  *
  * How an adapter runs it:
  *
- *	pump_offer(batch)            each packet once, in order of arrival
+ *	pump_offer(batch)            each packet once, in order of arrival; may
+ *	                             stop before the end of the batch
  *	  PUMP_PASS                  let it go
  *	  PUMP_DROP                  drop it; it is counted
  *	  PUMP_WAIT                  set it aside where single wire packets can
@@ -126,9 +127,14 @@ struct pump *pump_new(const struct pump_config *config, uint64_t now_ns);
 /* Ids still kept are forgotten: drain first (pump_drain, pump_collect). */
 void pump_free(struct pump *pump);
 
-/* Judge `count` packets in order; sets verdict and shard of each. */
-void pump_offer(struct pump *pump, struct pump_packet *packets, size_t count,
-		uint64_t now_ns);
+/*
+ * Judge up to `count` packets in order; sets verdict and shard of each.
+ * Returns how many: it stops behind a super-packet that is to be set aside.
+ * Bring that to pump_hold and settle before the rest is offered: they need not
+ * be set aside to stay behind it, then.
+ */
+size_t pump_offer(struct pump *pump, struct pump_packet *packets, size_t count,
+		  uint64_t now_ns);
 
 /* Bring packets that pump_offer set aside, each a single wire packet. */
 void pump_hold(struct pump *pump, struct pump_packet *packets, size_t count,

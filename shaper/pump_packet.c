@@ -52,6 +52,7 @@ void pump_settle(struct pump *pump)
 {
 	struct engine *engine = &pump->engine;
 
+	pump_probe_ends(pump);
 	while (pump->marks_count > 0) {
 		const struct pump_mark *last =
 			&pump->marks[--pump->marks_count];
@@ -60,9 +61,11 @@ void pump_settle(struct pump *pump)
 
 		entry->flags &=
 			(uint8_t) ~(FLOW_ENTRY_ASIDE | FLOW_ENTRY_ASIDE_IN);
-		if (entry->suspect)
-			suspects_get(&engine->suspects, entry->suspect)
-				->aside_pkts = 0;
+		if (!entry->suspect)
+			continue;
+		suspects_get(&engine->suspects, entry->suspect)->aside_pkts = 0;
+		/* Refused for more than there was in the end? */
+		pump_unrefuse(pump, entry->suspect);
 	}
 }
 
@@ -158,14 +161,17 @@ static bool split(struct pump *pump, const struct engine_place *place,
 {
 	bool may;
 
-	if (place->flow)
+	if (place->flow) {
 		may = set_aside(pump, place->flow, direction);
-	else
+		if (may)
+			pump_probe_begins(pump, place, direction);
+	} else {
 		may = direction == FLOW_OUT &&
 		      set_aside_for(pump, place,
 				    suspects_get(&pump->engine.suspects,
 						 pump_rest(pump, place)),
 				    1);
+	}
 	if (may)
 		pump->engine.stats.counter[STATS_split_pkts]++;
 	return may;
@@ -222,44 +228,55 @@ static uint32_t replies_of(const struct pump *pump,
 		return wire_pkts;
 	return wire_pkts - 1 +
 	       evidence_replies(evidence, &packet->meta,
-				flow->u.segment_bytes[FLOW_OUT]);
+				pump_segment_bytes(flow, FLOW_OUT));
 }
 
+static enum pump_verdict judge_out(struct pump *pump,
+				   const struct engine_place *place,
+				   struct pump_packet *packet,
+				   const struct flow_key *key,
+				   uint32_t *ret_wire_pkts)
+{
+	uint32_t wire_pkts = pump_wire_pkts(pump, packet, place, FLOW_OUT);
+	bool follows = pump_follows(pump, place, PUMP_RESTING | PUMP_ASIDE);
+	struct pump_asked asked;
+
+	if (wire_pkts == 0) {
+		if (split(pump, place, FLOW_OUT))
+			return PUMP_WAIT;
+		wire_pkts = pump_guess_wire_pkts(packet);
+	}
+	*ret_wire_pkts = wire_pkts;
+	if (!packet->super_packet)
+		pump_learn_segment(pump, packet, place, FLOW_OUT);
+	if (pump_is_exempt(pump, place, key) && !follows) {
+		pass_exempt(pump, place, wire_pkts, FLOW_OUT);
+		return PUMP_PASS;
+	}
+	asked.by = PUMP_BYS;
+	if (follows || !pump_ask(pump, place, wire_pkts, &asked))
+		return make_wait(pump, place, key, packet, wire_pkts, asked.by);
+	note_offered(pump, place, wire_pkts);
+	pump_sent(pump, place, &asked, wire_pkts);
+	return PUMP_PASS;
+}
+
+/* Its evidence is noted last: asking may be what makes a place for it, and
+ * then this is the first packet whose acknowledgement counts. */
 enum pump_verdict pump_offer_out(struct pump *pump, struct pump_packet *packet,
 				 const struct flow_key *key, uint64_t hash,
 				 uint32_t guess, uint32_t *ret_wire_pkts)
 {
 	struct engine_place place;
-	struct pump_asked asked;
-	uint32_t wire_pkts;
-	bool follows;
+	enum pump_verdict verdict;
 
 	engine_place(&pump->engine, key, hash, guess, FLOW_OUT, pump->now_ns,
 		     &place);
-	wire_pkts = pump_wire_pkts(pump, packet, &place, FLOW_OUT);
-	*ret_wire_pkts = wire_pkts;
-	follows = pump_follows(pump, &place, PUMP_RESTING | PUMP_ASIDE);
 	if (place.flow && packet->meta.ends.proto == PROTO_TCP)
 		watch_handshake(pump, &packet->meta, place.flow);
+	verdict = judge_out(pump, &place, packet, key, ret_wire_pkts);
 	note_evidence(pump, packet, place.flow);
-	if (wire_pkts == 0) {
-		if (split(pump, &place, FLOW_OUT))
-			return PUMP_WAIT;
-		*ret_wire_pkts = wire_pkts = pump_guess_wire_pkts(packet);
-	}
-	if (!packet->super_packet)
-		pump_learn_segment(packet, &place, FLOW_OUT);
-	if (pump_is_exempt(pump, &place, key) && !follows) {
-		pass_exempt(pump, &place, wire_pkts, FLOW_OUT);
-		return PUMP_PASS;
-	}
-	asked.by = PUMP_BYS;
-	if (follows || !pump_ask(pump, &place, wire_pkts, &asked))
-		return make_wait(pump, &place, key, packet, wire_pkts,
-				 asked.by);
-	note_offered(pump, &place, wire_pkts);
-	pump_sent(pump, &place, &asked, wire_pkts);
-	return PUMP_PASS;
+	return verdict;
 }
 
 /* ------ in */
@@ -280,7 +297,7 @@ enum pump_verdict pump_offer_in(struct pump *pump, struct pump_packet *packet,
 	if (wire_pkts == 0 && may_split && split(pump, &place, FLOW_IN))
 		return PUMP_WAIT;
 	if (!packet->super_packet)
-		pump_learn_segment(packet, &place, FLOW_IN);
+		pump_learn_segment(pump, packet, &place, FLOW_IN);
 	if (wire_pkts == 0)
 		wire_pkts = pump_guess_wire_pkts(packet);
 	pump->engine.stats.counter[STATS_in_pkts] += wire_pkts;
@@ -297,36 +314,47 @@ enum pump_verdict pump_offer_in(struct pump *pump, struct pump_packet *packet,
 
 /* ------ what was set aside comes back */
 
+static enum pump_verdict judge_held(struct pump *pump,
+				    const struct engine_place *place,
+				    struct pump_packet *packet,
+				    const struct flow_key *key, bool onward)
+{
+	bool follows = pump_follows(pump, place, PUMP_RESTING);
+	struct pump_asked asked;
+	uint32_t rest;
+	uint8_t flags = 0;
+
+	if (pump_is_exempt(pump, place, key) && !follows) {
+		pass_exempt(pump, place, 1, FLOW_OUT);
+		return PUMP_PASS;
+	}
+	if (!follows && pump_ask(pump, place, 1, &asked)) {
+		note_offered(pump, place, 1);
+		pump_sent(pump, place, &asked, 1);
+		return PUMP_PASS;
+	}
+	if (onward && packet->shard == PUMP_HERE)
+		flags = TOKEN_ONWARD;
+	rest = pump_rest(pump, place);
+	note_by(suspects_get(&pump->engine.suspects, rest),
+		follows ? PUMP_BYS : asked.by, packet);
+	if (!pump_holds(pump))
+		return shadow(pump, place, rest, key, packet, 1, false);
+	note_offered(pump, place, 1);
+	return pump_enqueue(pump, place, rest, key, packet, 1, flags);
+}
+
 enum pump_verdict pump_hold_out(struct pump *pump, struct pump_packet *packet,
 				const struct flow_key *key, uint64_t hash,
 				bool onward)
 {
 	struct engine_place place;
-	struct pump_asked asked;
-	bool follows;
-	uint32_t rest;
-	uint8_t flags = 0;
+	enum pump_verdict verdict;
 
 	engine_place(&pump->engine, key, hash, FLOWTABLE_NONE, FLOW_OUT,
 		     pump->now_ns, &place);
-	pump_learn_segment(packet, &place, FLOW_OUT);
-	follows = pump_follows(pump, &place, PUMP_RESTING);
-	if (pump_is_exempt(pump, &place, key) && !follows) {
-		pass_exempt(pump, &place, 1, FLOW_OUT);
-		return PUMP_PASS;
-	}
-	if (!follows && pump_ask(pump, &place, 1, &asked)) {
-		note_offered(pump, &place, 1);
-		pump_sent(pump, &place, &asked, 1);
-		return PUMP_PASS;
-	}
-	if (onward && packet->shard == PUMP_HERE)
-		flags = TOKEN_ONWARD;
-	rest = pump_rest(pump, &place);
-	note_by(suspects_get(&pump->engine.suspects, rest),
-		follows ? PUMP_BYS : asked.by, packet);
-	if (!pump_holds(pump))
-		return shadow(pump, &place, rest, key, packet, 1, false);
-	note_offered(pump, &place, 1);
-	return pump_enqueue(pump, &place, rest, key, packet, 1, flags);
+	pump_learn_segment(pump, packet, &place, FLOW_OUT);
+	verdict = judge_held(pump, &place, packet, key, onward);
+	note_evidence(pump, packet, place.flow);
+	return verdict;
 }

@@ -46,6 +46,14 @@ struct pump_sides {
 	uint32_t one_sided_pct;     /* of the last period */
 };
 
+/* A super-packet that is taken apart for the size of its segments. */
+struct pump_probe {
+	bool under_way;
+	uint8_t direction;
+	uint16_t was; /* segment_bytes before */
+	uint32_t flow, host_slot;
+};
+
 /* Naming the pairs to spare, before their host is refused. */
 struct pump_sparing {
 	uint32_t host;     /* its suspect; 0: none is under way */
@@ -67,6 +75,8 @@ struct pump {
 	uint32_t untold; /* first leaving token not yet heard of onward */
 	struct pump_mark marks[PUMP_ASIDE_MAX];
 	uint32_t marks_count;
+	struct pump_probe probe;
+	uint64_t chance; /* of when to probe; never 0 */
 	struct pump_refusal refusals[PUMP_REFUSALS_MAX];
 	uint32_t refusals_first, refusals_count;
 	struct pump_sparing sparing;
@@ -228,8 +238,8 @@ enum pump_verdict pump_offer_class(struct pump *pump,
 
 /* --- pump_segments.c */
 
-/* Wire packets of this one; 0: its segment size is not known (any more), so
- * it is to be brought back in segments, which tell. */
+/* Wire packets of this one; 0: its segment size is not known (for sure, any
+ * more), so it is to be brought back in segments, which tell. */
 uint32_t pump_wire_pkts(struct pump *pump, const struct pump_packet *packet,
 			const struct engine_place *place,
 			enum flow_direction direction);
@@ -237,11 +247,20 @@ uint32_t pump_wire_pkts(struct pump *pump, const struct pump_packet *packet,
 /* The same where its segments cannot be learnt. */
 uint32_t pump_guess_wire_pkts(const struct pump_packet *packet);
 
-/* A plain packet: super-packets of this flow have no smaller segments than
- * the largest of these. */
-void pump_learn_segment(const struct pump_packet *packet,
+/* A single wire packet, perhaps a segment of what is taken apart. */
+void pump_learn_segment(const struct pump *pump,
+			const struct pump_packet *packet,
 			const struct engine_place *place,
 			enum flow_direction direction);
+
+/* Payload of a full segment as far as is known; 0: it is not. */
+uint32_t pump_segment_bytes(const struct flow_entry *flow,
+			    enum flow_direction direction);
+
+/* It goes to be taken apart, and it has come back. */
+void pump_probe_begins(struct pump *pump, const struct engine_place *place,
+		       enum flow_direction direction);
+void pump_probe_ends(struct pump *pump);
 
 /* --- pump_refuse.c */
 

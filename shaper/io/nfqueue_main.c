@@ -5,10 +5,6 @@
 #include "shaper/io/nfqueue_path.h"
 
 enum {
-	/* So many super-packets at once are set aside before the hold queue is
-	 * emptied: each may come back as more than a thousand segments. */
-	SUPER_PACKETS_ASIDE = 16,
-
 	RATE_WINDOW_NS = 1000000,
 	RATE_HIGH_PKTS = 150, /* in that window */
 	SUPER_PACKET_OFFSETS = 8,
@@ -48,101 +44,118 @@ void nfqueue_note_error(struct nfqueue *nfqueue, int error)
 		      1);
 }
 
-/*
- * What the kernel is to do with the messages from `from` on, as far as one send
- * may go.  Returns where the next one begins.
- */
-static size_t decide(struct nfqueue *nfqueue, size_t from, size_t *next,
-		     uint32_t verdicts[NFQUEUE_BATCH], uint32_t *ret_waiting)
+/* Messages of a batch, and the packets to judge among them. */
+struct part {
+	size_t from, end;
+	size_t judged_from, judged_end;
+};
+
+/* What the kernel is to do with each.  Returns how many are set aside. */
+static uint32_t decide(struct nfqueue *nfqueue, const struct part *part,
+		       uint32_t verdicts[NFQUEUE_BATCH])
 {
 	const struct nfqueue_batch *batch = &nfqueue->main_batch;
 	const struct pump_packet *packet;
-	uint32_t supers = 0;
-	size_t i;
+	size_t next = part->judged_from;
+	uint32_t waiting = 0;
 
-	*ret_waiting = 0;
-	for (i = from; i < batch->count && supers < SUPER_PACKETS_ASIDE; i++) {
+	for (size_t i = part->from; i < part->end; i++) {
 		verdicts[i] = nfqueue_socket_accept();
-		if (*next == batch->judged_count || batch->judged[*next] != i)
+		if (next == part->judged_end || batch->judged[next] != i)
 			continue;
-		packet = &batch->packets[(*next)++];
+		packet = &batch->packets[next++];
 		if (packet->verdict == PUMP_WAIT) {
 			verdicts[i] = nfqueue_socket_requeue(
 				nfqueue->config.hold_queue);
-			(*ret_waiting)++;
-			supers += packet->super_packet;
+			waiting++;
 		} else {
 			verdicts[i] = nfqueue_verdict(nfqueue, packet->verdict,
 						      packet->shard);
 		}
 	}
-	return i;
+	return waiting;
 }
 
-static void name_all(struct nfqueue *nfqueue, size_t from, size_t end,
+static void name_all(struct nfqueue *nfqueue, const struct part *part,
 		     const uint32_t verdicts[NFQUEUE_BATCH], uint32_t of)
 {
-	for (size_t i = from; i < end; i++)
+	for (size_t i = part->from; i < part->end; i++)
 		if (verdicts[i] == of)
 			nfqueue_socket_verdict(nfqueue->main,
 					       nfqueue->main_batch.ids[i], of);
 }
 
 /*
- * Verdicts for the messages from *from on.  "Everything up to this id" costs
+ * Verdicts for these messages.  "Everything up to this id" costs
  * least, for what most of them get; it covers all that has no verdict yet, so
  * the others are named, singly, before it.  What passes is not to wait while
  * others are moved, so then it is named first.  Returns whether something was
  * set aside.
  */
-static bool answer_some(struct nfqueue *nfqueue, size_t *from, size_t *next)
+static bool answer(struct nfqueue *nfqueue, const struct part *part)
 {
 	const uint32_t accept = nfqueue_socket_accept();
 	const uint32_t drop = nfqueue_socket_drop();
 	const uint32_t *ids = nfqueue->main_batch.ids;
 	uint32_t verdicts[NFQUEUE_BATCH];
-	uint32_t passes = 0, drops = 0, waiting;
-	size_t end = decide(nfqueue, *from, next, verdicts, &waiting);
-	uint32_t most;
+	uint32_t waiting = decide(nfqueue, part, verdicts);
+	uint32_t passes = 0, drops = 0, most;
 
-	for (size_t i = *from; i < end; i++) {
+	for (size_t i = part->from; i < part->end; i++) {
 		passes += verdicts[i] == accept;
 		drops += verdicts[i] == drop;
 	}
 	most = waiting > 0 || drops > passes ? drop : accept;
-	name_all(nfqueue, *from, end, verdicts, most == drop ? accept : drop);
-	for (size_t i = *from; i < end; i++)
+	name_all(nfqueue, part, verdicts, most == drop ? accept : drop);
+	for (size_t i = part->from; i < part->end; i++)
 		if (verdicts[i] != accept && verdicts[i] != drop)
 			nfqueue_socket_verdict(nfqueue->main, ids[i],
 					       verdicts[i]);
 	if ((most == drop ? drops : passes) > 0)
-		nfqueue_socket_verdict_up_to(nfqueue->main, ids[end - 1], most);
+		nfqueue_socket_verdict_up_to(nfqueue->main, ids[part->end - 1],
+					     most);
 	nfqueue_socket_flush(nfqueue->main);
 	nfqueue_count(nfqueue, NFQUEUE_passed_pkts, passes);
 	nfqueue_count(nfqueue, NFQUEUE_dropped_pkts, drops);
 	nfqueue_count(nfqueue, NFQUEUE_set_aside_pkts, waiting);
-	*from = end;
 	return waiting > 0;
 }
 
-static void answer_main(struct nfqueue *nfqueue, uint64_t now_ns)
+static void answer_main(struct nfqueue *nfqueue, const struct part *part,
+			uint64_t now_ns)
 {
-	size_t from = 0, next = 0;
-	bool set_aside = false;
 	int error;
 
-	while (from < nfqueue->main_batch.count) {
-		if (!answer_some(nfqueue, &from, &next))
-			continue;
-		set_aside = true;
-		error = nfqueue_receive_hold(nfqueue, now_ns);
-		if (error < 0)
-			nfqueue_note_error(nfqueue, error);
-	}
-	if (!set_aside)
+	if (!answer(nfqueue, part))
 		return;
+	error = nfqueue_receive_hold(nfqueue, now_ns);
+	if (error < 0)
+		nfqueue_note_error(nfqueue, error);
 	pump_settle(nfqueue->config.pump);
 	nfqueue_collect(nfqueue);
+}
+
+/* The pump stops behind a super-packet that is to be taken apart: it has come
+ * back and has its verdicts before those that follow it are judged. */
+static void judge_main(struct nfqueue *nfqueue, uint64_t now_ns)
+{
+	struct nfqueue_batch *batch = &nfqueue->main_batch;
+	struct part part = { 0 };
+
+	while (part.end < batch->count) {
+		part.from = part.end;
+		part.judged_from = part.judged_end;
+		part.judged_end += pump_offer(
+			nfqueue->config.pump, batch->packets + part.judged_from,
+			batch->judged_count - part.judged_from, now_ns);
+		part.end = part.judged_end == batch->judged_count
+				   ? batch->count
+				   : batch->judged[part.judged_end - 1] + 1u;
+		/* What these let go waited before them, so it leaves before
+		 * them. */
+		nfqueue_collect(nfqueue);
+		answer_main(nfqueue, &part, now_ns);
+	}
 }
 
 static void note_rate(struct nfqueue *nfqueue, size_t messages, uint64_t now_ns)
@@ -182,10 +195,6 @@ int nfqueue_receive_main(struct nfqueue *nfqueue, uint64_t now_ns)
 	nfqueue_count(nfqueue, NFQUEUE_batches, 1);
 	nfqueue_count(nfqueue, NFQUEUE_missed_pkts,
 		      nfqueue_missed(&nfqueue->main_ids, batch));
-	pump_offer(nfqueue->config.pump, batch->packets, batch->judged_count,
-		   now_ns);
-	/* What these let go waited before them, so it leaves before them. */
-	nfqueue_collect(nfqueue);
-	answer_main(nfqueue, now_ns);
+	judge_main(nfqueue, now_ns);
 	return messages;
 }

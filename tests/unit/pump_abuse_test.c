@@ -244,8 +244,9 @@ static void test_shadow_keeps_order_behind_what_it_takes_apart(void **state)
 	packets[0].super_packet = true;
 	packets[0].wire_pkts = 0;
 	packets[0].meta.length_bytes = 28 + 3000;
-	pump_offer(bed.pump, packets, 2, bed.now_ns);
+	assert_int_equal(pump_offer(bed.pump, packets, 2, bed.now_ns), 1);
 	assert_int_equal(packets[0].verdict, PUMP_WAIT);
+	assert_int_equal(pump_offer(bed.pump, packets + 1, 1, bed.now_ns), 1);
 	assert_int_equal(packets[1].verdict, PUMP_WAIT);
 	bed_fini(&bed);
 }
