@@ -225,13 +225,17 @@ static json_t *head_object(const struct result *result,
 							POLICY_EVIDENCE_PACKETS
 						? "packets"
 						: "consent"));
-	json_object_set_new(json, "exact", json_boolean(options->exact));
+	json_object_set_new(json, "exact",
+			    json_boolean(options->exact &&
+					 result_is_complete(result)));
 	json_object_set_new(json, "one_sided", json_boolean(one_sided));
 	json_object_set_new(json, "keys_found",
 			    count(summary.keys[FLOW_SCOPE_FLOW] +
 				  summary.keys[FLOW_SCOPE_PAIR] +
 				  summary.keys[FLOW_SCOPE_HOST]));
 	json_object_set_new(json, "keys_omitted", count(summary.keys_omitted));
+	json_object_set_new(json, "pairs_forgotten",
+			    count(result->counts.forgotten));
 	set_damage(json, result);
 	return json;
 }

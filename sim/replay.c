@@ -166,6 +166,10 @@ static bool understand(struct replay_counts *counts, const struct frame *frame)
 	return true;
 }
 
+/* A century and a half: what a file may claim at most.  Sums of two such
+ * spans do not overflow. */
+#define SPAN_MAX_NS (UINT64_C(1) << 62)
+
 /* Time runs on from the latest seen; it stands still where none is told. */
 static uint64_t tell_time(struct replay *replay, const struct frame *frame)
 {
@@ -178,6 +182,8 @@ static uint64_t tell_time(struct replay *replay, const struct frame *frame)
 		counts->first_ns = counts->last_ns = frame->time_ns;
 	} else if (frame->time_ns < counts->last_ns) {
 		counts->time_ran_back++;
+	} else if (frame->time_ns - counts->first_ns > SPAN_MAX_NS) {
+		counts->last_ns = counts->first_ns + SPAN_MAX_NS;
 	} else {
 		counts->last_ns = frame->time_ns;
 	}

@@ -170,6 +170,22 @@ void result_make(const struct options *options, const struct policy *policy,
 		capture_close(run.capture);
 }
 
+bool result_is_complete(const struct result *result)
+{
+	static const enum stats_counter refusals[] = {
+		STATS_keys_refused_quota, STATS_keys_refused_full,
+		STATS_keys_ignored_in,    STATS_suspects_refused,
+		STATS_hosts_refused,
+	};
+
+	for (size_t i = 0; i < result->passes_count; i++)
+		for (size_t j = 0; j < sizeof(refusals) / sizeof(refusals[0]);
+		     j++)
+			if (result->passes[i].stats.counter[refusals[j]])
+				return false;
+	return result->counts.unjudged == 0;
+}
+
 void result_fini(struct result *result)
 {
 	for (size_t i = 0; i < OPTIONS_PASSES_MAX; i++) {

@@ -44,6 +44,9 @@ struct result_progress {
 void result_make(const struct options *options, const struct policy *policy,
 		 const char *file, bool ahead, struct result_progress *progress,
 		 struct result *ret_result);
+/* Every key had its place, and the window that it should have. */
+bool result_is_complete(const struct result *result);
+
 void result_fini(struct result *result);
 
 #endif

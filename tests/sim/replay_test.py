@@ -161,13 +161,15 @@ class Comparison:
             raise AssertionError("%s: %s" % (what, vars(self)))
 
 
-def compare(files, scope, guarded, comparison):
-    config = policy("%s.yaml" % scope, "limiter: {evidence: packets, "
-                    "threshold: 2.0, enforce: [%s]}\n" % scope)
+def compare(files, scope, guarded, comparison, yaml="threshold: 2.0",
+            **limiter):
+    config = policy("%s.yaml" % scope, "limiter: {evidence: packets, %s, "
+                    "enforce: [%s]}\n" % (yaml, scope))
     for file in files:
         listed = subprocess.run([PACKET_LIST, file], capture_output=True,
                                 text=True, check=True).stdout.splitlines()
-        want = oracle.judge(oracle.read_packets(listed), scope, guarded)
+        want = oracle.judge(oracle.read_packets(listed), scope, guarded,
+                            **limiter)
         done = subprocess.run([SIM, "replay", "-c", config, "--exact",
                                "--inside", guarded, "--json", "-", file],
                               capture_output=True, text=True, check=False)
@@ -192,6 +194,21 @@ class AgainstTheModel(unittest.TestCase):
 
     def test_generated_captures_of_every_shape(self):
         self.check_all([make(shape) for shape in SHAPES])
+
+    def test_other_thresholds_windows_and_delays(self):
+        files = [make(shape) for shape in SHAPES]
+        for yaml, limiter in (
+                ("threshold: 3.0", {"ratio": 8.0}),
+                ("threshold: 0", {"ratio": 1.0}),
+                ("threshold: 2.0, window: 4s",
+                 {"window_ns": 4 * SECOND, "max_ns": 4096 * MS}),
+                ("threshold: 2.0, window: 100ms, first_delay: 7ms, "
+                 "max_delay: 50ms", {"window_ns": 100 * MS,
+                                     "first_ns": 7 * MS, "max_ns": 50 * MS})):
+            comparison = Comparison()
+            compare(files, "pair", "initiators", comparison, yaml, **limiter)
+            comparison.check(yaml)
+            print("%s: %s" % (yaml, vars(comparison)))
 
     def test_captures_of_the_folder(self):
         folder = os.environ.get("SYMTAP_CAPTURES")

@@ -218,6 +218,24 @@ static void test_replay_clamps_time_and_does_not_loop_over_months(void **state)
 	fini(&bed);
 }
 
+static void test_replay_survives_any_time_that_a_file_may_claim(void **state)
+{
+	static const uint64_t times_ns[] = {
+		0, 1, UINT64_C(1) << 62, UINT64_MAX - 1, UINT64_MAX, 5,
+	};
+	static struct bed bed;
+
+	(void)state;
+	init(&bed, "", REPLAY_INITIATORS, false);
+	for (size_t i = 0; i < sizeof(times_ns) / sizeof(times_ns[0]); i++)
+		for (int j = 0; j < 8; j++)
+			send(&bed, INSIDE, OUTSIDE, times_ns[i] - BEGIN);
+	replay_finish(bed.replay);
+	assert_int_equal(bed.events_count, 48);
+	assert_int_equal(replay_counts(bed.replay)->last_ns, UINT64_C(1) << 62);
+	fini(&bed);
+}
+
 static void test_replay_lets_all_out_at_the_end_when_exact(void **state)
 {
 	static struct bed bed;
@@ -312,6 +330,8 @@ int main(void)
 		cmocka_unit_test(test_replay_tells_of_both_guarded_ends),
 		cmocka_unit_test(
 			test_replay_clamps_time_and_does_not_loop_over_months),
+		cmocka_unit_test(
+			test_replay_survives_any_time_that_a_file_may_claim),
 		cmocka_unit_test(
 			test_replay_lets_all_out_at_the_end_when_exact),
 		cmocka_unit_test(test_replay_drops_at_the_bound),
