@@ -5,6 +5,9 @@
 
 static const double NS_PER_MS = 1e6;
 
+/* At most, of a silent target: in its first second, and later. */
+static const double SILENT_FIRST_PKTS = 64, SILENT_PKTS_PER_S = 12;
+
 /* What rounding may do to a number. */
 static const double ROUNDING = 1e-9;
 
@@ -46,6 +49,19 @@ static double out_per_in(const struct ledger *ledger)
 {
 	return (double)ledger->let_out_pkts /
 	       (double)(ledger->heard_pkts > 0 ? ledger->heard_pkts : 1);
+}
+
+/* Beyond what one who hears nothing may send. */
+static double gain_per_in(const struct ledger *ledger)
+{
+	double span_s = (double)(ledger->ends_ns - ledger->begins_ns) / 1e9;
+	double gain = (double)ledger->let_out_pkts - SILENT_FIRST_PKTS -
+		      SILENT_PKTS_PER_S * span_s;
+
+	return gain > 0 ? gain / (double)(ledger->heard_pkts > 0
+						  ? ledger->heard_pkts
+						  : 1)
+			: 0;
 }
 
 static double delayed_pct(const struct delays *delays)
@@ -91,6 +107,8 @@ double expect_measure(const struct scenario *scenario, uint32_t index,
 		return (double)totals->any_second_opened;
 	case MEASURE_OUT_PER_IN:
 		return out_per_in(ledger);
+	case MEASURE_GAIN_PER_IN:
+		return gain_per_in(ledger);
 	case MEASURE_DELAY_P50_MS:
 		return (double)delays_percentile(&ledger->delays, 50) /
 		       NS_PER_MS;

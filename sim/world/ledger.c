@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/world/dice.h"
 #include "sim/world/parcel.h"
 
-enum { TCP_SYN = 2, FIRST_CAPACITY = 16, HASH_SHIFT = 32 };
+enum { TCP_SYN = 2, FIRST_CAPACITY = 16 };
 
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -39,12 +40,12 @@ void ledger_fini(struct ledger *ledger)
 /* Addresses are the scenario's own: no need for a keyed hash. */
 static uint32_t hash_of(const uint8_t address[16])
 {
-	uint64_t high, low;
+	struct dice low, high;
 
-	memcpy(&high, address, sizeof(high));
-	memcpy(&low, address + sizeof(high), sizeof(low));
-	return (uint32_t)((high ^ low) * UINT64_C(0x9e3779b97f4a7c15) >>
-			  HASH_SHIFT);
+	memcpy(&high.state, address, sizeof(high.state));
+	memcpy(&low.state, address + sizeof(high.state), sizeof(low.state));
+	low.state ^= dice_roll(&high);
+	return (uint32_t)dice_roll(&low);
 }
 
 static struct ledger_destination *place_of(struct ledger_destination *all,

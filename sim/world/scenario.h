@@ -53,6 +53,7 @@ struct scenario_sender {
 	uint64_t start_ns, stop_ns; /* 0: to the end */
 	uint64_t delay_ns;          /* of the way beyond the links, each way */
 	uint32_t size_bytes;        /* layer 3 and up, of a full packet */
+	bool bypasses;              /* what comes back takes another way */
 	bool tunnelled;
 	uint8_t tunnel[16]; /* the far end of its VPN */
 
@@ -103,6 +104,7 @@ enum scenario_measure {
 	MEASURE_CONNECTIONS_PER_S,
 	MEASURE_CONNECTIONS_ANY_SECOND,
 	MEASURE_OUT_PER_IN,
+	MEASURE_GAIN_PER_IN,
 	MEASURE_DELAY_P50_MS,
 	MEASURE_DELAY_P99_MS,
 	MEASURE_DELAY_MAX_MS,

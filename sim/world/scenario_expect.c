@@ -21,6 +21,7 @@ static const char *const MEASURE_NAMES[] = {
 	[MEASURE_CONNECTIONS_PER_S] = "connections_per_s",
 	[MEASURE_CONNECTIONS_ANY_SECOND] = "connections_any_second",
 	[MEASURE_OUT_PER_IN] = "out_per_in",
+	[MEASURE_GAIN_PER_IN] = "gain_per_in",
 	[MEASURE_DELAY_P50_MS] = "delay_p50_ms",
 	[MEASURE_DELAY_P99_MS] = "delay_p99_ms",
 	[MEASURE_DELAY_MAX_MS] = "delay_max_ms",

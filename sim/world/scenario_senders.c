@@ -2,11 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/address.h"
 #include "sim/world/scenario_draft.h"
 
 enum {
 	FIRST_PORT = 40000, /* of senders that name none, and by place */
 	MEDIA_PORT = 5004,
+	BULK_SIZE_MIN = 100,
 };
 
 static const char *const KINDS[] = { "tcp",     "quic",  "rtp",
@@ -102,6 +104,8 @@ const struct keys_entry SCENARIO_SENDER_KEYS[] = {
 	TIME("stop", stop_ns, 0, "when it sends no more; 0: at the end"),
 	TIME("delay", delay_ns, 0, "of its way past the links, each way; 0"),
 	COUNT("size", size_bytes, 28, 9000, "bytes of a full packet, IP on"),
+	BOOL("bypass", bypasses,
+	     "what comes back does not pass the gateway; false"),
 	{ .name = "tunnel",
 	  .type = KEYS_OTHER,
 	  .read = read_tunnel,
@@ -268,26 +272,53 @@ static enum scenario_kind kind_of(const struct yaml_node *map)
 	return SCENARIO_KINDS;
 }
 
-static bool check_sender(struct keys_reader *reader,
-			 const struct yaml_node *node,
-			 const struct scenario *scenario,
-			 const struct scenario_sender *sender)
+static bool check_addresses(struct keys_reader *reader,
+			    const struct yaml_node *node,
+			    const struct scenario_sender *sender)
 {
-	bool good = refuse_useless(reader, node, sender->kind);
+	bool v4 = address_is_v4(sender->from);
 
 	if (sender->kind != SCENARIO_FLOOD && sender->to.length != 128) {
 		keys_error(reader, yaml_tree_find(node, "to"),
 			   "one address, such as 192.0.2.1",
 			   "only a flood goes to many");
+		return false;
+	}
+	if (address_prefix_is_v4(&sender->to) != v4 ||
+	    (sender->tunnelled && address_is_v4(sender->tunnel) != v4)) {
+		keys_error(reader, node, "all of them IPv4, or all IPv6",
+			   "its addresses are of both kinds");
+		return false;
+	}
+	return true;
+}
+
+static bool check_sender(struct keys_reader *reader,
+			 const struct yaml_node *node,
+			 const struct scenario_sender *sender)
+{
+	bool good = refuse_useless(reader, node, sender->kind);
+
+	good &= check_addresses(reader, node, sender);
+	if (1u << sender->kind & BULK && sender->size_bytes < BULK_SIZE_MIN) {
+		keys_error(reader, yaml_tree_find(node, "size"),
+			   "at least 100 bytes", "has no room for data");
 		good = false;
 	}
-	if (sender->kind == SCENARIO_FLOOD && sender->completes &&
+	if (sender->completes &&
 	    (sender->proto != SCENARIO_SYN || !sender->answered)) {
 		keys_error(reader, yaml_tree_find(node, "completes"),
 			   "proto: syn and answered: true",
 			   "there is no handshake to finish");
 		good = false;
 	}
+	return good;
+}
+
+static bool check_name(struct keys_reader *reader, const struct yaml_node *node,
+		       const struct scenario *scenario,
+		       const struct scenario_sender *sender)
+{
 	for (uint32_t i = 0; i < scenario->senders_count; i++) {
 		if (strcmp(scenario->senders[i].name, sender->name) != 0)
 			continue;
@@ -295,9 +326,9 @@ static bool check_sender(struct keys_reader *reader,
 			   "a name of its own",
 			   "\"%s\" is called so already, on line %u",
 			   sender->name, scenario->senders[i].line);
-		good = false;
+		return false;
 	}
-	return good;
+	return true;
 }
 
 static bool read_sender(struct keys_reader *reader,
@@ -311,10 +342,10 @@ static bool read_sender(struct keys_reader *reader,
 	set_defaults(sender, kind_of(node), scenario->senders_count);
 	sender->line = node->line;
 	good = keys_read(reader, node, SCENARIO_SENDER_KEYS, sender);
-	/* Its kind was not understood, or more than that. */
 	if (!good)
 		return false;
-	good = check_sender(reader, node, scenario, sender);
+	good = check_sender(reader, node, sender) &
+	       check_name(reader, node, scenario, sender);
 	scenario->senders_count += good;
 	return good;
 }

@@ -119,8 +119,9 @@ void world_send(struct agent *agent, const struct parcel *parcel)
 	if (copy.outward)
 		plan(world, EVENT_GATEWAY_OUT, id, 0, at_ns);
 	else
-		plan(world, EVENT_GATEWAY_IN, id, 0,
-		     at_ns + agent->sender->delay_ns);
+		plan(world,
+		     agent->sender->bypasses ? EVENT_HOST : EVENT_GATEWAY_IN,
+		     id, 0, at_ns + agent->sender->delay_ns);
 }
 
 /* ------ at the gateway */
