@@ -44,6 +44,32 @@ static void print_sender(FILE *file, const struct run *run, uint32_t place)
 		totals->any_second_pkts, totals->contacts_per_s);
 }
 
+/* What the best of the attackers got, if there are any. */
+static void print_best(FILE *file, const struct run *run)
+{
+	const struct scenario *scenario = run->scenario;
+	const struct world_result *result = &run->result;
+	uint32_t best = scenario->senders_count;
+
+	for (uint32_t i = 0; i < scenario->senders_count; i++) {
+		if (scenario->senders[i].kind != SCENARIO_FLOOD)
+			continue;
+		if (best == scenario->senders_count ||
+		    result->senders[i].totals.let_out_per_s >
+			    result->senders[best].totals.let_out_per_s)
+			best = i;
+	}
+	if (best == scenario->senders_count)
+		return;
+	fprintf(file,
+		"  best rate of a flood: %.2f/s to one destination, %.2f/s to "
+		"all (%s)\n",
+		result->senders[best].totals.let_out_per_s,
+		(double)result->senders[best].ledger.let_out_pkts /
+			((double)scenario->duration_ns / 1e9),
+		scenario->senders[best].name);
+}
+
 static void print_expect(FILE *file, const struct run *run, uint32_t index,
 			 uint32_t sender, unsigned int *failed)
 {
@@ -108,6 +134,7 @@ unsigned int run_text(FILE *file, const struct run *run)
 		"new/s");
 	for (uint32_t i = 0; i < scenario->senders_count; i++)
 		print_sender(file, run, i);
+	print_best(file, run);
 	failed = print_all_expect(file, run);
 	if (scenario->unmet[0] != '\0')
 		fprintf(file, "  known: %s\n", scenario->unmet);

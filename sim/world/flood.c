@@ -115,6 +115,10 @@ static void set_headers(struct agent *agent, struct parcel *parcel)
 	const struct flood *flood = agent->self;
 	bool opens = agent->sender->proto == SCENARIO_SYN || !flood->opened;
 
+	if (agent->sender->looks_like_media) {
+		parcel->rtp_ssrc = agent->place + 1;
+		parcel->rtp_seq = (uint16_t)flood->sent;
+	}
 	if (parcel->ends.proto != PROTO_TCP)
 		return;
 	if (opens) {

@@ -65,6 +65,8 @@ static void describe(const struct gateway *gateway, const struct parcel *parcel,
 			.header_bytes = parcel->header_bytes,
 			.tcp_seq = parcel->tcp_seq,
 			.tcp_ack = parcel->tcp_ack,
+			.rtp_ssrc = parcel->rtp_ssrc,
+			.rtp_seq = parcel->rtp_seq,
 			.mss = parcel->mss,
 			.ethertype = address_is_v4(parcel->ends.src)
 					     ? ETHERTYPE_V4

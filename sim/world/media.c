@@ -9,6 +9,10 @@ enum { PROTO_UDP = 17, REPORT_BYTES = 100 };
 /* What comes later than this was not heard. */
 #define IN_TIME_NS UINT64_C(150000000)
 
+struct media {
+	uint16_t next_seq[TIMERS]; /* of each direction */
+};
+
 static uint32_t timers(const struct scenario_sender *sender)
 {
 	(void)sender;
@@ -45,6 +49,7 @@ static void wake(struct agent *agent, uint32_t timer)
 {
 	const struct scenario_sender *sender = agent->sender;
 	uint64_t now_ns = agent->world->now_ns;
+	struct media *media = agent->self;
 	bool report = timer == TIMER_REPORT;
 	struct parcel parcel;
 
@@ -53,6 +58,10 @@ static void wake(struct agent *agent, uint32_t timer)
 	world_fill(agent, timer == TIMER_OUT, PROTO_UDP,
 		   report ? REPORT_BYTES : sender->size_bytes, &parcel);
 	parcel.what = report ? PARCEL_REPORT : PARCEL_DATA;
+	if (!report) {
+		parcel.rtp_ssrc = 2 * agent->place + timer + 1;
+		parcel.rtp_seq = media->next_seq[timer]++;
+	}
 	world_send(agent, &parcel);
 	world_wake_at(agent, timer,
 		      now_ns + (report ? sender->report_ns
@@ -71,7 +80,7 @@ static void stop(struct agent *agent)
 }
 
 const struct agent_kind media_kind = {
-	.bytes = sizeof(char),
+	.bytes = sizeof(struct media),
 	.timers = timers,
 	.start = start,
 	.arrives = arrives,

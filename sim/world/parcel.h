@@ -26,6 +26,8 @@ struct parcel {
 	uint32_t bytes;          /* layer 3, header included */
 	uint32_t header_bytes;
 	uint32_t tcp_seq, tcp_ack;
+	uint32_t rtp_ssrc; /* both 0: not media */
+	uint16_t rtp_seq;
 	uint16_t mss;
 	uint8_t tcp_flags;
 	uint8_t what; /* enum parcel_what */

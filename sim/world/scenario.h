@@ -86,6 +86,7 @@ struct scenario_sender {
 	bool completes;         /* and the handshake is finished */
 	uint32_t reply_every;   /* the far end answers one in so many */
 	uint32_t reply_pkts;    /* and stops after so many; 0: never */
+	bool looks_like_media;  /* bears the headers of RTP */
 	uint32_t replies_per_s; /* the far end sends whatever comes */
 };
 

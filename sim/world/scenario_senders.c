@@ -150,6 +150,7 @@ const struct keys_entry SCENARIO_SENDER_KEYS[] = {
 	      "the far end answers one in so many; never"),
 	COUNT("reply_packets", reply_pkts, 1, 1000000,
 	      "and stops after so many answers; never"),
+	BOOL("rtp_headers", looks_like_media, "bears those of media; false"),
 	COUNT("replies_per_s", replies_per_s, 1, 1000000,
 	      "the far end sends so many, whatever it hears; none"),
 	{ 0 },
@@ -191,6 +192,7 @@ static const struct {
 	{ "completes", FLOODS },
 	{ "reply_every", FLOODS },
 	{ "reply_packets", FLOODS },
+	{ "rtp_headers", FLOODS },
 	{ "replies_per_s", FLOODS },
 };
 

@@ -68,6 +68,7 @@ static void wrap(const struct agent *agent, struct parcel *parcel)
 	parcel->bytes += parcel->header_bytes + TUNNEL_BYTES;
 	parcel->tcp_flags = 0;
 	parcel->tcp_seq = parcel->tcp_ack = 0;
+	parcel->rtp_ssrc = parcel->rtp_seq = 0;
 	parcel->mss = 0;
 }
 
