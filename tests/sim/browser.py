@@ -157,6 +157,16 @@ class Browser:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
+    def wait(self, condition):
+        """Until a JavaScript expression is true."""
+        self.ask("""new Promise((done, fail) => {
+            const until = performance.now() + %d;
+            const look = () => %s ? done(true) :
+                performance.now() > until ? fail(new Error("in vain")) :
+                requestAnimationFrame(look);
+            look();
+        })""" % (self.deadline_s * 500, condition))
+
     def picture(self, path, whole=False):
         shot = self.call("Page.captureScreenshot", format="png",
                          captureBeyondViewport=whole)
