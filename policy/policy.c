@@ -121,11 +121,10 @@ static bool holds_proto(uint8_t wanted, uint8_t proto)
 	       (wanted == PROTOCOL_ICMP && proto == PROTOCOL_ICMPV6);
 }
 
-static bool fits(const struct policy_match *match, const struct flow_key *key,
-		 const struct zone *zone)
+/* But for TCP flags. */
+static bool holds_key(const struct policy_match *match,
+		      const struct flow_key *key, const struct zone *zone)
 {
-	if (policy_match_beyond(match, (enum flow_scope)key->scope) != NULL)
-		return false;
 	if (match->interface[0] != '\0' &&
 	    strcmp(match->interface, zone->interface) != 0)
 		return false;
@@ -136,6 +135,30 @@ static bool fits(const struct policy_match *match, const struct flow_key *key,
 	       holds_address(&match->dst, key->outside) &&
 	       holds_port(&match->src_port, key->proto, key->inside_port) &&
 	       holds_port(&match->dst_port, key->proto, key->outside_port);
+}
+
+static bool fits(const struct policy_match *match, const struct flow_key *key,
+		 const struct zone *zone)
+{
+	return policy_match_beyond(match, (enum flow_scope)key->scope) ==
+		       NULL &&
+	       holds_key(match, key, zone);
+}
+
+enum policy_action policy_action_of(const struct policy *policy,
+				    const struct flow_key *flow,
+				    uint8_t tcp_flags, const struct zone *zone)
+{
+	for (size_t i = 0; i < policy->rules_count; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+
+		if (rule->action != POLICY_LOG &&
+		    (tcp_flags & rule->match.tcp_flags_mask) ==
+			    rule->match.tcp_flags_set &&
+		    holds_key(&rule->match, flow, zone))
+			return rule->action;
+	}
+	return POLICY_LOG;
 }
 
 void policy_classify(const struct policy *policy, const struct flow_key *key,

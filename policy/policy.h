@@ -205,6 +205,15 @@ void policy_classify(const struct policy *policy, const struct flow_key *key,
 		     const struct zone *zone, struct policy_class *ret_class);
 
 /*
+ * What the first rule other than `log` that fits a packet says of it: what the
+ * kernel does before anything is judged.  POLICY_LOG: none fits.  `flow` has
+ * the guarded end first, whichever way the packet goes.  Cannot fail.
+ */
+enum policy_action policy_action_of(const struct policy *policy,
+				    const struct flow_key *flow,
+				    uint8_t tcp_flags, const struct zone *zone);
+
+/*
  * The address that stands for the guarded host behind `addr`: the first
  * address of its MAC binding, else the IPv4 address, else the IPv6 prefix
  * host_prefix6.  Cannot fail.

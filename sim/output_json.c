@@ -153,6 +153,7 @@ static json_t *skipped_object(const struct replay_counts *counts)
 
 static json_t *summary_object(const struct result *result)
 {
+	uint64_t accepted = 0, dropped = 0;
 	struct tally_summary summary;
 	json_t *json;
 
@@ -162,7 +163,16 @@ static json_t *summary_object(const struct result *result)
 	if (!json)
 		return NULL;
 	set_held(json, &summary.held);
-	json_object_set_new(json, "transit", count(summary.transit_pkts));
+	for (size_t i = 0; i < result->passes_count; i++) {
+		accepted += result->passes[i].counts.rule_accepted;
+		dropped += result->passes[i].counts.rule_dropped;
+	}
+	json_object_set_new(json, "transit",
+			    count(summary.transit_pkts -
+				  result->counts.rule_accepted -
+				  result->counts.rule_dropped));
+	json_object_set_new(json, "rule_accepted", count(accepted));
+	json_object_set_new(json, "rule_dropped", count(dropped));
 	json_object_set_new(json, "forged", count(summary.forged_pkts));
 	json_object_set_new(json, "multicast",
 			    count(summary.kind_pkts[PACKET_MULTICAST]));
@@ -195,6 +205,15 @@ static json_t *pass_array(const struct options *options)
 		json_array_append_new(
 			json, json_string(output_guarded(options->passes[i])));
 	return json;
+}
+
+static uint64_t forgotten_pairs(const struct result *result)
+{
+	uint64_t pairs = 0;
+
+	for (size_t i = 0; i < result->passes_count; i++)
+		pairs += result->passes[i].counts.forgotten;
+	return pairs;
 }
 
 /* All but keys and summary, which come last. */
@@ -235,7 +254,7 @@ static json_t *head_object(const struct result *result,
 				  summary.keys[FLOW_SCOPE_HOST]));
 	json_object_set_new(json, "keys_omitted", count(summary.keys_omitted));
 	json_object_set_new(json, "pairs_forgotten",
-			    count(result->counts.forgotten));
+			    count(forgotten_pairs(result)));
 	set_damage(json, result);
 	return json;
 }

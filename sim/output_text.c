@@ -65,7 +65,7 @@ static void print_held(FILE *file, const struct tally_summary *summary)
 	if (summary->forged_pkts)
 		fprintf(file, "; %" PRIu64 " forged", summary->forged_pkts);
 	if (summary->transit_pkts)
-		fprintf(file, "; %" PRIu64 " in transit",
+		fprintf(file, "; %" PRIu64 " not judged",
 			summary->transit_pkts);
 	if (summary->limited_pkts)
 		fprintf(file, "; %" PRIu64 " past a plain limit",

@@ -32,7 +32,8 @@ enum replay_fate {
 	REPLAY_DELAYED, /* left later */
 	REPLAY_DROPPED, /* at a bound, or past a plain limit */
 	REPLAY_FORGED,  /* by anti-spoof */
-	REPLAY_TRANSIT, /* neither end is guarded */
+	REPLAY_TRANSIT, /* not judged: neither end is guarded, or a rule
+			 * accepts or drops it */
 };
 
 /* Told when the fate is known: a delayed packet when it leaves.  Times are
@@ -90,9 +91,10 @@ struct replay_counts {
 	size_t unknown_links_count;
 	uint64_t unknown_link_pkts; /* of all unknown types */
 	uint64_t time_ran_back;
-	uint64_t first_ns;  /* of the first packet, since 1970 */
-	uint64_t last_ns;   /* of the latest */
-	uint64_t unjudged;  /* for want of memory */
+	uint64_t first_ns; /* of the first packet, since 1970 */
+	uint64_t last_ns;  /* of the latest */
+	uint64_t rule_accepted, rule_dropped; /* by the policy's rules */
+	uint64_t unjudged;                    /* for want of memory */
 	uint64_t forgotten; /* pairs of which it was forgotten who began */
 };
 

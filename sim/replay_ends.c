@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which end of a packet is guarded. */
+/* Which end of a packet is guarded, and is it judged at all? */
+#include "policy/zones.h"
 #include "sim/replay_state.h"
 
 /* An error is about the pair it quotes; the host that it goes to sent that. */
@@ -55,6 +56,35 @@ static bool src_began(struct replay *replay, const struct packet_meta *meta,
 	return true;
 }
 
+/* Rules that the kernel carries out, before anything is judged: what they
+ * accept or drop is nobody's. */
+static void apply_rules(struct replay *replay, const struct pump_packet *packet,
+			struct replay_ends *ends)
+{
+	const struct packet_meta *meta = &packet->meta;
+	struct flow_key flow;
+
+	if (ends->ends == PUMP_ENDS_NONE || meta->kind == PACKET_NEIGHBOUR)
+		return;
+	flow_key_of(meta, ends->ends == PUMP_ENDS_SRC ? FLOW_OUT : FLOW_IN,
+		    packet->src_zone, &flow);
+	switch (policy_action_of(&replay->policy, &flow, meta->tcp_flags,
+				 zones_get(replay->zones, packet->src_zone))) {
+	case POLICY_DROP:
+		replay->counts.rule_dropped++;
+		break;
+	case POLICY_ACCEPT:
+		replay->counts.rule_accepted++;
+		break;
+	case POLICY_EXEMPT:
+	case POLICY_LIMIT:
+	case POLICY_LOG:
+		return;
+	}
+	ends->ends = PUMP_ENDS_NONE;
+	ends->onward = false;
+}
+
 void replay_find_ends(struct replay *replay, const struct pump_packet *packet,
 		      struct replay_ends *ends)
 {
@@ -68,4 +98,6 @@ void replay_find_ends(struct replay *replay, const struct pump_packet *packet,
 		ends->ends = src_began(replay, meta, ends->hash) != responders
 				     ? PUMP_ENDS_SRC
 				     : PUMP_ENDS_DST;
+	if (replay->policy.rules_count > 0)
+		apply_rules(replay, packet, ends);
 }

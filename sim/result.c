@@ -139,11 +139,11 @@ static void finish(struct run *run, struct result *result)
 		struct replay *replay = run->replays[i];
 
 		replay_finish(replay);
-		result->counts = *replay_counts(replay);
+		result->passes[i].counts = *replay_counts(replay);
 		result->passes[i].stats = *replay_stats(replay);
 		result->passes[i].one_sided = replay_was_one_sided(replay);
-		result->passes[i].forgotten = result->counts.forgotten;
 	}
+	result->counts = result->passes[0].counts;
 }
 
 void result_make(const struct options *options, const struct policy *policy,

@@ -20,16 +20,16 @@ enum { RESULT_WHY_SIZE = 256 };
 
 struct result {
 	const char *file;
-	int status;                /* EXIT_DONE, EXIT_NO, EXIT_DAMAGED */
-	char why[RESULT_WHY_SIZE]; /* what is wrong with the file */
-	uint64_t offset;           /* EXIT_DAMAGED: where */
-	struct replay_counts counts;
-	struct result_pass { /* by options.passes */
+	int status;                  /* EXIT_DONE, EXIT_NO, EXIT_DAMAGED */
+	char why[RESULT_WHY_SIZE];   /* what is wrong with the file */
+	uint64_t offset;             /* EXIT_DAMAGED: where */
+	struct replay_counts counts; /* of the first pass */
+	struct result_pass {         /* by options.passes */
 		struct tally *tally;
 		struct series *series; /* for --report, --plot; else NULL */
 		struct stats stats;
 		bool one_sided; /* for some time; then nothing is held */
-		uint64_t forgotten;
+		struct replay_counts counts;
 	} passes[OPTIONS_PASSES_MAX];
 	size_t passes_count;
 };

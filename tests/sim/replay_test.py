@@ -340,6 +340,61 @@ class TheContract(unittest.TestCase):
                         "{sources: [10.0.0.8/32]}}}\n")
         self.assertEqual(forged("-c", listed, "--arrives", "inside"), 4)
 
+    def test_rules_accept_drop_exempt_and_limit(self):
+        path = path_of("rules.pcap")
+        packets = [(START + i, frame("10.0.0.1", "192.0.2.%d" % host, 1000,
+                                     50 + host))
+                   for host in range(1, 6) for i in range(20)]
+        packets += [(START + 20, frame("192.0.2.1", "10.0.0.1", 51, 1000))]
+        capture_file.write(path, sorted(packets))
+        config = policy("rules.yaml", "limiter: {evidence: packets, enforce: "
+                        "[pair]}\nrules:\n"
+                        " - {priority: 1, match: {dst_port: 51, proto: udp}, "
+                        "action: accept}\n"
+                        " - {priority: 2, match: {dst: 192.0.2.2}, "
+                        "action: drop}\n"
+                        " - {priority: 3, match: {dst: 192.0.2.3}, "
+                        "action: exempt}\n"
+                        " - {priority: 4, match: {dst: 192.0.2.4}, "
+                        "action: limit, threshold: 3.0}\n"
+                        " - {priority: 5, match: {dst: 192.0.2.3}, "
+                        "action: drop}\n")
+        found, = objects("-c", config, path)
+        summary = found["summary"]
+        self.assertEqual(summary["rule_accepted"], 21)
+        self.assertEqual(summary["rule_dropped"], 20)
+        self.assertEqual(summary["transit"], 0)
+        delayed = {key["outside"]: key["delayed"] for key in found["keys"]
+                   if key["scope"] == "pair"}
+        both, = objects("-c", config, "--inside", "both", path)
+        self.assertEqual(both["summary"]["rule_accepted"], 21)
+        self.assertEqual(both["summary"]["transit"], 0)
+        self.assertEqual(delayed, {"192.0.2.3": 0, "192.0.2.4": 12,
+                                   "192.0.2.5": 16})
+
+    def test_rules_know_tcp_flags_and_answers(self):
+        path = path_of("flags.pcap")
+        capture_file.write(path, [
+            (START, frame("10.0.0.1", "192.0.2.1", 1, 2, TCP,
+                          capture_file.SYN)),
+            (START + 1, frame("192.0.2.1", "10.0.0.1", 2, 1, TCP,
+                              capture_file.SYN | capture_file.ACK)),
+            (START + 2, frame("10.0.0.1", "192.0.2.1", 1, 2, TCP)),
+        ])
+        config = policy("flags.yaml", "rules: [{priority: 1, match: {proto: "
+                        "tcp, dst_port: 2, flags: syn}, action: drop}]\n")
+        summary = objects("-c", config, path)[0]["summary"]
+        self.assertEqual((summary["rule_dropped"], summary["out"],
+                          summary["in"]), (1, 1, 1))
+
+    def test_the_default_is_the_shipped_policy(self):
+        shipped = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                               "..", "..", "contrib", "symtap.yaml")
+        for shape in SHAPES:
+            self.assertEqual(objects("--inside", "policy", make(shape)),
+                             objects("--inside", "policy", "-c", shipped,
+                                     make(shape)))
+
     def test_a_jump_of_months_and_time_that_runs_back(self):
         path = path_of("jump.pcap")
         times = [0, 1, 200 * 86400 * SECOND, 100 * 86400 * SECOND,
