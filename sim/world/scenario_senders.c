@@ -346,7 +346,7 @@ static bool read_sender(struct keys_reader *reader,
 	good = keys_read(reader, node, SCENARIO_SENDER_KEYS, sender);
 	if (!good)
 		return false;
-	good = check_sender(reader, node, sender) &
+	good = check_sender(reader, node, sender) &&
 	       check_name(reader, node, scenario, sender);
 	scenario->senders_count += good;
 	return good;
