@@ -57,7 +57,7 @@ static void print_end(const uint8_t address[16], uint16_t port, char *ret_text,
 
 void judge_print_key(const struct flow_key *key, char ret_text[JUDGE_KEY_SIZE])
 {
-	char inside[56], outside[56];
+	char inside[ADDRESS_TEXT_SIZE + 8], outside[ADDRESS_TEXT_SIZE + 8];
 	char proto[PROTOCOL_TEXT_SIZE];
 
 	print_end(key->inside, key->inside_port, inside, sizeof(inside));

@@ -18,7 +18,7 @@ struct judge_fact {
 	double found;
 	double limit;    /* at most; without meaning when it is not judged */
 	bool judged;     /* false: printed only */
-	char where[160]; /* of whom, when; may be empty */
+	char where[224]; /* of whom, when; may be empty */
 };
 
 struct judge_facts {
@@ -46,7 +46,7 @@ void judge_explain(const struct judge_worst *worst,
 		   char ret_text[JUDGE_TEXT_SIZE]);
 
 /* "10.0.0.1:53 > 192.0.2.1:40000 udp", as wide as the key's scope. */
-enum { JUDGE_KEY_SIZE = 128 };
+enum { JUDGE_KEY_SIZE = 192 };
 void judge_print_key(const struct flow_key *key, char ret_text[JUDGE_KEY_SIZE]);
 
 /* "flow", "pair", "host", "first contacts", "new connections" */

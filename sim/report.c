@@ -171,7 +171,11 @@ static void set_verdict(struct report *report)
 		words_add(&words, "In this capture, ");
 	else
 		words_add(&words, "In these %zu captures, ", report->captures);
-	if (held(sums) + sums->forged_pkts == 0)
+	if (sums->offered_pkts + sums->forged_pkts == 0)
+		words_add(&words,
+			  "no packet of a guarded host was seen. --inside says "
+			  "which hosts those are.");
+	else if (held(sums) + sums->forged_pkts == 0)
 		words_add(&words,
 			  "nothing would have been held: all %" PRIu64
 			  " outgoing packets would have left at once.",
@@ -217,8 +221,9 @@ static void set_verdict(struct report *report)
 		words_add(&words, " Charts are drawn of the first %d.",
 			  (int)REPORT_CAPTURES_MAX);
 	page_set_verdict(report->page,
-			 held(sums) + sums->forged_pkts ? PAGE_PLAIN
-							: PAGE_GOOD,
+			 held(sums) + sums->forged_pkts || !sums->offered_pkts
+				 ? PAGE_PLAIN
+				 : PAGE_GOOD,
 			 words.text);
 }
 

@@ -116,11 +116,31 @@ static void add_rate(struct drawing *drawing, struct page_chart *chart,
 	}
 }
 
+/* What a flood is reduced to cannot be seen beside it on a linear axis. */
+static bool needs_log(const struct drawing *drawing,
+		      const struct series_key *key)
+{
+	enum { TIMES = 20 };
+	uint32_t offered = 0, let_out = 1;
+
+	for (size_t i = 0; i < drawing->bins; i++) {
+		const struct series_bin *bin = &key->bins[i];
+
+		if (bin->offered_pkts > offered)
+			offered = bin->offered_pkts;
+		if (bin->let_out_pkts > let_out)
+			let_out = bin->let_out_pkts;
+	}
+	return offered / TIMES > let_out;
+}
+
 static void draw_rates(struct drawing *drawing, const struct series_key *key)
 {
-	struct page_chart *chart = add_chart(drawing, "Offered against let out",
-					     NULL, "packets/s (log)", true,
-					     0.5 / drawing->bin_s, NAN);
+	bool log = needs_log(drawing, key);
+	struct page_chart *chart =
+		add_chart(drawing, "Offered against let out", NULL,
+			  log ? "packets/s (log)" : "packets/s", log,
+			  log ? 0.5 / drawing->bin_s : NAN, NAN);
 
 	page_chart_add_line(chart, "offered", "offered");
 	page_chart_fill(chart);

@@ -109,7 +109,7 @@ function axis(chart, which) {
 			const text = String(this.getLabelForValue(value));
 			const most = narrow.matches ? 16 : 34;
 			return text.length > most ?
-				"…" + text.slice(1 - most) : text;
+				text.slice(0, most - 1) + "…" : text;
 		};
 	} else {
 		made.ticks.callback = (value) => told.log &&
