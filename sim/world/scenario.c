@@ -68,13 +68,11 @@ static const struct keys_entry LINKS_KEYS[] = {
 	{ .name = "out",
 	  .type = KEYS_OTHER,
 	  .read = read_out,
-	  .keys = LINK_KEYS,
-	  .help = "from the gateway outwards" },
+	  .help = "from the gateway outwards, likewise" },
 	{ .name = "back",
 	  .type = KEYS_OTHER,
 	  .read = read_back,
-	  .keys = LINK_KEYS,
-	  .help = "from outside to the gateway" },
+	  .help = "from outside to the gateway, likewise" },
 	{ 0 },
 };
 

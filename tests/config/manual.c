@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Is every key in the manual, with its range?  manual PAGE
+ * Is every key in the manual, with its range?  manual policy|scenario PAGE
  *
  * The page has a subsection for every map ("Top level", "limiter",
  * "rules.match") and in it an item for every key, ".It Ic key".
@@ -12,6 +12,7 @@
 
 #include "policy/keys.h"
 #include "policy/parse.h"
+#include "sim/world/scenario.h"
 
 enum { PAGE_SIZE = 262144 };
 
@@ -146,9 +147,12 @@ int main(int argc, char **argv)
 	size_t count = 0;
 	bool good;
 
-	if (argc != 2 || !read_page(argv[1]))
+	if (argc != 3 || !read_page(argv[2]))
 		return 2;
-	good = check_table("", policy_keys(), &count);
+	good = check_table("",
+			   strcmp(argv[1], "scenario") == 0 ? scenario_keys()
+							    : policy_keys(),
+			   &count);
 	printf("%zu keys\n", count);
 	return good && count > 0 ? 0 : 1;
 }
