@@ -20,7 +20,8 @@ RELEASES_MS = (2, 6, 14, 30, 62, 126, 254, 510, 1022)
 BURST = 4
 FIRST_SECOND = 12
 EARLY_MS = 0.7  # the first packet may have been on its way for longer
-LATE_MS = 30    # a machine that is busy with something else
+LATE_MS = 50
+BUSY_EARLY_MS, BUSY_LATE_MS = 20, 400
 # Enough for a flood to wait in.
 ROOM = ("{pairs: 20000, flows: 20000, hosts: 1024, held_packets: 20000, "
         "held_packets_per_key: 10000, held_packets_per_host: 10000}")
@@ -141,19 +142,26 @@ class Case(unittest.TestCase):
         `arrivals` are their times within `seconds` from the first."""
         after_ms = [(at - arrivals[0]) * 1e3 for at in arrivals]
         told = " ".join(f"{each:.1f}" for each in after_ms[:16])
+        early_ms, late_ms = ((BUSY_EARLY_MS, BUSY_LATE_MS) if self.is_busy()
+                             else (EARLY_MS, LATE_MS))
         for place, want in enumerate(RELEASES_MS, BURST):
-            if want >= seconds * 1000 - LATE_MS:
+            if want >= seconds * 1000 - late_ms:
                 break
             self.assertGreater(len(after_ms), place, told)
-            self.assertGreater(after_ms[place], want - EARLY_MS, told)
-            self.assertLess(after_ms[place], want + LATE_MS, told)
+            self.assertGreater(after_ms[place], want - early_ms, told)
+            self.assertLess(after_ms[place], want + late_ms, told)
         if seconds >= 1:
-            self.assertEqual(sum(each < 1000 for each in after_ms),
-                             FIRST_SECOND, told)
+            count = sum(each < 1000 for each in after_ms)
+            self.assertLessEqual(abs(count - FIRST_SECOND),
+                                 1 if self.is_busy() else 0, told)
         if seconds >= 3:
             later = sum(2000 <= each < seconds * 1000 for each in after_ms)
             self.assertGreater(later, 7.5 * (seconds - 2), told)
             self.assertLess(later, 10 * (seconds - 2) + 1, told)
+
+    def is_busy(self):
+        """Others use the processors: packets come and go when they may."""
+        return self.is_slow or os.getloadavg()[0] > 1.5 * os.cpu_count()
 
     def check_no_burst(self, times):
         """Between two releases at least 2 ms pass, then 4, then 8."""
