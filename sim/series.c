@@ -403,10 +403,15 @@ size_t series_worst(struct series *series, struct series_key *ret_keys,
 	memcpy(sorted, series->keys, series->count * sizeof(sorted[0]));
 	qsort(sorted, series->count, sizeof(sorted[0]), compare);
 	for (size_t i = 0; i < series->count && told < max; i++) {
-		bool alone = sorted[i]->told.key.scope == FLOW_SCOPE_HOST &&
-			     sorted[i]->pairs < 2;
+		const struct series_sums *sums = &sorted[i]->told.sums;
+		bool narrow =
+			sorted[i]->told.key.scope == FLOW_SCOPE_HOST &&
+			(sorted[i]->pairs < 2 ||
+			 sums->by_pkts[PUMP_BY_HOST] +
+					 sums->by_pkts[PUMP_BY_CONTACTS] ==
+				 0);
 
-		if (!alone && sorted[i]->told.sums.offered_pkts)
+		if (!narrow && sums->offered_pkts)
 			ret_keys[told++] = sorted[i]->told;
 	}
 	return told;

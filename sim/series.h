@@ -64,7 +64,7 @@ struct replay_observer series_observer(struct series *series);
 void series_total(const struct series *series, struct series_key *ret_total);
 
 /* The worst keys, worst first, at most `max`: more held, then the larger S.  A
- * host with a single pair is not told beside it.  Borrowed. */
+ * host is told beside its pairs when it was held as one.  Borrowed. */
 size_t series_worst(struct series *series, struct series_key *ret_keys,
 		    size_t max);
 

@@ -126,10 +126,8 @@ static void test_a_spray_does_not_push_out_who_is_held(void **state)
 	assert_true(series_forgotten(series) > 10000);
 	count = series_worst(series, worst, 20);
 	assert_int_equal(20, count);
-	/* The host as a whole, then the pair that was over its threshold. */
-	assert_int_equal(FLOW_SCOPE_HOST, worst[0].key.scope);
-	assert_int_equal(FLOW_SCOPE_PAIR, worst[1].key.scope);
-	assert_int_equal(20, worst[1].sums.offered_pkts);
+	assert_int_equal(FLOW_SCOPE_PAIR, worst[0].key.scope);
+	assert_int_equal(20, worst[0].sums.offered_pkts);
 	series_free(series);
 }
 
@@ -163,6 +161,26 @@ static void test_what_was_held_is_told_by_gate_and_delay(void **state)
 	series_free(series);
 }
 
+static void test_a_host_is_told_when_it_was_held_as_one(void **state)
+{
+	struct series *series = series_new(&policy);
+	struct replay_event told = event(FLOW_OUT, 3, 2 * MS);
+	struct series_key worst[4];
+
+	(void)state;
+	tell(series, event(FLOW_OUT, 1, 0));
+	tell(series, event(FLOW_OUT, 2, MS));
+	assert_int_equal(2, series_worst(series, worst, 4));
+	told.fate = REPLAY_DELAYED;
+	told.by = PUMP_BY_CONTACTS;
+	told.left_ns += MS;
+	tell(series, told);
+	assert_int_equal(4, series_worst(series, worst, 4));
+	assert_int_equal(FLOW_SCOPE_HOST, worst[0].key.scope);
+	assert_int_equal(3, worst[0].sums.offered_pkts);
+	series_free(series);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +189,7 @@ int main(void)
 		cmocka_unit_test(test_a_jump_by_months_is_cut_out),
 		cmocka_unit_test(test_a_spray_does_not_push_out_who_is_held),
 		cmocka_unit_test(test_what_was_held_is_told_by_gate_and_delay),
+		cmocka_unit_test(test_a_host_is_told_when_it_was_held_as_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
