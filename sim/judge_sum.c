@@ -73,11 +73,11 @@ uint64_t judge_delay_ns(const struct judge_figures *figures, double share)
 {
 	uint64_t sum = 0;
 
-	if (figures->delays[0] >= share * (double)figures->out_pkts)
+	if ((double)figures->delays[0] >= share * (double)figures->out_pkts)
 		return 0;
 	for (int i = 0; i < JUDGE_DELAY_BUCKETS - 1; i++) {
 		sum += figures->delays[i];
-		if (sum >= share * (double)figures->out_pkts)
+		if ((double)sum >= share * (double)figures->out_pkts)
 			return UINT64_C(1000) << i;
 	}
 	return UINT64_MAX;
