@@ -20,9 +20,10 @@ enum {
 };
 
 struct flood {
-	uint64_t sent;     /* packets, those of handshakes aside */
-	uint32_t in_burst; /* of these, in this burst */
-	bool opened;       /* SCENARIO_DATA */
+	uint64_t sent;        /* packets, those of handshakes aside */
+	uint32_t in_burst;    /* of these, in this burst */
+	uint64_t destination; /* its number in the prefix */
+	bool opened;          /* SCENARIO_DATA */
 	uint64_t came, replied;
 	uint32_t expects; /* the number that the far end acknowledges */
 	struct packet_ends latest; /* as the far end last saw it */
@@ -62,48 +63,70 @@ static uint8_t proto_of(const struct scenario_sender *sender)
 
 /* ------ where to */
 
-static uint64_t pick(struct agent *agent, enum scenario_pick how, uint64_t of)
+static uint64_t pick(struct agent *agent, enum scenario_pick how,
+		     uint64_t number, uint64_t of)
 {
-	const struct flood *flood = agent->self;
-
 	switch (how) {
 	case SCENARIO_SAME:
 		break;
 	case SCENARIO_NEXT:
-		return flood->sent % of;
+		return number % of;
 	case SCENARIO_RANDOM:
 		return dice_roll(&agent->dice) % of;
 	}
 	return 0;
 }
 
+static void add_to_address(uint8_t address[16], uint64_t number)
+{
+	for (int i = 15; i >= 12; i--) {
+		number += address[i];
+		address[i] = (uint8_t)number;
+		number >>= 8;
+	}
+}
+
 /* The so-manyth address of the prefix, as far as 32 bits go; the network's
  * own address is left out. */
 static void set_destination(struct agent *agent, uint8_t address[16])
 {
-	const struct policy_prefix *to = &agent->sender->to;
-	unsigned int bits = 128u - to->length;
+	const struct scenario_sender *sender = agent->sender;
+	struct flood *flood = agent->self;
+	unsigned int bits = 128u - sender->to.length;
 	uint64_t addresses = UINT64_C(1) << (bits < 32 ? bits : 32);
-	uint64_t number;
 
 	if (addresses == 1)
 		return;
-	number = 1 + pick(agent, agent->sender->pick, addresses - 1);
-	for (int i = 0; i < 4; i++)
-		address[15 - i] |= (uint8_t)(number >> 8 * i);
+	if (flood->sent % sender->each_pkts == 0)
+		flood->destination = 1 + pick(agent, sender->pick,
+					      flood->sent / sender->each_pkts,
+					      addresses - 1);
+	add_to_address(address, flood->destination);
+}
+
+static void set_source(const struct agent *agent, uint8_t address[16])
+{
+	const struct scenario_sender *sender = agent->sender;
+	const struct flood *flood = agent->self;
+	uint32_t each = sender->burst_pkts > 0 ? sender->burst_pkts
+					       : sender->each_pkts;
+
+	add_to_address(address, flood->sent / each % sender->sources);
 }
 
 static void set_ports(struct agent *agent, struct packet_ends *ends)
 {
 	const struct scenario_sender *sender = agent->sender;
+	const struct flood *flood = agent->self;
 
 	if (sender->ports != SCENARIO_SAME)
-		ends->dst_port = (uint16_t)(PORTS_FIRST +
-					    pick(agent, sender->ports, PORTS));
+		ends->dst_port =
+			(uint16_t)(PORTS_FIRST + pick(agent, sender->ports,
+						      flood->sent, PORTS));
 	if (sender->from_ports != SCENARIO_SAME)
 		ends->src_port =
-			(uint16_t)(PORTS_FIRST +
-				   pick(agent, sender->from_ports, PORTS));
+			(uint16_t)(PORTS_FIRST + pick(agent, sender->from_ports,
+						      flood->sent, PORTS));
 	if (sender->proto == SCENARIO_ICMP)
 		ends->dst_port = ends->src_port;
 }
@@ -156,6 +179,7 @@ static void send_next(struct agent *agent)
 		return;
 	world_fill(agent, true, proto_of(agent->sender),
 		   agent->sender->size_bytes, &parcel);
+	set_source(agent, parcel.ends.src);
 	set_destination(agent, parcel.ends.dst);
 	set_ports(agent, &parcel.ends);
 	set_headers(agent, &parcel);
@@ -205,6 +229,7 @@ static void reply(struct agent *agent, const struct packet_ends *to,
 
 	world_fill(agent, false, to->proto, REPLY_BYTES, &parcel);
 	memcpy(parcel.ends.src, to->dst, sizeof(parcel.ends.src));
+	memcpy(parcel.ends.dst, to->src, sizeof(parcel.ends.dst));
 	parcel.ends.src_port = to->dst_port;
 	parcel.ends.dst_port = to->src_port;
 	parcel.what = (uint8_t)what;

@@ -11,6 +11,7 @@
 enum { TCP_SYN = 2, FIRST_CAPACITY = 16 };
 
 #define NS_PER_S UINT64_C(1000000000)
+#define RATE_NS  (10 * NS_PER_S)
 
 void ledger_init(struct ledger *ledger, uint64_t window_ns, uint64_t begins_ns,
 		 uint64_t ends_ns)
@@ -240,21 +241,28 @@ void ledger_heard(struct ledger *ledger, uint64_t now_ns)
 
 /* ------ in all */
 
-static double rate_after(uint64_t pkts, uint64_t first_ns, uint64_t ends_ns)
+/* What was sent to late is not taken for a rate. */
+static double rate_after(uint64_t pkts, uint64_t first_ns,
+			 const struct ledger *ledger)
 {
-	if (ends_ns <= first_ns + NS_PER_S)
-		return 0;
-	return (double)pkts / ((double)(ends_ns - first_ns - NS_PER_S) / 1e9);
+	uint64_t all_ns = ledger->ends_ns - ledger->begins_ns;
+	uint64_t least_ns = all_ns < RATE_NS ? all_ns : RATE_NS;
+	uint64_t span_ns = 0;
+
+	if (ledger->ends_ns > first_ns + NS_PER_S)
+		span_ns = ledger->ends_ns - first_ns - NS_PER_S;
+	return (double)pkts * 1e9 /
+	       (double)(span_ns > least_ns ? span_ns : least_ns);
 }
 
 static void add_destination(struct ledger_totals *totals,
 			    const struct ledger_destination *to,
-			    uint64_t ends_ns)
+			    const struct ledger *ledger)
 {
 	double pkts_per_s = rate_after(to->pkts - to->first_second_pkts,
-				       to->first_ns, ends_ns);
+				       to->first_ns, ledger);
 	double opened_per_s = rate_after(to->opened - to->first_second_opened,
-					 to->first_ns, ends_ns);
+					 to->first_ns, ledger);
 
 	totals->destinations++;
 	if (pkts_per_s > totals->let_out_per_s)
@@ -280,7 +288,7 @@ void ledger_totals(const struct ledger *ledger, uint64_t from_ns,
 	for (uint32_t i = 0; i < ledger->destinations_capacity; i++)
 		if (ledger->destinations[i].used)
 			add_destination(ret_totals, &ledger->destinations[i],
-					ledger->ends_ns);
+					ledger);
 	ret_totals->contacts_per_s =
 		span_s > 0 ? (double)ret_totals->destinations / span_s : 0;
 }

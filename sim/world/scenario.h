@@ -82,10 +82,12 @@ struct scenario_sender {
 	enum scenario_proto proto;
 	uint32_t burst_pkts; /* then `pause`; 0: never */
 	enum scenario_pick pick, ports, from_ports;
-	bool answered;          /* SYN: with SYN-ACK; else a packet each */
-	bool completes;         /* and the handshake is finished */
-	uint32_t reply_every;   /* the far end answers one in so many */
-	uint32_t reply_pkts;    /* and stops after so many; 0: never */
+	uint32_t each_pkts;   /* to one destination before the next is picked */
+	uint32_t sources;     /* addresses that it takes, each for a burst */
+	bool answered;        /* SYN: with SYN-ACK; else a packet each */
+	bool completes;       /* and the handshake is finished */
+	uint32_t reply_every; /* the far end answers one in so many */
+	uint32_t reply_pkts;  /* and stops after so many; 0: never */
 	bool looks_like_media;  /* bears the headers of RTP */
 	uint32_t replies_per_s; /* the far end sends whatever comes */
 };

@@ -142,6 +142,10 @@ const struct keys_entry SCENARIO_SENDER_KEYS[] = {
 	COUNT("burst", burst_pkts, 1, 10000000,
 	      "packets, after which it pauses; without end"),
 	WORD("pick", pick, PICKS, "of the destinations in `to`; same"),
+	COUNT("each", each_pkts, 1, 1000000,
+	      "packets to one destination, before the next is picked; 1"),
+	COUNT("sources", sources, 1, 65536,
+	      "addresses from `from` on that it takes, in turn; 1"),
 	WORD("ports", ports, PICKS, "of the far end; same"),
 	WORD("from_ports", from_ports, PICKS, "its own; same"),
 	BOOL("answered", answered, "each packet is answered; false"),
@@ -186,6 +190,8 @@ static const struct {
 	{ "proto", FLOODS },
 	{ "burst", FLOODS },
 	{ "pick", FLOODS },
+	{ "each", FLOODS },
+	{ "sources", FLOODS },
 	{ "ports", FLOODS },
 	{ "from_ports", FLOODS | ASKS },
 	{ "answered", FLOODS },
@@ -236,6 +242,8 @@ static void set_defaults(struct scenario_sender *sender,
 		.answer_ns = 20000000,
 		.answer_pkts = 1,
 		.pause_ns = 1000000000,
+		.each_pkts = 1,
+		.sources = 1,
 	};
 	switch (kind) {
 	case SCENARIO_TCP:
