@@ -469,6 +469,24 @@ class TheCommand(unittest.TestCase):
         self.assertNotIn("\r", done.stderr)
         self.assertIn("packets", sim("--progress", make(many_keys)).stdout)
 
+    def test_progress_is_shown_while_it_reads(self):
+        with open(make(unanswered), "rb") as file:
+            data = file.read()
+        with subprocess.Popen([SIM, "replay", "--progress", "--json", "-",
+                               "-"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as child:
+            child.stdin.write(data)
+            child.stdin.flush()
+            shown = b""
+            while b"MB/s" not in shown:
+                shown += os.read(child.stderr.fileno(), 4096)
+            child.stdin.close()
+            found = json.loads(child.stdout.read())
+            self.assertEqual(child.wait(), 0)
+        self.assertRegex(shown.decode(), r"\d M packets, [\d.]+ M/s")
+        self.assertGreater(found["packets"], 10)
+
     def test_plots_are_svg_or_png_and_of_one_capture(self):
         path = make(unanswered)
         for end in ("initiators", "both"):
