@@ -193,13 +193,13 @@ static void wake(struct agent *agent, uint32_t timer)
 static void stop(struct agent *agent)
 {
 	struct bulk *bulk = agent->self;
+	uint64_t begins_ns = WORLD_START_NS + agent->sender->start_ns;
 	uint64_t ends_ns = agent->world->ends_ns;
 
 	if (bulk->busy_since_ns > 0)
 		agent->result->busy_ns += ends_ns - bulk->busy_since_ns;
-	else if (!bulk->opened)
-		agent->result->busy_ns =
-			ends_ns - WORLD_START_NS - agent->sender->start_ns;
+	else if (!bulk->opened && ends_ns > begins_ns)
+		agent->result->busy_ns = ends_ns - begins_ns;
 	agent->result->good_bytes = bulk->expected * bulk_payload_bytes(agent);
 }
 

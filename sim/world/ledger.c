@@ -280,7 +280,9 @@ static void add_destination(struct ledger_totals *totals,
 void ledger_totals(const struct ledger *ledger, uint64_t from_ns,
 		   struct ledger_totals *ret_totals)
 {
-	double span_s = (double)(ledger->ends_ns - from_ns) / 1e9;
+	double span_s = ledger->ends_ns > from_ns
+				? (double)(ledger->ends_ns - from_ns) / 1e9
+				: 0;
 
 	*ret_totals = (struct ledger_totals){
 		.any_second_contacts = ledger->any_second_contacts,
