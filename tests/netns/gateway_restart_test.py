@@ -101,7 +101,10 @@ class Restart(bed.Case):
             time.sleep(0.7)
         talked = talk.finish()
         blast.finish()
-        self.check_whole(talked)
+        # While nobody listens (fail: open), who comes may overtake who waits
+        # for the last verdicts: nothing is lost, but order is not promised.
+        self.assertEqual((talked["arrived"], talked["answered"]),
+                         (talked["sent"], talked["sent"]), talked)
         print(f"{talked['sent'] / talked['seconds'] * 2:.0f} packets/s, none "
               "lost in 3 restarts of " +
               ", ".join(f"{(end - begin) * 1e3:.0f}" for begin, end in spans) +
