@@ -148,12 +148,23 @@ static void classify_all(struct engine *engine)
 	}
 }
 
-/* A generation has 8 bits: before it comes round again, nobody may be left
- * who still bears it. */
+/*
+ * A generation has 8 bits: before it comes round again, nobody may be left who
+ * still bears it.  The sweep sees to that, in small steps; only who changes
+ * something 255 times within one pass of it, some 26 s, waits for all of them.
+ */
 void engine_reclassify(struct engine *engine)
 {
-	if (++engine->generation == 0)
-		classify_all(engine);
+	bool comes_round = false;
+
+	engine->generation++;
+	for (int scope = 0; scope < FLOW_SCOPES; scope++)
+		comes_round |= engine->generation == engine->oldest[scope];
+	if (!comes_round)
+		return;
+	classify_all(engine);
+	memset(engine->oldest, engine->generation, sizeof(engine->oldest));
+	memset(engine->begun, engine->generation, sizeof(engine->begun));
 }
 
 void engine_set_policy(struct engine *engine, const struct policy *policy)

@@ -83,7 +83,10 @@ struct engine {
 	struct engine_params params[ENGINE_PARAMS_MAX];
 	struct engine_exemption exemptions[ENGINE_EXEMPTIONS_MAX];
 	uint32_t exemptions_count;
-	uint8_t generation;
+	uint8_t generation;          /* what keys are: see engine_reclassify */
+	uint8_t oldest[FLOW_SCOPES]; /* no key's is older than this, */
+	uint8_t begun[FLOW_SCOPES];  /* nor than this one, once this pass of
+				      * the sweep has ended */
 	uint32_t resting[ENGINE_RESTING]; /* packets that wait, whose key has
 					   * no place; by its hash */
 	uint64_t reclaim_ns;              /* not before: see engine_gates.c */
@@ -123,7 +126,8 @@ static inline void engine_refresh(const struct engine *engine,
 		engine_classify(engine, entry);
 }
 
-/* Rules and exemptions apply anew to every key, as it is next seen. */
+/* Rules and exemptions apply anew to every key, as it is next seen, by a packet
+ * or by the sweep. */
 void engine_reclassify(struct engine *engine);
 
 /*

@@ -316,11 +316,16 @@ void engine_sweep(struct engine *engine, enum flow_scope scope, uint32_t steps,
 
 		if (slot >= table->fresh) {
 			engine->hands[scope] = 0;
+			engine->oldest[scope] = engine->begun[scope];
+			engine->begun[scope] = engine->generation;
 			continue;
 		}
 		entry = flowtable_entry(table, slot);
-		if (flowtable_in_use(table, slot) &&
-		    owes_nothing(engine, entry, slot, now_ns))
+		if (!flowtable_in_use(table, slot))
+			continue;
+		if (owes_nothing(engine, entry, slot, now_ns))
 			forget(engine, entry, slot);
+		else
+			engine_refresh(engine, entry);
 	}
 }
