@@ -55,6 +55,35 @@ static void note_over(struct engine *engine, struct suspect *suspect, bool over,
 	engine->penalties += over ? 1u : UINT32_MAX;
 }
 
+/* The last quarter of the pool is for keys that are over. */
+static bool may_borrow_early(const struct engine *engine)
+{
+	const struct suspects *suspects = &engine->suspects;
+
+	return suspects->used < suspects->lent_max - suspects->lent_max / 4;
+}
+
+static bool has_its_share(const struct engine *engine,
+			  const struct engine_host *host)
+{
+	return !engine->exact &&
+	       host->suspects > engine->suspects.lent_max / SUSPECT_SHARE;
+}
+
+/* What an acknowledgement stands for is known as long as there is a suspect: an
+ * upload that came near its threshold once keeps it while it lasts, unless
+ * others need one. */
+static bool keeps_evidence(const struct engine *engine,
+			   const struct suspect *suspect, uint32_t sent_pkts)
+{
+	uint32_t slot =
+		engine_host_slot(engine, engine_entry_of(engine, suspect));
+
+	return suspect->evidence.follows && sent_pkts > 0 &&
+	       may_borrow_early(engine) &&
+	       !has_its_share(engine, &engine->hosts[slot]);
+}
+
 void engine_absolve(struct engine *engine, uint32_t id, uint64_t now_ns)
 {
 	struct suspect *suspect = suspects_get(&engine->suspects, id);
@@ -71,7 +100,8 @@ void engine_absolve(struct engine *engine, uint32_t id, uint64_t now_ns)
 	/* (0, 0) is far, even from a threshold below 1 */
 	if (sent > 0 && asym_exceeds(sent, heard, params->far_q16))
 		return;
-	if (engine->exact && sent + heard > 0)
+	if ((engine->exact && sent + heard > 0) ||
+	    keeps_evidence(engine, suspect, sent))
 		return;
 	note_over(engine, suspect, false, now_ns);
 	window_shrink(entry, &suspect->window, params->gate.window_ns);
@@ -99,13 +129,6 @@ static void reclaim(struct engine *engine, uint64_t now_ns)
 	}
 	if (suspects->used == used)
 		engine->reclaim_ns = now_ns + RECLAIM_PAUSE_NS;
-}
-
-static bool has_its_share(const struct engine *engine,
-			  const struct engine_host *host)
-{
-	return !engine->exact &&
-	       host->suspects > engine->suspects.lent_max / SUSPECT_SHARE;
 }
 
 static uint32_t lend(struct engine *engine, struct flow_entry *entry,
@@ -150,14 +173,6 @@ uint32_t engine_suspect(struct engine *engine, struct flow_entry *entry,
 		      now_ns);
 	engine->stats.counter[STATS_suspects_made]++;
 	return id;
-}
-
-/* The last quarter of the pool is for keys that are over. */
-static bool may_borrow_early(const struct engine *engine)
-{
-	const struct suspects *suspects = &engine->suspects;
-
-	return suspects->used < suspects->lent_max - suspects->lent_max / 4;
 }
 
 enum engine_answer engine_ask(struct engine *engine, struct flow_entry *entry,
