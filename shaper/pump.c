@@ -222,22 +222,24 @@ judge_all(struct pump *pump, struct pump_packet *packets, size_t count,
 			const struct look_up *))
 {
 	struct look_up look_ups[LOOK_UPS];
+	/* A few are soon judged: steps in between would only cost. */
+	const size_t ahead = count <= AHEAD ? 1 : AHEAD;
 
-	for (size_t i = 0; i < count + 4 * AHEAD; i++) {
+	for (size_t i = 0; i < count + 4 * ahead; i++) {
 		if (i < count)
 			look_up(pump, &packets[i], &look_ups[i % LOOK_UPS]);
-		if (i - AHEAD < count)
-			look_up_flow(pump, &look_ups[(i - AHEAD) % LOOK_UPS]);
-		if (i - 2 * AHEAD < count)
+		if (i - ahead < count)
+			look_up_flow(pump, &look_ups[(i - ahead) % LOOK_UPS]);
+		if (i - 2 * ahead < count)
 			look_up_pair(pump,
-				     &look_ups[(i - 2 * AHEAD) % LOOK_UPS]);
-		if (i - 3 * AHEAD < count)
+				     &look_ups[(i - 2 * ahead) % LOOK_UPS]);
+		if (i - 3 * ahead < count)
 			look_up_host(pump,
-				     &look_ups[(i - 3 * AHEAD) % LOOK_UPS]);
-		if (i - 4 * AHEAD < count &&
-		    !judge(pump, &packets[i - 4 * AHEAD],
-			   &look_ups[(i - 4 * AHEAD) % LOOK_UPS]))
-			return i - 4 * AHEAD + 1;
+				     &look_ups[(i - 3 * ahead) % LOOK_UPS]);
+		if (i - 4 * ahead < count &&
+		    !judge(pump, &packets[i - 4 * ahead],
+			   &look_ups[(i - 4 * ahead) % LOOK_UPS]))
+			return i - 4 * ahead + 1;
 	}
 	return count;
 }

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "policy/zones.h"
 #include "shaper/daemon/refusals.h"
@@ -22,17 +24,20 @@ enum {
 	/* ... then one a tick, since each costs tens of microseconds. */
 	TICK_NS = 1000000,
 	REFUSALS_AT_ONCE = 64,
-	/* While packets flood, the other descriptors are looked at less. */
-	PAUSES_PER_LOOK = 4,
 };
+
+/* Nearly every packet comes by the first descriptor of the data path.  The
+ * others and the mailbox are seldom readable, and one by one would cost more
+ * to look at than a packet does: they stand behind one. */
+enum { POLL_OTHERS, POLL_PACKETS, POLLS };
+enum { OTHER_MAILBOX = 0 }; /* in epoll_data: else the fd's index */
 
 struct worker {
 	struct worker_config config;
 	pthread_t thread;
-	struct pollfd polls[DATAPATH_FDS_MAX + 1]; /* [0]: the mailbox */
+	struct pollfd polls[POLLS];
 	bool ending;
 	bool more_mail;
-	unsigned int pauses;
 	uint64_t paid_ns; /* GCRA: wake-ups are paid for until then */
 	atomic_int failure;
 };
@@ -80,7 +85,7 @@ static void pass_on_refusals(struct worker *worker)
 	refusals_ring(worker->config.refusals);
 }
 
-/* Wait for `count` of the descriptors until `until_ns`. */
+/* Wait for the first `count` of the descriptors until `until_ns`. */
 static void wait_until(struct worker *worker, nfds_t count, uint64_t until_ns,
 		       uint64_t now_ns)
 {
@@ -90,7 +95,7 @@ static void wait_until(struct worker *worker, nfds_t count, uint64_t until_ns,
 		.tv_nsec = (long)(span_ns % 1000000000u),
 	};
 
-	for (size_t i = 0; i < DATAPATH_FDS_MAX + 1; i++)
+	for (size_t i = 0; i < POLLS; i++)
 		worker->polls[i].revents = 0;
 	/* EINTR is a wake-up for nothing. */
 	if (ppoll(worker->polls, count, until_ns == NS_NEVER ? NULL : &span,
@@ -98,25 +103,44 @@ static void wait_until(struct worker *worker, nfds_t count, uint64_t until_ns,
 		return;
 }
 
+/* 0 or -errno; *ret_mail: there is some. */
+static int serve_others(struct worker *worker, uint64_t now_ns, bool *ret_mail)
+{
+	const struct datapath *path = &worker->config.datapath;
+	struct epoll_event events[DATAPATH_FDS_MAX];
+	int count, error;
+
+	count = epoll_wait(worker->polls[POLL_OTHERS].fd, events,
+			   DATAPATH_FDS_MAX, 0);
+	for (int i = 0; i < count; i++) {
+		if (events[i].data.u32 == OTHER_MAILBOX) {
+			*ret_mail = true;
+			continue;
+		}
+		error = path->on_readable(path->self, events[i].data.u32,
+					  now_ns);
+		if (error < 0)
+			return error;
+	}
+	return 0;
+}
+
 static int serve(struct worker *worker)
 {
 	const struct datapath *path = &worker->config.datapath;
 	uint64_t now_ns = clock_now_ns();
-	bool due, mail = false;
-	int error;
+	bool due, mail = worker->more_mail;
+	int error = 0;
 
-	for (size_t i = 0; i < path->fds_count; i++) {
-		if (worker->polls[i + 1].revents == 0)
-			continue;
-		error = path->on_readable(path->self, i, now_ns);
-		if (error < 0)
-			return error;
-	}
-	if (worker->polls[0].revents != 0 || worker->more_mail) {
+	if (worker->polls[POLL_PACKETS].revents != 0)
+		error = path->on_readable(path->self, 0, now_ns);
+	if (error == 0 && worker->polls[POLL_OTHERS].revents != 0)
+		error = serve_others(worker, now_ns, &mail);
+	if (error < 0)
+		return error;
+	if (mail)
 		worker->more_mail = mailbox_run(worker->config.mailbox,
 						&worker->config.engine, now_ns);
-		mail = true;
-	}
 	due = path->next_ns(path->self) <= now_ns;
 	if (due)
 		pay_for_wakeup(worker, now_ns);
@@ -132,9 +156,7 @@ static int serve(struct worker *worker)
 static int run(struct worker *worker)
 {
 	const struct datapath *path = &worker->config.datapath;
-	nfds_t all = (nfds_t)path->fds_count + 1;
 	uint64_t now_ns, until_ns, pause_ns;
-	bool pauses;
 	int error;
 
 	while (!worker->ending) {
@@ -143,15 +165,14 @@ static int run(struct worker *worker)
 		if (worker->more_mail)
 			until_ns = now_ns;
 		pause_ns = path->pause_ns ? path->pause_ns(path->self) : 0;
-		pauses = pause_ns > 0 && until_ns > now_ns + pause_ns;
-		if (pauses) {
-			wait_until(worker, 1, now_ns + pause_ns, now_ns);
+		if (pause_ns > 0 && until_ns > now_ns + pause_ns) {
+			wait_until(worker, POLL_OTHERS + 1, now_ns + pause_ns,
+				   now_ns);
 			/* What floods has something by now. */
-			worker->polls[1].revents = POLLIN;
-			until_ns = now_ns;
+			worker->polls[POLL_PACKETS].revents = POLLIN;
+		} else {
+			wait_until(worker, POLLS, until_ns, now_ns);
 		}
-		if (!pauses || ++worker->pauses % PAUSES_PER_LOOK == 0)
-			wait_until(worker, all, until_ns, now_ns);
 		error = serve(worker);
 		if (error < 0)
 			return error;
@@ -175,30 +196,69 @@ static void *thread_main(void *self)
 	return NULL;
 }
 
+static int look_at(struct worker *worker, int fd, uint32_t what)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = what };
+
+	return epoll_ctl(worker->polls[POLL_OTHERS].fd, EPOLL_CTL_ADD, fd,
+			 &event) < 0
+		       ? -errno
+		       : 0;
+}
+
+static int set_up_polls(struct worker *worker)
+{
+	const struct datapath *path = &worker->config.datapath;
+	int error;
+
+	for (size_t i = 0; i < POLLS; i++)
+		worker->polls[i].events = POLLIN;
+	worker->polls[POLL_PACKETS].fd = path->fds[0];
+	worker->polls[POLL_OTHERS].fd = epoll_create1(EPOLL_CLOEXEC);
+	if (worker->polls[POLL_OTHERS].fd < 0)
+		return -errno;
+	error = look_at(worker, mailbox_work_fd(worker->config.mailbox),
+			OTHER_MAILBOX);
+	for (size_t i = 1; i < path->fds_count && error == 0; i++)
+		error = look_at(worker, path->fds[i], (uint32_t)i);
+	return error;
+}
+
+static void free_worker(struct worker *worker)
+{
+	if (worker->polls[POLL_OTHERS].fd >= 0)
+		close(worker->polls[POLL_OTHERS].fd);
+	free(worker);
+}
+
+static int start_thread(struct worker *worker)
+{
+	sigset_t all, before;
+	int error;
+
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&worker->thread, NULL, thread_main, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -error;
+}
+
 int worker_start(const struct worker_config *config, struct worker **ret_worker)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
-	sigset_t all, before;
 	int error;
 
 	if (worker == NULL)
 		return -ENOMEM;
 	worker->config = *config;
 	worker->config.engine.pump = config->datapath.pump;
-	worker->polls[0].fd = mailbox_work_fd(config->mailbox);
-	worker->polls[0].events = POLLIN;
-	for (size_t i = 0; i < config->datapath.fds_count; i++) {
-		worker->polls[i + 1].fd = config->datapath.fds[i];
-		worker->polls[i + 1].events = POLLIN;
-	}
-	/* Signals are the main thread's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&worker->thread, NULL, thread_main, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (error != 0) {
-		free(worker);
-		return -error;
+	error = set_up_polls(worker);
+	if (error == 0)
+		error = start_thread(worker);
+	if (error < 0) {
+		free_worker(worker);
+		return error;
 	}
 	*ret_worker = worker;
 	return 0;
@@ -232,7 +292,7 @@ void worker_join(struct worker *worker)
 	if (worker == NULL)
 		return;
 	pthread_join(worker->thread, NULL);
-	free(worker);
+	free_worker(worker);
 }
 
 int worker_failure(const struct worker *worker)
