@@ -39,8 +39,9 @@ uint32_t pump_segment_bytes(const struct flow_entry *flow,
 
 static bool is_due(struct engine_host *host, uint8_t proto)
 {
-	uint32_t mean = proto == PROTO_TCP ? PROBE_TCP << host->probes_equal
-					   : PROBE_OTHER;
+	uint32_t mean = proto == PROTO_TCP
+				? (uint32_t)PROBE_TCP << host->probes_equal
+				: (uint32_t)PROBE_OTHER;
 
 	return ++host->supers >=
 	       mean / 2 + (mean * (uint32_t)host->probe_chance >> 16);
