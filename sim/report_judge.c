@@ -147,7 +147,7 @@ static void draw_good(struct page *page, const struct judge_group *group)
 static void draw_attack(struct page *page, const struct judge_group *group,
 			const struct judge_paces *paces)
 {
-	struct page_chart *chart;
+	struct page_chart *chart = NULL;
 
 	switch (group->family) {
 	case JUDGE_SILENT_TARGET:
