@@ -11,7 +11,7 @@ enum link_status link_invariants_hold(uint32_t link_type, const uint8_t *bytes,
 				      struct packet_meta *ret_meta,
 				      enum packet_error *ret_error)
 {
-	uint8_t *copy = malloc(captured_bytes ? captured_bytes : 1);
+	uint8_t *copy = calloc(captured_bytes ? captured_bytes : 1, 1);
 	enum packet_error error = PACKET_ERRORS, again = PACKET_ERRORS;
 	struct packet_meta meta, meta_again;
 	enum link_status status;
