@@ -28,13 +28,17 @@
 enum { FLOWTABLE_RUNS = 4 };
 #define FLOWTABLE_NONE UINT32_MAX
 
+/* Some values mean one thing for flows, another for pairs. */
 enum flow_entry_flag {
-	FLOW_ENTRY_EXEMPT = 1,    /* a rule says so: never held */
-	FLOW_ENTRY_OUTSIDE = 2,   /* made by a packet from outside */
-	FLOW_ENTRY_ASIDE = 4,     /* packets out are on their way to hold */
-	FLOW_ENTRY_WITH_HOST = 8, /* those that wait elsewhere do so there */
-	FLOW_ENTRY_OPENING = 16,  /* TCP: its SYN went out */
-	FLOW_ENTRY_ASIDE_IN = 32, /* packets in, likewise */
+	FLOW_ENTRY_EXEMPT = 1,     /* a rule says so: never held */
+	FLOW_ENTRY_OUTSIDE = 2,    /* made by a packet from outside */
+	FLOW_ENTRY_ASIDE = 4,      /* packets out are on their way to hold */
+	FLOW_ENTRY_WITH_HOST = 8,  /* those that wait elsewhere do so there */
+	FLOW_ENTRY_OPENING = 16,   /* TCP: its SYN went out */
+	FLOW_ENTRY_ASIDE_IN = 32,  /* packets in, likewise */
+	FLOW_ENTRY_ACCEPTED = 64,  /* TCP: a SYN-ACK came, not yet counted */
+	FLOW_ENTRY_CONTACTED = 16, /* pair: its guarded host spoke */
+	FLOW_ENTRY_HEARD = 64,     /* pair: the other one answered */
 };
 
 /* One key.  What a scope does not need is 0.  Zeroed when it is made. */

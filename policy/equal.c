@@ -132,8 +132,12 @@ static bool rest_equal(const struct policy *a, const struct policy *b)
 {
 	return a->mode == b->mode && a->host_prefix6 == b->host_prefix6 &&
 	       a->enforce == b->enforce && a->evidence == b->evidence &&
+	       a->credit.patience_pkts == b->credit.patience_pkts &&
+	       a->credit.earned_pkts == b->credit.earned_pkts &&
 	       a->force_one_sided == b->force_one_sided &&
 	       a->guard_gateway == b->guard_gateway &&
+	       a->first_contacts_per_s == b->first_contacts_per_s &&
+	       a->connections_per_s == b->connections_per_s &&
 	       a->multicast_pkts_per_s == b->multicast_pkts_per_s &&
 	       a->dhcp_pkts_per_s == b->dhcp_pkts_per_s &&
 	       a->icmp_error_pkts_per_s == b->icmp_error_pkts_per_s &&

@@ -41,6 +41,16 @@ static const struct keys_entry LIMITER_KEYS[] = {
 	  .words = EVIDENCE,
 	  KEYS_FIELD(struct draft, policy.evidence),
 	  .help = "what counts as a reply; consent" },
+	{ .name = "patience",
+	  .type = KEYS_COUNT,
+	  .max = 250,
+	  KEYS_FIELD(struct draft, policy.credit.patience_pkts),
+	  .help = "packets of a first second that may go unanswered; 48" },
+	{ .name = "credit",
+	  .type = KEYS_COUNT,
+	  .max = 250,
+	  KEYS_FIELD(struct draft, policy.credit.earned_pkts),
+	  .help = "packets earned by a reply in an answered session; 12" },
 	{ .name = "force_one_sided",
 	  .type = KEYS_BOOL,
 	  KEYS_FIELD(struct draft, policy.force_one_sided),
@@ -67,6 +77,20 @@ RATE_KEYS(MULTICAST_KEYS, multicast_pkts_per_s);
 RATE_KEYS(DHCP_KEYS, dhcp_pkts_per_s);
 RATE_KEYS(ICMP_ERRORS_KEYS, icmp_error_pkts_per_s);
 RATE_KEYS(FRAGMENTS_KEYS, fragment_pkts_per_s);
+
+static const struct keys_entry GUARDS_KEYS[] = {
+	{ .name = "first_contacts",
+	  .type = KEYS_COUNT,
+	  .max = 10000,
+	  KEYS_FIELD(struct draft, policy.first_contacts_per_s),
+	  .help = "unanswered, a second and guarded host; 20, 0 lifts it" },
+	{ .name = "new_connections",
+	  .type = KEYS_COUNT,
+	  .max = 10000,
+	  KEYS_FIELD(struct draft, policy.connections_per_s),
+	  .help = "TCP, a second and host pair; 100, 0 lifts it" },
+	{ 0 },
+};
 
 #define LIMIT(key, least, most, text)                                       \
 	{                                                                   \
@@ -222,6 +246,10 @@ static const struct keys_entry KEYS[] = {
 	  .read = draft_read_rules,
 	  .keys = DRAFT_RULE_KEYS,
 	  .help = "exceptions, by priority" },
+	{ .name = "guards",
+	  .type = KEYS_MAP,
+	  .keys = GUARDS_KEYS,
+	  .help = "paces for what S cannot see" },
 	{ .name = "multicast",
 	  .type = KEYS_MAP,
 	  .keys = MULTICAST_KEYS,

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "flowtable/flow.h"
+#include "policy/credit_params.h"
 #include "policy/gate_params.h"
 
 struct policy_index;
@@ -124,6 +125,7 @@ struct policy {
 	uint8_t host_prefix6; /* one IPv6 host is one prefix; 32..128 */
 	uint8_t enforce;      /* bit (1 << enum flow_scope) */
 	enum policy_evidence evidence;
+	struct credit_params credit;
 	bool force_one_sided; /* hold although we see one direction only */
 	bool guard_gateway;   /* judge the gateway's own traffic as well */
 
@@ -140,6 +142,9 @@ struct policy {
 	struct policy_zone *zones;
 	size_t zones_count;
 
+	uint16_t
+		first_contacts_per_s; /* per guarded host, unanswered; 0: any */
+	uint16_t connections_per_s;   /* new ones per pair; 0: any */
 	uint32_t multicast_pkts_per_s; /* per guarded host */
 	uint32_t dhcp_pkts_per_s;
 	uint32_t icmp_error_pkts_per_s;

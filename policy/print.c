@@ -131,8 +131,11 @@ static void add_limiter(struct text *text, const struct policy *policy)
 		    flow_scope_name((enum flow_scope)scope));
 		comma = ", ";
 	}
-	add(text, "], evidence: %s, force_one_sided: %s, guard_gateway: %s}\n",
+	add(text,
+	    "], evidence: %s, patience: %u, credit: %u, force_one_sided: %s, "
+	    "guard_gateway: %s}\n",
 	    policy->evidence == POLICY_EVIDENCE_CONSENT ? "consent" : "packets",
+	    policy->credit.patience_pkts, policy->credit.earned_pkts,
 	    yes_or_no(policy->force_one_sided),
 	    yes_or_no(policy->guard_gateway));
 }
@@ -374,10 +377,12 @@ char *policy_print(const struct policy *policy)
 	add_antispoof(&text, policy);
 	add_rules(&text, policy);
 	add(&text,
+	    "guards: {first_contacts: %u, new_connections: %u}\n"
 	    "multicast: {packets_per_s: %u}\n"
 	    "dhcp: {packets_per_s: %u}\n"
 	    "icmp_errors: {packets_per_s: %u}\n"
 	    "fragments: {packets_per_s: %u}\n",
+	    policy->first_contacts_per_s, policy->connections_per_s,
 	    policy->multicast_pkts_per_s, policy->dhcp_pkts_per_s,
 	    policy->icmp_error_pkts_per_s, policy->fragment_pkts_per_s);
 	add_limits(&text, &policy->limits);

@@ -80,6 +80,12 @@ bool engine_init(struct engine *engine, const struct policy *policy,
 				    sizeof(*engine->fifo_links));
 	if (!engine->fifo_links)
 		goto fail;
+	engine->credits = calloc(engine->tables[FLOW_SCOPE_PAIR].capacity,
+				 sizeof(*engine->credits));
+	engine->media = calloc(engine->tables[FLOW_SCOPE_FLOW].capacity,
+			       sizeof(*engine->media));
+	if (!engine->credits || !engine->media)
+		goto fail;
 	add_shared_host(engine);
 	return true;
 fail:
@@ -94,6 +100,10 @@ void engine_fini(struct engine *engine)
 	suspects_fini(&engine->suspects);
 	free(engine->hosts);
 	free(engine->fifo_links);
+	free(engine->credits);
+	free(engine->media);
+	engine->credits = NULL;
+	engine->media = NULL;
 	engine->hosts = NULL;
 	engine->fifo_links = NULL;
 }
@@ -103,7 +113,11 @@ size_t engine_bytes(const struct engine *engine)
 	size_t bytes =
 		suspects_bytes(&engine->suspects) +
 		engine->hosts_count * sizeof(*engine->hosts) +
-		suspects_ids(&engine->suspects) * sizeof(*engine->fifo_links);
+		suspects_ids(&engine->suspects) * sizeof(*engine->fifo_links) +
+		engine->tables[FLOW_SCOPE_PAIR].capacity *
+			sizeof(*engine->credits) +
+		engine->tables[FLOW_SCOPE_FLOW].capacity *
+			sizeof(*engine->media);
 
 	for (int scope = 0; scope < FLOW_SCOPES; scope++)
 		bytes += flowtable_bytes(&engine->tables[scope]);

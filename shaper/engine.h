@@ -29,7 +29,10 @@
 #include "flowtable/flow.h"
 #include "flowtable/flowtable.h"
 #include "policy/policy.h"
+#include "shaper/contacts.h"
+#include "shaper/credit.h"
 #include "shaper/lengths.h"
+#include "shaper/media.h"
 #include "shaper/stats.h"
 #include "shaper/suspects.h"
 
@@ -59,7 +62,10 @@ struct engine_host {
 	uint8_t probes_equal;           /* in a row, that told nothing new */
 	uint64_t multicast_ns, dhcp_ns, icmp_error_ns; /* see engine_allows */
 	uint64_t refused_until_ns;
-	struct lengths fifos; /* of held packets, by length */
+	uint64_t forgot_until_ns; /* a pair was forgotten that sent less than a
+				   * minute before: no patience for new ones */
+	struct contacts contacts; /* first ones, see pump_guards.c */
+	struct lengths fifos;     /* of held packets, by length */
 };
 
 struct engine_exemption {
@@ -77,7 +83,10 @@ struct engine {
 	uint32_t per_host_max[FLOW_SCOPE_HOST];
 	uint32_t hands[FLOW_SCOPES]; /* where each sweep goes on */
 	struct engine_host *hosts;
-	uint32_t hosts_count; /* capacity, with the shared last one */
+	uint32_t hosts_count;      /* capacity, with the shared last one */
+	struct credit *credits;    /* by slot of the pair */
+	struct media *media;       /* by slot of the flow */
+	uint64_t patience_from_ns; /* what was before that is not known */
 	struct suspects suspects;
 	struct lengths_link *fifo_links; /* by suspect id */
 	struct engine_params params[ENGINE_PARAMS_MAX];
@@ -204,6 +213,33 @@ static inline uint32_t engine_host_slot(const struct engine *engine,
  */
 enum engine_answer engine_ask(struct engine *engine, struct flow_entry *entry,
 			      uint32_t wire_pkts, uint64_t now_ns);
+
+/*
+ * A pair's purse (credit.h), which stays empty unless `evidence: consent`.
+ * Heard: so many packets that are evidence.  Pay: for `wire_pkts` that the
+ * gates of `flow` (NULL: it has no place) or `pair` do not let go; false: it
+ * can not.
+ */
+void engine_credit_sent(struct engine *engine, const struct flow_entry *pair,
+			uint64_t now_ns);
+void engine_credit_heard(struct engine *engine, const struct flow_entry *pair,
+			 uint32_t pkts, uint64_t now_ns);
+bool engine_credit_pay(struct engine *engine, struct flow_entry *flow,
+		       struct flow_entry *pair, uint32_t wire_pkts,
+		       uint64_t now_ns);
+
+/* Nobody is known to have been silent until now: no patience for a minute. */
+void engine_credit_begin(struct engine *engine, uint64_t now_ns);
+
+/* When the pair began to send, after a minute of silence at least; 0: it did
+ * not yet, or has been silent for a minute again. */
+uint64_t engine_credit_began_ns(const struct engine *engine,
+				const struct flow_entry *pair, uint64_t now_ns);
+
+/* May a pair be forgotten, as far as its purse goes?  `crowded`: even if it
+ * sent within the last minute, unless it spent of its patience. */
+bool engine_credit_forgets(struct engine *engine, const struct flow_entry *pair,
+			   bool crowded, uint64_t now_ns);
 
 /* Make sure that the entry has a suspect.  0: none to borrow. */
 uint32_t engine_suspect(struct engine *engine, struct flow_entry *entry,

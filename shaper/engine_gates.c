@@ -94,7 +94,9 @@ void engine_absolve(struct engine *engine, uint32_t id, uint64_t now_ns)
 	engine_refresh(engine, entry);
 	params = engine_params(engine, entry);
 	if (suspect_waits(suspect) || suspect->aside_pkts || suspect->stirs ||
-	    suspect->refused_until_ns > now_ns)
+	    suspect->refused_until_ns > now_ns ||
+	    (suspect->is_metered &&
+	     !pacer_is_idle(&suspect->connections, now_ns)))
 		return;
 	engine_sums(engine, entry, now_ns, &sent, &heard);
 	/* (0, 0) is far, even from a threshold below 1 */

@@ -47,6 +47,10 @@ static struct flow_entry *make(struct engine *engine,
 		entry->flags = FLOW_ENTRY_OUTSIDE;
 		engine->outside[key->scope]++;
 	}
+	if (key->scope == FLOW_SCOPE_PAIR)
+		engine->credits[slot] = (struct credit){ 0 };
+	if (key->scope == FLOW_SCOPE_FLOW)
+		engine->media[slot] = (struct media){ 0 };
 	engine_classify(engine, entry);
 	engine->stats.counter[STATS_keys_made]++;
 	return entry;
@@ -258,10 +262,24 @@ static bool keeps_its_host(const struct engine *engine,
 }
 
 /* Its plain limits would begin with a fresh burst. */
-static bool is_in_use(const struct engine_host *host, uint64_t now_ns)
+static bool is_in_use(struct engine_host *host, uint64_t now_ns)
 {
-	return host->held_pkts || host->multicast_ns > now_ns ||
-	       host->dhcp_ns > now_ns || host->icmp_error_ns > now_ns;
+	return host->held_pkts || host->forgot_until_ns > now_ns ||
+	       host->multicast_ns > now_ns || host->dhcp_ns > now_ns ||
+	       host->icmp_error_ns > now_ns ||
+	       !contacts_are_idle(&host->contacts, now_ns);
+}
+
+/* Less than a quarter is left: of the table, or of its host's share. */
+static bool is_crowded(const struct engine *engine,
+		       const struct flow_entry *pair)
+{
+	uint32_t all = engine->tables[FLOW_SCOPE_PAIR].used;
+	uint32_t most = engine->inside_max[FLOW_SCOPE_PAIR];
+	uint32_t made = engine->hosts[pair->up].made[FLOW_SCOPE_PAIR];
+	uint32_t share = engine->per_host_max[FLOW_SCOPE_PAIR];
+
+	return all > most - most / 4 || made > share - share / 4;
 }
 
 static bool owes_nothing(struct engine *engine, struct flow_entry *entry,
@@ -284,7 +302,11 @@ static bool owes_nothing(struct engine *engine, struct flow_entry *entry,
 		return false;
 	window_small_slide(entry, engine_params(engine, entry)->gate.window_ns,
 			   now_ns);
-	return entry->runs[0] == 0;
+	if (entry->runs[0] != 0)
+		return false;
+	return entry->key.scope != FLOW_SCOPE_PAIR ||
+	       engine_credit_forgets(engine, entry, is_crowded(engine, entry),
+				     now_ns);
 }
 
 static void forget(struct engine *engine, struct flow_entry *entry,

@@ -3,7 +3,16 @@
 
 #include "flowtable/packet_meta.h"
 
-enum { TCP_RST = 4, TCP_ACK = 16 };
+enum { TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
+
+enum evidence_refusal evidence_refuses(uint8_t tcp_flags)
+{
+	if (tcp_flags & TCP_RST)
+		return EVIDENCE_RESET;
+	if ((tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK))
+		return EVIDENCE_UNFINISHED;
+	return EVIDENCE_COUNTS;
+}
 
 static uint32_t payload_bytes(const struct packet_meta *meta)
 {

@@ -19,6 +19,17 @@
 
 struct packet_meta;
 
+/* Why a packet counts as no reply at all. */
+enum evidence_refusal {
+	EVIDENCE_COUNTS,
+	EVIDENCE_RESET,      /* RST: "go away" is no "go on" */
+	EVIDENCE_UNFINISHED, /* SYN-ACK: counts when its handshake is
+			      * completed */
+};
+
+/* By the flags of a TCP packet that came in.  Cannot fail. */
+enum evidence_refusal evidence_refuses(uint8_t tcp_flags);
+
 struct evidence {          /* all-zero: nothing sent yet */
 	uint32_t sent_end; /* the number after the last byte sent */
 	uint32_t acked;    /* the number that the other side expects next */

@@ -38,3 +38,13 @@ void gate_fire(struct gate *gate, bool waits, uint64_t now_ns)
 	gate->armed_ns = 0;
 	gate->owes = waits;
 }
+
+void gate_unask(struct gate *gate, const struct gate_params *params,
+		uint64_t now_ns)
+{
+	if (gate->releases == 0 ||
+	    gate->armed_ns != now_ns + gate_delay_ns(params, gate->releases))
+		return;
+	gate->armed_ns = 0;
+	gate->releases--;
+}

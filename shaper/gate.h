@@ -45,6 +45,10 @@ static inline void gate_left(struct gate *gate)
 	gate->owes = false;
 }
 
+/* The packet that asked now, and armed it, does not wait after all. */
+void gate_unask(struct gate *gate, const struct gate_params *params,
+		uint64_t now_ns);
+
 /* Nothing of this key waits any more: what it owed lapses. */
 static inline void gate_lapse(struct gate *gate)
 {

@@ -115,10 +115,21 @@ bool pump_exempt_address(struct pump *pump, const uint8_t address[16],
 	return true;
 }
 
+static bool gains_patience(const struct policy *before,
+			   const struct policy *after)
+{
+	return after->evidence == POLICY_EVIDENCE_CONSENT &&
+	       after->credit.patience_pkts > 0 &&
+	       (before->evidence != POLICY_EVIDENCE_CONSENT ||
+		before->credit.patience_pkts == 0);
+}
+
 void pump_set_policy(struct pump *pump, const struct policy *policy,
 		     uint64_t now_ns)
 {
 	pump_advance(pump, now_ns);
+	if (gains_patience(pump->engine.policy, policy))
+		engine_credit_begin(&pump->engine, pump->now_ns);
 	engine_set_policy(&pump->engine, policy);
 	pump_rehome(pump);
 }
@@ -268,6 +279,9 @@ bool pump_import(struct pump *pump, const struct pump_record *record,
 		pump->now_ns = now_ns;
 	if (pump->upkeep_ns == NS_NEVER)
 		pump->upkeep_ns = pump->now_ns + PUMP_UPKEEP_NS;
+	/* Who was silent before is not known. */
+	if (engine->patience_from_ns == 0)
+		engine_credit_begin(engine, pump->now_ns);
 	if (!engine_place_of_key(engine, &record->key, pump->now_ns, &place))
 		return false;
 	entry = record->key.scope == FLOW_SCOPE_FLOW   ? place.flow

@@ -111,10 +111,14 @@ static enum pump_verdict shadow(struct pump *pump,
 				const struct pump_packet *packet,
 				uint32_t wire_pkts, bool may_set_aside)
 {
+	uint8_t flags = TOKEN_GHOST;
+
 	if (may_set_aside && pump_follows(pump, place, PUMP_ASIDE))
 		return PUMP_WAIT;
+	if (pump_is_connection(pump, &packet->meta, place->flow))
+		flags |= TOKEN_CONNECTION;
 	note_offered(pump, place, wire_pkts);
-	pump_enqueue(pump, place, rest, key, packet, wire_pkts, TOKEN_GHOST);
+	pump_enqueue(pump, place, rest, key, packet, wire_pkts, flags);
 	return PUMP_PASS;
 }
 
@@ -217,13 +221,55 @@ static void note_evidence(const struct pump *pump,
 		evidence_sent(evidence, &packet->meta);
 }
 
+/*
+ * Is it no consent (enum evidence_refusal)?  A connection that is opened is
+ * consented to by who answers, but not before its own side goes on: until then
+ * the answer may have been drawn by a scan or a flood.
+ */
+static enum evidence_refusal refusal_of(const struct pump *pump,
+					const struct pump_packet *packet,
+					struct flow_entry *flow)
+{
+	enum evidence_refusal refusal;
+
+	if (packet->meta.ends.proto != PROTO_TCP ||
+	    pump->engine.policy->evidence != POLICY_EVIDENCE_CONSENT)
+		return EVIDENCE_COUNTS;
+	refusal = evidence_refuses(packet->meta.tcp_flags);
+	if (refusal == EVIDENCE_UNFINISHED && !flow)
+		return EVIDENCE_COUNTS;
+	if (refusal == EVIDENCE_UNFINISHED)
+		flow->flags |= FLOW_ENTRY_ACCEPTED;
+	return refusal;
+}
+
+/* The guarded host goes on with a connection that was accepted: now that
+ * counts. */
+static void finish_handshake(struct pump *pump,
+			     const struct engine_place *place,
+			     const struct packet_meta *meta)
+{
+	if (!(place->flow->flags & FLOW_ENTRY_ACCEPTED) ||
+	    (meta->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK)
+		return;
+	place->flow->flags &= (uint8_t)~FLOW_ENTRY_ACCEPTED;
+	pump_heard(pump, place, 1);
+}
+
 /* What was heard, in packets: as many as came, or what they stand for. */
-static uint32_t replies_of(const struct pump *pump,
-			   const struct pump_packet *packet,
-			   const struct flow_entry *flow, uint32_t wire_pkts)
+static uint32_t replies_of(struct pump *pump, const struct pump_packet *packet,
+			   struct flow_entry *flow, uint32_t wire_pkts)
 {
 	struct evidence *evidence = evidence_of(pump, packet, flow);
+	enum evidence_refusal refusal = refusal_of(pump, packet, flow);
 
+	if (refusal != EVIDENCE_COUNTS) {
+		pump->engine.stats.counter[refusal == EVIDENCE_RESET
+						   ? STATS_refused_rst
+						   : STATS_refused_syn_ack] +=
+			wire_pkts;
+		return 0;
+	}
 	if (!evidence)
 		return wire_pkts;
 	return wire_pkts - 1 +
@@ -254,6 +300,7 @@ static enum pump_verdict judge_out(struct pump *pump,
 		return PUMP_PASS;
 	}
 	asked.by = PUMP_BYS;
+	asked.connection = pump_is_connection(pump, &packet->meta, place->flow);
 	if (follows || !pump_ask(pump, place, wire_pkts, &asked))
 		return make_wait(pump, place, key, packet, wire_pkts, asked.by);
 	note_offered(pump, place, wire_pkts);
@@ -272,6 +319,12 @@ enum pump_verdict pump_offer_out(struct pump *pump, struct pump_packet *packet,
 
 	engine_place(&pump->engine, key, hash, guess, FLOW_OUT, pump->now_ns,
 		     &place);
+	if (place.flow && packet->meta.rtp_ssrc)
+		media_sent(&pump->engine.media[engine_slot(&pump->engine,
+							   place.flow)],
+			   &packet->meta);
+	if (place.flow && packet->meta.ends.proto == PROTO_TCP)
+		finish_handshake(pump, &place, &packet->meta);
 	if (place.flow && packet->meta.ends.proto == PROTO_TCP)
 		watch_handshake(pump, &packet->meta, place.flow);
 	verdict = judge_out(pump, &place, packet, key, ret_wire_pkts);
@@ -305,6 +358,8 @@ enum pump_verdict pump_offer_in(struct pump *pump, struct pump_packet *packet,
 	    place.flow->flags & FLOW_ENTRY_OPENING)
 		pump->sides.accepted_ns = pump->now_ns;
 	packet->replies = replies_of(pump, packet, place.flow, wire_pkts);
+	if (!(packet->meta.tcp_flags & TCP_RST))
+		pump_guards_heard(pump, &place);
 	if (pump_is_exempt(pump, &place, key))
 		pass_exempt(pump, &place, wire_pkts, FLOW_IN);
 	else
@@ -328,6 +383,7 @@ static enum pump_verdict judge_held(struct pump *pump,
 		pass_exempt(pump, place, 1, FLOW_OUT);
 		return PUMP_PASS;
 	}
+	asked.connection = pump_is_connection(pump, &packet->meta, place->flow);
 	if (!follows && pump_ask(pump, place, 1, &asked)) {
 		note_offered(pump, place, 1);
 		pump_sent(pump, place, &asked, 1);
@@ -335,6 +391,8 @@ static enum pump_verdict judge_held(struct pump *pump,
 	}
 	if (onward && packet->shard == PUMP_HERE)
 		flags = TOKEN_ONWARD;
+	if (asked.connection)
+		flags |= TOKEN_CONNECTION;
 	rest = pump_rest(pump, place);
 	note_by(suspects_get(&pump->engine.suspects, rest),
 		follows ? PUMP_BYS : asked.by, packet);

@@ -228,7 +228,7 @@ static void take_out(struct pump *pump, uint32_t id, uint32_t token_id)
 
 	unpark(pump, token);
 	note_resting(pump, token, -1);
-	token->flags &= TOKEN_GHOST | TOKEN_ONWARD;
+	token->flags &= TOKEN_GHOST | TOKEN_ONWARD | TOKEN_CONNECTION;
 	tokens_unlink(&pump->tokens, &fifo->first, &fifo->last, token_id);
 	pump_account(pump, id, -(int32_t)token->wire_pkts,
 		     -(int64_t)token->bytes);

@@ -91,8 +91,10 @@ struct pump_asked {
 	struct flow_entry *entry[FLOW_SCOPES];
 	enum engine_answer answer[FLOW_SCOPES];
 	unsigned int count;
-	uint8_t by;   /* enum pump_by; meaningless when all are open */
-	bool by_host; /* in the place of a key that has none, or no gate */
+	uint8_t by;      /* enum pump_by; meaningless when all are open */
+	uint32_t guard;  /* whose pacer has no place; 0: none was asked */
+	bool connection; /* as the caller says: it begins one */
+	bool by_host;    /* in the place of a key that has none, or no gate */
 };
 
 /* We see only one direction: what is not heard was answered all the same. */
@@ -165,6 +167,30 @@ void pump_heard(struct pump *pump, const struct engine_place *place,
 /* Stir what is to be stirred and tell guarded destinations of what left; to be
  * called last. */
 void pump_tell(struct pump *pump);
+
+/* --- pump_guards.c: first contacts, new connections */
+
+/* Does this packet begin a TCP connection?  Ask before it is counted. */
+bool pump_is_connection(struct pump *pump, const struct packet_meta *meta,
+			struct flow_entry *flow);
+
+/* The suspect whose pacer has no place for this packet; 0: it may go. */
+uint32_t pump_guard(struct pump *pump, const struct engine_place *place,
+		    bool connection, uint8_t *ret_by);
+
+/* It left; something came in that is an answer. */
+void pump_guards_sent(struct pump *pump, const struct engine_place *place,
+		      bool connection);
+void pump_guards_heard(struct pump *pump, const struct engine_place *place);
+
+/* FIFO `id` waits for this pacer; no more.  Cannot fail. */
+void pump_guard_join(struct pump *pump, uint32_t gate, uint32_t id, uint8_t by);
+void pump_guard_leave(struct pump *pump, uint32_t id);
+
+/* Who is next in its line, taken out of it; 0: nobody, or there is no place.
+ * When to ask again. */
+uint32_t pump_guard_next(struct pump *pump, uint32_t gate);
+uint64_t pump_guard_next_ns(struct pump *pump, uint32_t gate);
 
 /* --- pump_rest.c: where a packet rests */
 

@@ -46,8 +46,12 @@ bool pump_ask(struct pump *pump, const struct engine_place *place,
 	bool may = true;
 
 	ret_asked->count = 0;
-	ret_asked->by = PUMP_BYS;
 	ret_asked->by_host = false;
+	ret_asked->guard =
+		pump_guard(pump, place, ret_asked->connection, &ret_asked->by);
+	if (ret_asked->guard)
+		return false;
+	ret_asked->by = PUMP_BYS;
 	for (int scope = FLOW_SCOPE_FLOW; scope <= FLOW_SCOPE_PAIR; scope++) {
 		struct flow_entry *entry = entries[scope];
 
@@ -66,8 +70,10 @@ bool pump_ask(struct pump *pump, const struct engine_place *place,
 	}
 	if ((ret_asked->by_host || engine_enforces(engine, place->host)) &&
 	    !ask(pump, place->host, wire_pkts, ret_asked))
-		may = false;
-	return may;
+		return false;
+	return may || (place->pair && !ret_asked->by_host &&
+		       engine_credit_pay(&pump->engine, place->flow,
+					 place->pair, wire_pkts, pump->now_ns));
 }
 
 void pump_sent(struct pump *pump, const struct engine_place *place,
@@ -84,6 +90,9 @@ void pump_sent(struct pump *pump, const struct engine_place *place,
 		if (entries[scope])
 			engine_count(&pump->engine, entries[scope], wire_pkts,
 				     0, pump->now_ns);
+	if (place->pair)
+		engine_credit_sent(&pump->engine, place->pair, pump->now_ns);
+	pump_guards_sent(pump, place, asked && asked->connection);
 	pump->engine.stats.counter[STATS_sent_pkts] += wire_pkts;
 }
 
@@ -163,70 +172,72 @@ static void line_leave(struct pump *pump, uint32_t id, int ring)
 		call_next(pump, fifo);
 }
 
-/* Nothing waits at this gate any more. */
-static void rest_if_idle(struct pump *pump, uint32_t gate)
-{
-	struct suspect *suspect = suspect_of(pump, gate);
-
-	if (suspect_waits(suspect))
-		return;
-	gate_lapse(&suspect->gate);
-	deadlines_clear(&pump->deadlines, gate);
-}
-
-void pump_wait_ends(struct pump *pump, uint32_t id)
-{
-	struct suspect *fifo = suspect_of(pump, id);
-
-	for (int ring = 0; ring < SUSPECT_RINGS; ring++) {
-		uint32_t gate = fifo->ring[ring].of;
-
-		if (!gate)
-			continue;
-		line_leave(pump, id, ring);
-		fifo->ring[ring].of = 0;
-		suspect_of(pump, gate)->waiting--;
-		rest_if_idle(pump, gate);
-	}
-	rest_if_idle(pump, id);
-}
-
-void pump_wait_elsewhere(struct pump *pump, uint32_t id)
-{
-	struct suspect *fifo = suspect_of(pump, id);
-
-	pump_stir_later(pump, id);
-	for (int ring = 0; ring < SUSPECT_RINGS; ring++) {
-		uint32_t gate = fifo->ring[ring].of;
-
-		if (!gate)
-			continue;
-		line_leave(pump, id, ring);
-		fifo->ring[ring].of = 0;
-		suspect_of(pump, gate)->waiting--;
-		pump_stir_later(pump, gate);
-	}
-}
-
-/* The gate's timer, or the moment when its window lets it open.  An open gate
- * needs neither: whoever asks passes. */
+/* The gate's timer, the moment when its window lets it open, or when its pacer
+ * has a place again.  An open gate needs no timer: whoever asks passes. */
 static void schedule(struct pump *pump, uint32_t gate)
 {
 	struct suspect *suspect = suspect_of(pump, gate);
 	struct flow_entry *entry = engine_entry_of(&pump->engine, suspect);
 	const struct gate_params *params =
 		&engine_params(&pump->engine, entry)->gate;
+	uint64_t next_ns = pump_guard_next_ns(pump, gate);
 	uint64_t falls_ns, armed_ns = suspect->gate.armed_ns;
 
-	window_slide(&suspect->window, params->window_ns, pump->now_ns);
-	falls_ns = window_falls_ns(&suspect->window, params->window_ns,
-				   params->ratio_q16, pump->now_ns);
-	if (!suspect_waits(suspect) || falls_ns <= pump->now_ns)
+	if (suspect->first || suspect->waiting) {
+		window_slide(&suspect->window, params->window_ns, pump->now_ns);
+		falls_ns = window_falls_ns(&suspect->window, params->window_ns,
+					   params->ratio_q16, pump->now_ns);
+		if (falls_ns > pump->now_ns && falls_ns < next_ns)
+			next_ns = falls_ns;
+		if (falls_ns > pump->now_ns && armed_ns && armed_ns < next_ns)
+			next_ns = armed_ns;
+	}
+	if (next_ns == NS_NEVER)
 		deadlines_clear(&pump->deadlines, gate);
 	else
-		deadlines_set(&pump->deadlines, gate,
-			      armed_ns && armed_ns < falls_ns ? armed_ns
-							      : falls_ns);
+		deadlines_set(&pump->deadlines, gate, next_ns);
+}
+
+/* Nothing waits at this gate any more. */
+static void rest_if_idle(struct pump *pump, uint32_t gate)
+{
+	struct suspect *suspect = suspect_of(pump, gate);
+
+	if (suspect->first || suspect->waiting)
+		return;
+	gate_lapse(&suspect->gate);
+	schedule(pump, gate);
+}
+
+/* It stands in no line, and waits for no wider gate: each of those is told. */
+static void leave_lines(struct pump *pump, uint32_t id,
+			void (*tell)(struct pump *pump, uint32_t gate))
+{
+	struct suspect *fifo = suspect_of(pump, id);
+
+	pump_guard_leave(pump, id);
+	for (int ring = 0; ring < SUSPECT_RINGS; ring++) {
+		uint32_t gate = fifo->ring[ring].of;
+
+		if (!gate)
+			continue;
+		line_leave(pump, id, ring);
+		fifo->ring[ring].of = 0;
+		suspect_of(pump, gate)->waiting--;
+		tell(pump, gate);
+	}
+}
+
+void pump_wait_ends(struct pump *pump, uint32_t id)
+{
+	leave_lines(pump, id, rest_if_idle);
+	rest_if_idle(pump, id);
+}
+
+void pump_wait_elsewhere(struct pump *pump, uint32_t id)
+{
+	pump_stir_later(pump, id);
+	leave_lines(pump, id, pump_stir_later);
 }
 
 /* The head of FIFO `id` was refused: each gate that is closed will fire, and
@@ -327,7 +338,15 @@ static bool leave_one(struct pump *pump, uint32_t id, uint32_t *ret_shut)
 	if (!fifo->first)
 		return false;
 	place_of_fifo(pump, fifo, &place);
+	asked.connection = tokens_get(&pump->tokens, fifo->first)->flags &
+			   TOKEN_CONNECTION;
 	if (!pump_ask(pump, &place, 1, &asked)) {
+		if (asked.guard) {
+			leave_lines(pump, id, rest_if_idle);
+			pump_guard_join(pump, asked.guard, id, asked.by);
+			schedule(pump, asked.guard);
+			return false;
+		}
 		*ret_shut = wait_for(pump, id, &asked);
 		return false;
 	}
@@ -364,6 +383,16 @@ static bool take_turn(struct pump *pump, uint32_t gate)
 	return false;
 }
 
+/* Those in line at its pacer, as far as there are places. */
+static void let_paced_go(struct pump *pump, uint32_t gate)
+{
+	uint32_t id, shut;
+
+	while ((id = pump_guard_next(pump, gate)) != 0)
+		if (leave_one(pump, id, &shut) && suspect_of(pump, id)->first)
+			pump_stir_later(pump, id);
+}
+
 static void stir(struct pump *pump, uint32_t id)
 {
 	struct suspect *gate = suspect_of(pump, id);
@@ -374,6 +403,7 @@ static void stir(struct pump *pump, uint32_t id)
 		rest_if_idle(pump, id);
 		return;
 	}
+	let_paced_go(pump, id);
 	gate_fire(&gate->gate, true, pump->now_ns);
 	if (!gate->first && !gate->turn)
 		engine_ask(&pump->engine, engine_entry_of(&pump->engine, gate),
@@ -418,6 +448,9 @@ void pump_heard(struct pump *pump, const struct engine_place *place,
 		if (entries[scope])
 			engine_count(&pump->engine, entries[scope], 0,
 				     wire_pkts, pump->now_ns);
+	if (place->pair && wire_pkts)
+		engine_credit_heard(&pump->engine, place->pair, 1,
+				    pump->now_ns);
 	for (int scope = 0; scope < FLOW_SCOPES; scope++)
 		if (entries[scope] && entries[scope]->suspect &&
 		    suspect_waits(suspect_of(pump, entries[scope]->suspect)))

@@ -19,6 +19,10 @@
 	X(sent_pkts, "packets", "let out")                                     \
 	X(waited_pkts, "packets", "let out after they waited")                 \
 	X(waited_ns, "nanoseconds", "waited in all")                           \
+	X(refused_rst, "packets", "in, no consent: a reset")                   \
+	X(refused_syn_ack, "packets",                                          \
+	  "in, no consent until the handshake is completed")                   \
+	X(paid_pkts, "packets", "let out on patience or credit")               \
 	X(dropped_key_bound, "packets", "dropped: too many of their key wait") \
 	X(dropped_host_bound, "packets",                                       \
 	  "dropped: too many of their host wait")                              \

@@ -15,6 +15,7 @@
 
 #include "shaper/evidence.h"
 #include "shaper/gate.h"
+#include "shaper/pacer.h"
 #include "shaper/window.h"
 
 enum suspect_ring { SUSPECT_RING_PAIR, SUSPECT_RING_HOST, SUSPECT_RINGS };
@@ -42,6 +43,11 @@ struct suspect { /* zeroed when it is lent */
 		uint32_t next, prev; /* in its line; 0: not in line, since
 				      * another gate is to open first */
 	} ring[SUSPECT_RINGS];
+	struct pacer connections;         /* pair: new ones ... */
+	bool is_metered;                  /* ... are counted */
+	uint32_t paced_first, paced_last; /* FIFOs in line at the pacer */
+	uint32_t paced_at; /* FIFO: whose line it stands in; 0: none */
+	uint32_t paced_next, paced_prev;
 	uint32_t stirs_next; /* in the list of those to stir */
 	bool stirs;
 
@@ -86,7 +92,8 @@ static inline struct suspect *suspects_get(const struct suspects *suspects,
 /* Does anything wait at this gate or for it? */
 static inline bool suspect_waits(const struct suspect *suspect)
 {
-	return suspect->first != 0 || suspect->waiting != 0;
+	return suspect->first != 0 || suspect->waiting != 0 ||
+	       suspect->paced_first != 0;
 }
 
 /* Offered in the window, to half a window's precision (counts up to W/2 too

@@ -18,10 +18,11 @@ enum token_flag {
 	TOKEN_PARKED =
 		2, /* its flow has a place, but it rests in a wider key */
 	TOKEN_ONWARD = 4, /* its destination is guarded, by this engine too */
-	TOKEN_PAIR_PARKED = 8, /* the same of its pair */
-	TOKEN_NO_FLOW = 16,    /* its flow has no place, ... */
-	TOKEN_NO_PAIR = 32,    /* ... its pair, ... */
-	TOKEN_NO_HOST = 64,    /* ... its host */
+	TOKEN_PAIR_PARKED = 8,  /* the same of its pair */
+	TOKEN_NO_FLOW = 16,     /* its flow has no place, ... */
+	TOKEN_NO_PAIR = 32,     /* ... its pair, ... */
+	TOKEN_NO_HOST = 64,     /* ... its host */
+	TOKEN_CONNECTION = 128, /* it begins one */
 };
 
 struct token {

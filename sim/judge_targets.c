@@ -214,8 +214,8 @@ static void judge_flood(const struct judge_figures *figures,
 	   &figures->connections_sliding);
 	add(facts, "new connections delayed", "",
 	    (double)figures->connections_delayed);
-	add_judged(facts, "new connections dropped", "packets",
-		   (double)figures->connections_dropped, 0);
+	add(facts, "... dropped, more waiting than limits allow", "",
+	    (double)figures->connections_dropped);
 }
 
 static void print_only(const struct judge_figures *figures,

@@ -48,6 +48,8 @@ static bool copy_policy(struct replay *replay)
 		policy->limits.hosts = EXACT_HOSTS;
 		policy->limits.suspects = EXACT_SUSPECTS;
 		policy->force_one_sided = true;
+		policy->first_contacts_per_s = 0;
+		policy->connections_per_s = 0;
 	}
 	return policy_prepare(policy);
 }

@@ -280,6 +280,8 @@ static void check_is_called(const struct pump *pump, const struct suspect *fifo,
 				  (ring == SUSPECT_RING_PAIR &&
 				   has_proxy(pump, gate));
 	}
+	if (fifo->paced_at)
+		called |= has_deadline(pump, fifo->paced_at);
 	CHECK(!fifo->first || called);
 }
 

@@ -150,6 +150,7 @@ static struct policy *parse(const char *text)
 			     "inside: [10.0.0.0/8, 2001:db8::/32]\n%s", text);
 
 	CHECK(policy_parse("world", full, (size_t)bytes, &policy, &errors));
+	policy->evidence = POLICY_EVIDENCE_PACKETS;
 	return policy;
 }
 

@@ -65,9 +65,13 @@ class Symtapd:
         return os.path.join(self.folder, name)
 
     def write_policy(self, queues=1, fail="open", bridge=False, **sections):
-        """`sections` are top-level keys, each in YAML's short form."""
+        """`sections` are top-level keys, each in YAML's short form.  The gates
+        alone, unless they say otherwise: no patience, no credit, no paces."""
+        limiter = sections.pop("limiter", "{}")
         policy = {
             **POLICY,
+            "limiter": limiter.replace("{", "{patience: 0, credit: 0, ", 1),
+            "guards": "{first_contacts: 0, new_connections: 0}",
             "datapath": f"{{nfqueue: {{queues: {queues}, fail: {fail}, "
                         f"bridge: {str(bridge).lower()}}}}}",
             "control": f"{{socket: {self.path('control.sock')}}}",

@@ -116,7 +116,9 @@ static void scene_init(struct scene *scene, const char *enforce)
 	char text[512];
 	int bytes = snprintf(text, sizeof(text),
 			     "mode: enforce\ninside: [10.0.0.0/8]\n"
-			     "limiter: {enforce: %s}\n"
+			     "limiter: {enforce: %s, evidence: packets}\n"
+			     "guards: {first_contacts: 0, "
+			     "new_connections: 0}\n"
 			     "limits: {pairs: %d, flows: %d, hosts: %d}\n",
 			     enforce, PAIRS, FLOWS, HOSTS);
 

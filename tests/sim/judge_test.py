@@ -13,7 +13,8 @@ import unittest
 import made_captures
 
 SIM = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "symtap-sim"
-LITERAL = "mode: shadow\ninside: [10.0.0.0/8]\nlimiter: {evidence: packets}\n"
+LITERAL = ("mode: shadow\ninside: [10.0.0.0/8]\nlimiter: {evidence: packets}\n"
+           "guards: {first_contacts: 0, new_connections: 0}\n")
 
 
 def sim(*words):
@@ -90,6 +91,21 @@ class Judged(unittest.TestCase):
                             "new connections to one target in a second")
         self.assertEqual((made_captures.FLOOD_PER_S, 100, False),
                          (found["found"], found["at_most"], found["pass"]))
+
+    def test_the_guards_see_both(self):
+        ran = sim("judge", "--json", "-", self.folder)
+        told = json.loads(ran.stdout)
+        for family, name, most in (
+                ("sweep", "first contacts let out by one host in a second", 20),
+                ("answered-flood",
+                 "new connections to one target in a second", 100)):
+            found, = [target for group in told["groups"]
+                      if group["family"] == family
+                      for capture in group["captures"]
+                      for target in capture["targets"]
+                      if target["name"] == name]
+            self.assertTrue(found["pass"], found)
+            self.assertGreater(found["found"], 0)
 
     def test_nothing_forged_gets_out(self):
         group = self.group("forged")

@@ -106,7 +106,8 @@ class Pages(unittest.TestCase):
         config = os.path.join(cls.place.name, "literal.yaml")
         with open(config, "w") as file:
             file.write("mode: shadow\ninside: [10.0.0.0/8]\n"
-                       "limiter: {evidence: packets}\n")
+                       "limiter: {evidence: packets}\n"
+                       "guards: {first_contacts: 0, new_connections: 0}\n")
         cls.pages = {name: os.path.join(cls.place.name, name + ".html")
                      for name in ("replay", "judge", "sweep")}
         sim("replay", "-c", config, "--inside", "policy", "--report",

@@ -201,6 +201,8 @@ static void test_reload_forgets_no_penalty_and_loses_no_packet(void **state)
 	}
 }
 
+#define PLAIN "limiter: {evidence: packets}\n"
+
 static void test_ghosts_do_not_hold_real_packets_up(void **state)
 {
 	static struct bed bed;
@@ -209,11 +211,11 @@ static void test_ghosts_do_not_hold_real_packets_up(void **state)
 
 	(void)state;
 	bed_init(&bed, "");
-	swap_policy(&bed, policy_of("mode: shadow\n"));
+	swap_policy(&bed, policy_of("mode: shadow\n" PLAIN));
 	bed_packet(&out, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
 	offer_many(&bed, &out, 50);
 	assert_int_equal(passed(&bed), 50);
-	swap_policy(&bed, policy_of("mode: enforce\n"));
+	swap_policy(&bed, policy_of("mode: enforce\n" PLAIN));
 	first = bed_offer(&bed, &out, bed.now_ns);
 	assert_int_equal(bed.packets[first].fate, BED_WAITS);
 	/* the first delay, not those of 46 ghosts */
@@ -221,7 +223,7 @@ static void test_ghosts_do_not_hold_real_packets_up(void **state)
 	assert_int_equal(bed.packets[first].fate, BED_PASSED);
 	/* and back: what really waits leaves */
 	offer_many(&bed, &out, 20);
-	swap_policy(&bed, policy_of("mode: shadow\n"));
+	swap_policy(&bed, policy_of("mode: shadow\n" PLAIN));
 	assert_int_equal(passed(&bed), bed.count);
 	check_order(&bed);
 	pump_check(bed.pump);

@@ -172,7 +172,7 @@ static void test_an_upload_that_starts_loses_nothing(void **state)
 	uint32_t flight = SEGMENTS, seq = 1;
 
 	(void)state;
-	bed_of_tcp(&bed, "", &out, &in);
+	bed_of_tcp(&bed, "limiter: {evidence: consent}\n", &out, &in);
 	for (int i = 0; i < 8; i++, flight *= 2) {
 		struct pump_packet super = out, ack = in;
 

@@ -258,8 +258,10 @@ static void test_replay_drops_at_the_bound(void **state)
 	const struct tally_held *held;
 
 	(void)state;
-	init(&bed, "limits: {held_packets_per_key: 10}\n", REPLAY_INITIATORS,
-	     false);
+	init(&bed,
+	     "limiter: {evidence: packets}\n"
+	     "limits: {held_packets_per_key: 10}\n",
+	     REPLAY_INITIATORS, false);
 	for (int i = 0; i < 100; i++)
 		send(&bed, INSIDE, OUTSIDE, 0);
 	replay_finish(bed.replay);

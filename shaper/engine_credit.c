@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The purse of a pair: who pays when a gate is closed. */
+#include "shaper/engine.h"
+
+#include "shaper/asym.h"
+
+#define MINUTE_NS UINT64_C(60000000000)
+
+static struct credit_params params_of(const struct engine *engine)
+{
+	return engine->policy->evidence == POLICY_EVIDENCE_CONSENT
+		       ? engine->policy->credit
+		       : (struct credit_params){ 0 };
+}
+
+static struct credit *credit_of(const struct engine *engine,
+				const struct flow_entry *pair)
+{
+	return &engine->credits[engine_slot(engine, pair)];
+}
+
+void engine_credit_sent(struct engine *engine, const struct flow_entry *pair,
+			uint64_t now_ns)
+{
+	const struct engine_host *host = &engine->hosts[pair->up];
+	const struct credit_params params = params_of(engine);
+
+	credit_sent(credit_of(engine, pair), &params,
+		    host->forgot_until_ns <= now_ns &&
+			    engine->patience_from_ns <= now_ns,
+		    now_ns);
+}
+
+void engine_credit_heard(struct engine *engine, const struct flow_entry *pair,
+			 uint32_t pkts, uint64_t now_ns)
+{
+	const struct credit_params params = params_of(engine);
+
+	credit_heard(credit_of(engine, pair), &params, pkts, now_ns);
+}
+
+/* How many of `wire_pkts` does the gate of `entry` not let go by itself? */
+static uint32_t beyond(struct engine *engine, struct flow_entry *entry,
+		       uint32_t wire_pkts, uint64_t now_ns)
+{
+	uint32_t ratio_q16 = engine_params(engine, entry)->gate.ratio_q16;
+	uint32_t sent, heard;
+	uint64_t free_pkts;
+
+	if (!engine_enforces(engine, entry))
+		return 0;
+	engine_sums(engine, entry, now_ns, &sent, &heard);
+	free_pkts = (uint64_t)ratio_q16 * ((uint64_t)heard + 1) >> 16;
+	if (free_pkts >= (uint64_t)sent + wire_pkts)
+		return 0;
+	return free_pkts > sent ? sent + wire_pkts - (uint32_t)free_pkts
+				: wire_pkts;
+}
+
+/* A gate that was armed for the packet that is paid for is not: it did not
+ * wait. */
+static void disarm(struct engine *engine, const struct flow_entry *entry,
+		   uint64_t now_ns)
+{
+	const struct gate_params *params = &engine_params(engine, entry)->gate;
+	struct suspect *suspect;
+
+	if (!entry->suspect)
+		return;
+	suspect = suspects_get(&engine->suspects, entry->suspect);
+	if (!suspect_waits(suspect))
+		gate_unask(&suspect->gate, params, now_ns);
+}
+
+static bool is_stream(const struct engine *engine,
+		      const struct flow_entry *flow)
+{
+	return flow &&
+	       media_is_stream(&engine->media[engine_slot(engine, flow)]);
+}
+
+bool engine_credit_pay(struct engine *engine, struct flow_entry *flow,
+		       struct flow_entry *pair, uint32_t wire_pkts,
+		       uint64_t now_ns)
+{
+	const struct credit_params params = params_of(engine);
+	uint32_t pkts, pkts_of_flow = 0;
+
+	if (params.patience_pkts == 0 && params.earned_pkts == 0)
+		return false;
+	engine_credit_sent(engine, pair, now_ns);
+	pkts = beyond(engine, pair, wire_pkts, now_ns);
+	if (flow)
+		pkts_of_flow = beyond(engine, flow, wire_pkts, now_ns);
+	if (pkts_of_flow > pkts)
+		pkts = pkts_of_flow;
+	if (!(pkts == 1 && is_stream(engine, flow) &&
+	      credit_pay_stream(credit_of(engine, pair), &params, now_ns)) &&
+	    !credit_pay(credit_of(engine, pair), pkts, now_ns))
+		return false;
+	engine->stats.counter[STATS_paid_pkts] += pkts;
+	disarm(engine, pair, now_ns);
+	if (flow)
+		disarm(engine, flow, now_ns);
+	return true;
+}
+
+void engine_credit_begin(struct engine *engine, uint64_t now_ns)
+{
+	engine->patience_from_ns = now_ns + MINUTE_NS;
+}
+
+uint64_t engine_credit_began_ns(const struct engine *engine,
+				const struct flow_entry *pair, uint64_t now_ns)
+{
+	return credit_began_ns(credit_of(engine, pair), now_ns);
+}
+
+bool engine_credit_forgets(struct engine *engine, const struct flow_entry *pair,
+			   bool crowded, uint64_t now_ns)
+{
+	const struct credit *credit = credit_of(engine, pair);
+	uint8_t patience_pkts = params_of(engine).patience_pkts;
+
+	if (patience_pkts == 0 || !credit_must_stay(credit, now_ns))
+		return true;
+	if (!crowded || credit->state & CREDIT_STREAM ||
+	    credit->patience_pkts < patience_pkts)
+		return false;
+	engine->hosts[pair->up].forgot_until_ns = now_ns + MINUTE_NS;
+	return true;
+}
