@@ -19,6 +19,7 @@
 #include "shaper/pump_state.h"
 
 enum { PROTO_TCP = 6, TCP_SYN = 2, TCP_ACK = 16 };
+
 static struct suspect *suspect_of(const struct pump *pump, uint32_t id)
 {
 	return suspects_get(&pump->engine.suspects, id);
@@ -154,15 +155,11 @@ void pump_guards_heard(struct pump *pump, const struct engine_place *place)
 
 /* ------ lines */
 
-void pump_guard_join(struct pump *pump, uint32_t gate, uint32_t id, uint8_t by)
+void pump_guard_join(struct pump *pump, uint32_t gate, uint32_t id)
 {
 	struct suspect *wide = suspect_of(pump, gate);
 	struct suspect *fifo = suspect_of(pump, id);
 
-	fifo->by = by;
-	if (fifo->paced_at == gate)
-		return;
-	pump_guard_leave(pump, id);
 	fifo->paced_at = gate;
 	fifo->paced_next = 0;
 	fifo->paced_prev = wide->paced_last;

@@ -183,8 +183,9 @@ void pump_guards_sent(struct pump *pump, const struct engine_place *place,
 		      bool connection);
 void pump_guards_heard(struct pump *pump, const struct engine_place *place);
 
-/* FIFO `id` waits for this pacer; no more.  Cannot fail. */
-void pump_guard_join(struct pump *pump, uint32_t gate, uint32_t id, uint8_t by);
+/* FIFO `id`, which stands in none, joins this pacer's line; leaves its line.
+ * Cannot fail. */
+void pump_guard_join(struct pump *pump, uint32_t gate, uint32_t id);
 void pump_guard_leave(struct pump *pump, uint32_t id);
 
 /* Who is next in its line, taken out of it; 0: nobody, or there is no place.

@@ -214,8 +214,11 @@ static void leave_lines(struct pump *pump, uint32_t id,
 			void (*tell)(struct pump *pump, uint32_t gate))
 {
 	struct suspect *fifo = suspect_of(pump, id);
+	uint32_t guard = fifo->paced_at;
 
 	pump_guard_leave(pump, id);
+	if (guard)
+		tell(pump, guard);
 	for (int ring = 0; ring < SUSPECT_RINGS; ring++) {
 		uint32_t gate = fifo->ring[ring].of;
 
@@ -269,6 +272,18 @@ static uint32_t wait_for(struct pump *pump, uint32_t id,
 	if (shut != id)
 		line_join(pump, shut, id);
 	return shut;
+}
+
+/* The same of a pacer; who stands in its line keeps its place. */
+static void wait_for_guard(struct pump *pump, uint32_t id,
+			   const struct pump_asked *asked)
+{
+	if (suspect_of(pump, id)->paced_at != asked->guard) {
+		leave_lines(pump, id, rest_if_idle);
+		pump_guard_join(pump, asked->guard, id);
+	}
+	suspect_of(pump, id)->by = asked->by;
+	schedule(pump, asked->guard);
 }
 
 /* ------ leaving */
@@ -342,9 +357,7 @@ static bool leave_one(struct pump *pump, uint32_t id, uint32_t *ret_shut)
 			   TOKEN_CONNECTION;
 	if (!pump_ask(pump, &place, 1, &asked)) {
 		if (asked.guard) {
-			leave_lines(pump, id, rest_if_idle);
-			pump_guard_join(pump, asked.guard, id, asked.by);
-			schedule(pump, asked.guard);
+			wait_for_guard(pump, id, &asked);
 			return false;
 		}
 		*ret_shut = wait_for(pump, id, &asked);

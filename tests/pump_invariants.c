@@ -26,6 +26,7 @@ struct recount {
 	uint32_t *waiting;               /* by suspect */
 	uint32_t outside[FLOW_SCOPES];
 	uint32_t lent, over, tokens, held_pkts;
+	uint32_t paced, in_paced_line;
 	uint64_t held_bytes, ids;
 };
 
@@ -245,6 +246,26 @@ static void check_line(const struct pump *pump, const struct suspect *gate,
 	} while (at != gate->turn);
 }
 
+/* The FIFOs in line at this pacer, and nobody else, say so. */
+static void check_paced(const struct pump *pump, const struct suspect *gate,
+			uint32_t id, struct recount *recount)
+{
+	const struct suspects *suspects = &pump->engine.suspects;
+	uint32_t before = 0, at;
+
+	for (at = gate->paced_first; at;
+	     at = suspects_get(suspects, at)->paced_next) {
+		const struct suspect *fifo = suspects_get(suspects, at);
+
+		CHECK(fifo->paced_at == id && fifo->paced_prev == before);
+		CHECK(fifo->first);
+		before = at;
+		recount->paced++;
+	}
+	CHECK(gate->paced_last == before);
+	recount->in_paced_line += gate->paced_at != 0;
+}
+
 /* Somebody stands in the host's line for the FIFOs in line at this pair. */
 static bool has_proxy(const struct pump *pump, uint32_t pair)
 {
@@ -302,6 +323,7 @@ static void check_suspect(const struct pump *pump, uint32_t id,
 	recount->over += suspect->over_since_ns != 0;
 	check_fifo(pump, suspect, id, recount);
 	check_line(pump, suspect, id);
+	check_paced(pump, suspect, id, recount);
 	check_is_called(pump, suspect, id);
 	if (has_deadline(pump, id)) {
 		CHECK(suspect_waits(suspect));
@@ -334,6 +356,7 @@ static void check_suspects(const struct pump *pump, struct recount *recount)
 			CHECK(!suspects_get(suspects, id)->waiting ||
 			      suspects_get(suspects, id)->scope == FLOW_SCOPES);
 	CHECK(recount->over == engine->penalties);
+	CHECK(recount->paced == recount->in_paced_line);
 }
 
 /* ------ the pump's own */

@@ -33,7 +33,7 @@ enum {
 	PACKETS_MAX = 4096,
 	BATCH_MAX = 8,
 	SEGMENTS_MAX = 5,
-	POLICIES = 10,
+	POLICIES = 14,
 	RECORDS = 32,
 };
 
@@ -139,6 +139,21 @@ static const char *const texts[POLICIES] = {
 	"rules:\n"
 	"  - {priority: 1, match: {dst: 192.0.2.1/32}, action: limit, "
 	"threshold: 4.0}\n",
+	/* the purse and the guards, so small that both run out */
+	"mode: enforce\nlimiter: {evidence: consent}\n",
+	"mode: enforce\n"
+	"limiter: {evidence: consent, patience: 3, credit: 2}\n"
+	"guards: {first_contacts: 1, new_connections: 2}\n",
+	"mode: shadow\n"
+	"limiter: {evidence: consent, patience: 5, credit: 1, "
+	"enforce: [pair]}\n"
+	"guards: {first_contacts: 2, new_connections: 1}\n",
+	"mode: enforce\n"
+	"limiter: {evidence: consent, patience: 1, credit: 3, "
+	"enforce: [host, pair, flow]}\n"
+	"guards: {first_contacts: 1, new_connections: 1}\n"
+	"rules: [{priority: 1, match: {dst: 192.0.2.2/32}, "
+	"action: exempt}]\n",
 };
 
 static struct policy *parse(const char *text)
@@ -150,7 +165,8 @@ static struct policy *parse(const char *text)
 			     "inside: [10.0.0.0/8, 2001:db8::/32]\n%s", text);
 
 	CHECK(policy_parse("world", full, (size_t)bytes, &policy, &errors));
-	policy->evidence = POLICY_EVIDENCE_PACKETS;
+	if (!strstr(text, "evidence"))
+		policy->evidence = POLICY_EVIDENCE_PACKETS;
 	return policy;
 }
 
@@ -226,6 +242,7 @@ static void peer_address(uint32_t peer, uint8_t address[16])
 static void fill_packet(const struct world *world, uint32_t id, bool whole,
 			struct pump_packet *packet)
 {
+	static const uint8_t tcp_flags[] = { 2, 16, 18, 16, 20 };
 	const struct sent_packet *sent = &world->packets[id];
 	struct packet_ends *ends = &packet->meta.ends;
 	bool out = sent->direction == FLOW_OUT;
@@ -238,7 +255,7 @@ static void fill_packet(const struct world *world, uint32_t id, bool whole,
 	ends->src_port = out ? inside_port : outside_port;
 	ends->dst_port = out ? outside_port : inside_port;
 	ends->proto = sent->flow % PORTS == 2 ? 6 : 17;
-	packet->meta.tcp_flags = ends->proto == 6 ? (id % 5 ? 16 : 2) : 0;
+	packet->meta.tcp_flags = ends->proto == 6 ? tcp_flags[id % 5] : 0;
 	packet->meta.header_bytes = 28;
 	packet->meta.length_bytes = 128;
 	packet->id = id;
