@@ -106,15 +106,19 @@ def on_a_terminal(source, build, figures_path):
     return text
 
 
+# At most 64 in the first second and 12 in each of the seven after it, with
+# room for a machine that does other things as well.
+TRICKLE = 20
+
+
 def figures(before, attack, guarded):
-    """Reach for, with room for a machine that does other things as well."""
     check("the flood is a flood", attack["let_out"]["flood"] > 5000)
     check("forged sources do leave without symtap", attack["forged_pkts"] > 100)
     check("no forged packet leaves with symtap", guarded["forged_pkts"] == 0)
     check(f"the flood is a trickle: {guarded['let_out']['flood']:.1f}/s",
-          guarded["let_out"]["flood"] < 16)
+          guarded["let_out"]["flood"] < TRICKLE)
     check(f"the scan is a trickle: {guarded['let_out']['scan']:.1f}/s",
-          guarded["let_out"]["scan"] < 16)
+          guarded["let_out"]["scan"] < TRICKLE)
     check("the good host keeps its throughput", guarded["upload_mbit_per_s"]
           > 0.8 * before["upload_mbit_per_s"])
     check("no ping of the good host is lost", guarded["ping_lost"] == 0)
