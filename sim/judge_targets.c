@@ -123,6 +123,14 @@ static struct judge_fact *add_judged(struct judge_facts *facts,
 	return fact;
 }
 
+/* A guard that was lifted promises nothing. */
+static struct judge_fact *add_paced(struct judge_facts *facts, const char *name,
+				    uint32_t found, uint32_t pace)
+{
+	return pace ? add_judged(facts, name, "", found, pace)
+		    : add(facts, name, "", found);
+}
+
 static void of(struct judge_fact *fact, const struct judge_second *second)
 {
 	char key[JUDGE_KEY_SIZE];
@@ -192,8 +200,8 @@ static void judge_sweep(const struct judge_figures *figures,
 			const struct judge_paces *paces,
 			struct judge_facts *facts)
 {
-	of(add_judged(facts, "first contacts let out by one host in a second",
-		      "", figures->contacts.pkts, paces->contacts_per_s),
+	of(add_paced(facts, "first contacts let out by one host in a second",
+		     figures->contacts.pkts, paces->contacts_per_s),
 	   &figures->contacts);
 	of(add(facts, "... in any sliding second", "",
 	       figures->contacts_sliding.pkts),
@@ -206,8 +214,8 @@ static void judge_flood(const struct judge_figures *figures,
 			const struct judge_paces *paces,
 			struct judge_facts *facts)
 {
-	of(add_judged(facts, "new connections to one target in a second", "",
-		      figures->connections.pkts, paces->connections_per_s),
+	of(add_paced(facts, "new connections to one target in a second",
+		     figures->connections.pkts, paces->connections_per_s),
 	   &figures->connections);
 	of(add(facts, "... in any sliding second", "",
 	       figures->connections_sliding.pkts),

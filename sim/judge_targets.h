@@ -28,7 +28,7 @@ struct judge_facts {
 
 /* What the operator set; the guards are held to it. */
 struct judge_paces {
-	uint32_t contacts_per_s;    /* 0: no such guard */
+	uint32_t contacts_per_s;    /* 0: no such guard, and no target */
 	uint32_t connections_per_s; /* the same */
 };
 

@@ -76,7 +76,6 @@ struct judgement *judgement_new(const char *folder)
 
 	if (!judgement || !read_list(folder, &judgement->list))
 		goto fail;
-	judgement->paces = (struct judge_paces){ 20, 100 };
 	judgement->folder = strdup(folder);
 	judgement->trials =
 		calloc(2 * judgement->list.count, sizeof(*judgement->trials));
@@ -251,6 +250,10 @@ void judgement_run(struct judgement *judgement, const struct policy *policy,
 {
 	struct run run = { judgement, policy };
 
+	judgement->paces = (struct judge_paces){
+		.contacts_per_s = policy->first_contacts_per_s,
+		.connections_per_s = policy->connections_per_s,
+	};
 	crew_do(judgement->trials_count, threads, piece, &run);
 	judgement->passed = true;
 	judgement->unreadable = false;

@@ -41,7 +41,7 @@ enum { JUDGE_GROUPS_MAX = JUDGE_FAMILIES + 1 };
 struct judgement {
 	char *folder;
 	struct judge_list list;
-	struct judge_paces paces;
+	struct judge_paces paces; /* of the policy that it ran by */
 	struct judge_trial *trials;
 	size_t trials_count;
 	struct judge_group groups[JUDGE_GROUPS_MAX];

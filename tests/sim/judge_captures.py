@@ -4,8 +4,9 @@
 SYMTAP_CAPTURES, or, where there are none, on captures that are made here; then
 the last line says so.  In CI the folder has to be there.
 
-Every target has to be reached, but for those in judge_missed.tsv: they have a
-ceiling instead, so that nothing gets worse."""
+Every target of the default has to be reached.  The plain calibrations are
+judged beside it, for comparison, and the last table tells what each does to
+good traffic."""
 
 import json
 import os
@@ -15,70 +16,80 @@ import tempfile
 
 import made_captures
 
-MISSED = os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                      "judge_missed.tsv")
+PROFILES = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                        "..", "..", "contrib", "profiles")
+COMPARED = ("literal", "seven-to-one")
 
 
-def read_missed(which):
-    ceilings = {}
-    with open(MISSED) as file:
-        for number, line in enumerate(file, 1):
-            if line.startswith("#") or not line.strip():
-                continue
-            fields = line.rstrip("\n").split("\t")
-            if len(fields) != 4:
-                sys.exit("%s:%d: not 4 columns" % (MISSED, number))
-            if fields[0] == which:
-                ceilings[fields[1], fields[2]] = float(fields[3])
-    return ceilings
-
-
-def targets(told):
-    """(of what, target) for each that is judged."""
-    for group in told["groups"]:
-        if group["targets"] is not None:
-            for target in group["targets"]:
-                yield "good, %s guarded" % group["guarded"], target
-            continue
-        for capture in group["captures"]:
-            for target in capture["targets"]:
-                yield capture["file"], target
-
-
-def check(told, which):
-    ceilings, failures = read_missed(which), 0
-    judged = 0
-    for of, target in targets(told):
-        if target["pass"] is None:
-            continue
-        judged += 1
-        if target["pass"]:
-            continue
-        ceiling = ceilings.get((of, target["name"]))
-        if ceiling is not None and target["found"] <= ceiling:
-            print("missed as before: %s: %s: %g, at most %g is asked for"
-                  % (of, target["name"], target["found"], target["at_most"]))
-            continue
-        failures += 1
-        print("MISSED: %s: %s: found %g, at most %g%s"
-              % (of, target["name"], target["found"], target["at_most"],
-                 "" if ceiling is None else
-                 " is asked for, %g was found before" % ceiling))
-    print("%d targets, %d missed that were not before" % (judged, failures))
-    return judged > 0 and failures == 0
-
-
-def judge(sim, folder, which):
+def judge(sim, folder, name, *words):
+    """What it found; None: it failed."""
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        ran = subprocess.run([sim, "judge", "--json", file.name, folder],
-                             timeout=250, check=False)
+        print("\n====== %s ======\n" % name)
+        ran = subprocess.run([sim, "judge", "--json", file.name, *words,
+                              folder], timeout=250, check=False)
         if ran.returncode not in (0, 1):
-            return False
+            print("%s: exit status %d" % (name, ran.returncode))
+            return None
         told = json.load(file)
     if told["pass"] != (ran.returncode == 0):
-        print("the exit status and the figures do not agree")
+        print("%s: the exit status and the figures do not agree" % name)
+        return None
+    return told
+
+
+def judged_targets(told):
+    """(of what, target) for each that has one."""
+    for group in told["groups"]:
+        if group["targets"] is not None:
+            named = [("good, %s guarded" % group["guarded"], group["targets"])]
+        else:
+            named = [(capture["file"], capture["targets"])
+                     for capture in group["captures"]]
+        for of, targets in named:
+            yield from ((of, target) for target in targets
+                        if target["pass"] is not None)
+
+
+def reaches_all(told):
+    targets = list(judged_targets(told))
+    missed = [(of, target) for of, target in targets if not target["pass"]]
+    for of, target in missed:
+        print("MISSED: %s: %s: found %g, at most %g"
+              % (of, target["name"], target["found"], target["at_most"]))
+    print("default: %d targets, %d missed" % (len(targets), len(missed)))
+    return told["pass"] and bool(targets) and not missed
+
+
+def share(part, whole):
+    return 100 * part / whole if whole else 0.0
+
+
+def print_good(tables):
+    """What each does to good traffic."""
+    print("\n%-14s %-10s %9s %7s %8s %6s %10s %8s  %s" % (
+        "good traffic", "guarded", "out", "late", "late", "pairs", "late",
+        "late", "worst conversation"))
+    for name, told in tables.items():
+        for group in told["groups"]:
+            if group["family"] != "legit":
+                continue
+            print("%-14s %-10s %9d %7d %6.2f %% %6d %10d %6.2f %%  %.1f ms" % (
+                name, group["guarded"], group["out"], group["late"],
+                share(group["late"], group["out"]), group["pairs"],
+                group["late_pairs"],
+                share(group["late_pairs"], group["pairs"]),
+                group["conversation_ms_max"]))
+
+
+def judge_all(sim, folder):
+    tables = {"default": judge(sim, folder, "default")}
+    for name in COMPARED:
+        tables[name] = judge(sim, folder, name, "-c",
+                             os.path.join(PROFILES, name + ".yaml"))
+    if None in tables.values():
         return False
-    return check(told, which)
+    print_good(tables)
+    return reaches_all(tables["default"])
 
 
 def main():
@@ -86,7 +97,7 @@ def main():
     captures = os.environ.get("SYMTAP_CAPTURES")
     sys.stdout.reconfigure(line_buffering=True)
     if captures:
-        good = judge(sim, captures, "captures")
+        good = judge_all(sim, captures)
         print("judged on " + captures)
     elif os.environ.get("CI") == "true":
         good = False
@@ -94,7 +105,7 @@ def main():
     else:
         with tempfile.TemporaryDirectory(prefix="symtap-judge-") as folder:
             made_captures.make(folder)
-            good = judge(sim, folder, "made")
+            good = judge_all(sim, folder)
         print("SYMTAP_CAPTURES names no folder: judged on captures made here")
     return 0 if good else 1
 

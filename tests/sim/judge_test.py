@@ -15,6 +15,10 @@ import made_captures
 SIM = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "symtap-sim"
 LITERAL = ("mode: shadow\ninside: [10.0.0.0/8]\nlimiter: {evidence: packets}\n"
            "guards: {first_contacts: 0, new_connections: 0}\n")
+# 2^7 packets for one: what a silent target may get in its first second is less.
+GENEROUS = ("mode: shadow\ninside: [10.0.0.0/8]\n"
+            "limiter: {threshold: 7.0, evidence: packets}\n"
+            "guards: {first_contacts: 50, new_connections: 5}\n")
 
 
 def sim(*words):
@@ -32,6 +36,9 @@ class Judged(unittest.TestCase):
         cls.config = os.path.join(cls.place.name, "literal.yaml")
         with open(cls.config, "w") as file:
             file.write(LITERAL)
+        cls.generous = os.path.join(cls.place.name, "generous.yaml")
+        with open(cls.generous, "w") as file:
+            file.write(GENEROUS)
         ran = sim("judge", "-c", cls.config, "--json", "-", cls.folder)
         cls.status = ran.returncode
         cls.told = json.loads(ran.stdout)
@@ -52,18 +59,28 @@ class Judged(unittest.TestCase):
         return found
 
     def test_good_captures_are_judged_twice(self):
-        for guarded in ("initiators", "responders"):
+        for guarded, held in (("initiators", ["legit/upload.pcap"]),
+                              ("responders", [])):
             group = self.group("legit", guarded)
-            self.assertEqual(2, len(group["captures"]))
+            self.assertEqual(3, len(group["captures"]))
             self.assertGreater(group["out"], 500)
-            self.assertTrue(group["pass"], group["targets"])
-            self.assertEqual(0, group["late"])
+            self.assertEqual(held, [each["file"] for each in group["captures"]
+                                    if each["late"]])
+            self.assertEqual(not held, group["pass"], group["targets"])
+
+    def test_the_default_spares_what_is_good(self):
+        ran = sim("judge", "--json", "-", self.folder)
+        self.assertEqual(0, ran.returncode)
+        self.assertEqual([0, 0], [group["delayed"]
+                                  for group in json.loads(ran.stdout)["groups"]
+                                  if group["family"] == "legit"])
 
     def test_both_ends_together_sent_every_packet(self):
         sent = sum(self.group("legit", guarded)["out"]
                    for guarded in ("initiators", "responders"))
         self.assertEqual(len(made_captures.download())
-                         + len(made_captures.questions()), sent)
+                         + len(made_captures.questions())
+                         + len(made_captures.upload()), sent)
 
     def test_a_silent_target_gets_the_check_figures(self):
         first = self.target("silent-target",
@@ -81,7 +98,7 @@ class Judged(unittest.TestCase):
                             "first contacts let out by one host in a second")
         # The answered conversation begins a second before, with a contact of
         # its own.
-        self.assertEqual((made_captures.SWEEP_PER_S, 20, False),
+        self.assertEqual((made_captures.SWEEP_PER_S, None, None),
                          (found["found"], found["at_most"], found["pass"]))
         self.assertEqual(0, self.target(
             "sweep", "packets of answered conversations delayed")["found"])
@@ -89,7 +106,7 @@ class Judged(unittest.TestCase):
     def test_s_alone_does_not_see_an_answered_flood(self):
         found = self.target("answered-flood",
                             "new connections to one target in a second")
-        self.assertEqual((made_captures.FLOOD_PER_S, 100, False),
+        self.assertEqual((made_captures.FLOOD_PER_S, None, None),
                          (found["found"], found["at_most"], found["pass"]))
 
     def test_the_guards_see_both(self):
@@ -104,8 +121,18 @@ class Judged(unittest.TestCase):
                       for capture in group["captures"]
                       for target in capture["targets"]
                       if target["name"] == name]
-            self.assertTrue(found["pass"], found)
+            self.assertEqual((most, True), (found["at_most"], found["pass"]))
             self.assertGreater(found["found"], 0)
+
+    def test_the_guards_are_held_to_what_the_policy_says(self):
+        ran = sim("judge", "-c", self.generous, "--json", "-", self.folder)
+        told = json.loads(ran.stdout)
+        most = {capture["file"]: target["at_most"]
+                for group in told["groups"]
+                if group["family"] in ("sweep", "answered-flood")
+                for capture in group["captures"]
+                for target in capture["targets"][:1]}
+        self.assertEqual([5, 50], sorted(most.values()))
 
     def test_nothing_forged_gets_out(self):
         group = self.group("forged")
@@ -126,10 +153,12 @@ class Judged(unittest.TestCase):
         self.assertFalse(self.told["pass"])
 
     def test_the_tables_say_the_same(self):
-        ran = sim("judge", "-c", self.config, self.folder)
+        ran = sim("judge", "-c", self.generous, self.folder)
         self.assertEqual(1, ran.returncode)
-        self.assertIn("attack, sweep: 1 capture: FAIL", ran.stdout)
-        self.assertIn("attack, silent-target: 1 capture: pass", ran.stdout)
+        self.assertIn("legit, legit, initiators guarded: 3 captures: pass",
+                      ran.stdout)
+        self.assertIn("attack, silent-target: 1 capture: FAIL", ran.stdout)
+        self.assertIn("attack, forged: 1 capture: pass", ran.stdout)
         self.assertTrue(ran.stdout.endswith("NOT every target is reached\n"))
 
     def test_a_sweep_judges_by_every_setting(self):

@@ -71,6 +71,26 @@ def questions():
     return packets
 
 
+UPLOAD_SEGMENTS = 600
+
+
+def upload():
+    """An upload to a receiver that acknowledges every tenth segment."""
+    port, server = 41000, "198.51.100.20"
+    packets = [
+        (0, tcp(HOST, port, server, 445, SYN)),
+        (.01, tcp(server, 445, HOST, port, SYN | ACK, 1, 2)),
+        (.0101, tcp(HOST, port, server, 445, ACK, 2, 2)),
+    ]
+    for segment in range(UPLOAD_SEGMENTS):
+        at, sent = .02 + segment * .001, 2 + segment * 1400
+        packets.append((at, tcp(HOST, port, server, 445, ACK, sent, 2, 1400)))
+        if segment % 10 == 9:
+            packets.append((at + .0005, tcp(server, 445, HOST, port, ACK, 2,
+                                            sent + 1400)))
+    return packets
+
+
 def silent(per_s=200, seconds=6):
     return [(number / per_s, udp(HOST, 5000, "203.0.113.9", 9999, 800))
             for number in range(per_s * seconds)]
@@ -136,6 +156,7 @@ def answered():
 ROWS = [
     ("legit/download.pcap", "legit", "legit", "initiators", download),
     ("legit/questions.pcap", "legit", "legit", "initiators", questions),
+    ("legit/upload.pcap", "legit", "legit", "initiators", upload),
     ("attack/silent.pcap", "attack", "silent-target", HOST + "/32", silent),
     ("attack/sweep.pcap", "attack", "sweep", HOST + "/32", sweep),
     ("attack/flood.pcap", "attack", "answered-flood", "10.0.0.0/24",
