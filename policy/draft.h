@@ -82,6 +82,9 @@ bool draft_check_match(struct keys_reader *reader, const struct yaml_node *node,
 /* params[0], once `profile` and `limiter` were read. */
 bool draft_finish_default(struct keys_reader *reader, struct draft *draft);
 
+/* Plain packets give neither patience nor credit: warns, and says so. */
+void draft_finish_credit(struct keys_reader *reader, struct draft *draft);
+
 extern const struct keys_entry DRAFT_MATCH_KEYS[];
 extern const struct keys_entry DRAFT_MEMBER_KEYS[]; /* of a zone */
 extern const struct keys_entry DRAFT_RULE_KEYS[];

@@ -68,6 +68,7 @@ static bool read_draft(struct keys_reader *reader, struct draft *draft)
 	if (draft->root->kind != YAML_MAP)
 		return false;
 	good &= draft_finish_default(reader, draft);
+	draft_finish_credit(reader, draft);
 	derive_limits(&draft->policy.limits);
 	return good & draft_check(reader, draft);
 }

@@ -135,3 +135,31 @@ bool draft_finish_default(struct keys_reader *reader, struct draft *draft)
 				    &draft->limiter, NULL,
 				    &draft->policy.params[0]);
 }
+
+static void warn_no_effect(const struct keys_reader *reader,
+			   const struct draft *draft, const char *key,
+			   uint8_t pkts)
+{
+	struct keys_reader at = { .errors = reader->errors };
+	const struct yaml_node *node =
+		yaml_tree_find(yaml_tree_find(draft->root, "limiter"), key);
+
+	if (node == NULL || pkts == 0)
+		return;
+	keys_enter(&at, "limiter");
+	keys_enter(&at, key);
+	keys_warning(&at, node, "evidence: consent, or leave it out",
+		     "has no effect: with evidence: packets, plain S decides "
+		     "alone");
+}
+
+void draft_finish_credit(struct keys_reader *reader, struct draft *draft)
+{
+	struct credit_params *credit = &draft->policy.credit;
+
+	if (draft->policy.evidence == POLICY_EVIDENCE_CONSENT)
+		return;
+	warn_no_effect(reader, draft, "patience", credit->patience_pkts);
+	warn_no_effect(reader, draft, "credit", credit->earned_pkts);
+	*credit = (struct credit_params){ 0 };
+}

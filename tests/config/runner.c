@@ -4,7 +4,8 @@
  *
  * Beside every FOLDER/wrong/NAME.yaml stands NAME.txt with what is said of it,
  * and beside every FOLDER/right/NAME.yaml one with its warnings and how it
- * prints.  Each FILE must be right without a warning.
+ * prints.  Each FILE, NAME.yaml, must be right without a warning, and
+ * FOLDER/shipped/NAME.txt has how it prints.
  */
 #include <dirent.h>
 #include <stdbool.h>
@@ -71,23 +72,21 @@ static bool parses_back(const struct policy *policy, const char *printed)
 }
 
 /* What is said of a file, into `text`; false: not what it should be. */
-static bool describe(const char *folder, const char *name, bool right,
-		     char *text)
+static bool describe(const char *path, const char *name, bool right, char *text)
 {
 	static char file[TEXT_SIZE];
-	char path[1024];
+	char shown[1024];
 	struct policy_errors errors;
 	struct policy *policy = NULL;
 	char *printed;
 	size_t bytes;
 	bool good;
 
-	snprintf(path, sizeof(path), "%s/%s.yaml", folder, name);
+	text[0] = '\0';
 	if (!read_all(path, file, &bytes))
 		return false;
-	snprintf(path, sizeof(path), "%s.yaml", name);
-	text[0] = '\0';
-	good = policy_parse(path, file, bytes, &policy, &errors) == right;
+	snprintf(shown, sizeof(shown), "%s.yaml", name);
+	good = policy_parse(shown, file, bytes, &policy, &errors) == right;
 	add_messages(&errors, text);
 	if (policy == NULL)
 		return good && errors.errors > 0;
@@ -101,25 +100,33 @@ static bool describe(const char *folder, const char *name, bool right,
 	return good;
 }
 
-static bool check_golden(const char *folder, const char *name, bool right,
-			 bool update)
+static bool compare(const char *path, const char *text, bool update)
 {
-	static char text[TEXT_SIZE], golden[TEXT_SIZE];
-	char path[1024];
+	static char golden[TEXT_SIZE];
 	size_t bytes;
 
-	if (!describe(folder, name, right, text)) {
-		printf("%s/%s.yaml is not %s, or does not parse back:\n%s",
-		       folder, name, right ? "right" : "wrong", text);
-		return false;
-	}
-	snprintf(path, sizeof(path), "%s/%s.txt", folder, name);
 	if (update)
 		return write_all(path, text);
 	if (read_all(path, golden, &bytes) && strcmp(golden, text) == 0)
 		return true;
 	printf("%s: it says\n%s", path, text);
 	return false;
+}
+
+static bool check_golden(const char *folder, const char *name, bool right,
+			 bool update)
+{
+	static char text[TEXT_SIZE];
+	char path[1024];
+
+	snprintf(path, sizeof(path), "%s/%s.yaml", folder, name);
+	if (!describe(path, name, right, text)) {
+		printf("%s is not %s, or does not parse back:\n%s", path,
+		       right ? "right" : "wrong", text);
+		return false;
+	}
+	snprintf(path, sizeof(path), "%s/%s.txt", folder, name);
+	return compare(path, text, update);
 }
 
 static bool check_folder(const char *top, const char *which, bool right,
@@ -149,23 +156,22 @@ static bool check_folder(const char *top, const char *which, bool right,
 	return good && checked > 0;
 }
 
-static bool check_file(const char *path)
+static bool check_shipped(const char *top, const char *file, bool update)
 {
-	static char file[TEXT_SIZE], text[TEXT_SIZE];
-	struct policy_errors errors;
-	struct policy *policy = NULL;
-	size_t bytes;
+	static char text[TEXT_SIZE];
+	const char *base = strrchr(file, '/');
+	char name[256], path[1024];
 
-	if (!read_all(path, file, &bytes)) {
-		printf("%s: cannot be read\n", path);
+	base = base != NULL ? base + 1 : file;
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(base, "."), base);
+	if (!describe(file, name, true, text) || strstr(text, ": warning: ")) {
+		printf("%s is not right without a warning, or does not parse "
+		       "back:\n%s",
+		       file, text);
 		return false;
 	}
-	text[0] = '\0';
-	policy_parse(path, file, bytes, &policy, &errors);
-	policy_free(policy);
-	add_messages(&errors, text);
-	fputs(text, stdout);
-	return policy != NULL && errors.warnings == 0;
+	snprintf(path, sizeof(path), "%s/shipped/%s.txt", top, name);
+	return compare(path, text, update);
 }
 
 int main(int argc, char **argv)
@@ -178,6 +184,6 @@ int main(int argc, char **argv)
 	good = check_folder(argv[1], "wrong", false, update);
 	good &= check_folder(argv[1], "right", true, update);
 	for (int i = update ? 3 : 2; i < argc; i++)
-		good &= check_file(argv[i]);
+		good &= check_shipped(argv[1], argv[i], update);
 	return good ? 0 : 1;
 }
