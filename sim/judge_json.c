@@ -214,18 +214,23 @@ bool judge_json_sweep(const struct sweep *sweep, const char *path)
 		set_figures(attack, &point->attack);
 		json_array_append_new(
 			points,
-			json_pack("{s:s,s:o,s:s,s:b,s:b,s:o,s:o,s:o,s:o,s:o}",
+			json_pack("{s:s,s:o,s:s,s:i,s:b,s:b,s:o,s:o,s:o,s:i,s:"
+				  "o,s:o}",
 				  "threshold", threshold, "window_ms",
 				  milliseconds(point->window_ns), "evidence",
-				  point->evidence == POLICY_EVIDENCE_CONSENT
+				  point->consent.evidence ==
+						  POLICY_EVIDENCE_CONSENT
 					  ? "consent"
 					  : "packets",
+				  "patience", (int)point->consent.patience_pkts,
 				  "as_given", point->as_given, "bettered",
 				  point->bettered, "late_pct",
 				  decimal(point->late_pct), "late_pairs_pct",
 				  decimal(point->late_pairs_pct), "let_out_pct",
-				  decimal(point->let_out_pct), "good", good,
-				  "attack", attack));
+				  decimal(point->let_out_pct),
+				  "let_out_first_second",
+				  (int)point->attack.first_second.pkts, "good",
+				  good, "attack", attack));
 	}
 	return write_json(json_pack("{s:o,s:b,s:o}", "folder",
 				    text(sweep->judgement->folder),

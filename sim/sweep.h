@@ -16,10 +16,19 @@
 
 enum { SWEEP_POINTS_MAX = 128 };
 
+/* What counts as a reply, and how much may go out before the first one. */
+struct sweep_consent {
+	enum policy_evidence evidence;
+	uint8_t patience_pkts; /* 0 where evidence is packets: there is none */
+};
+
+enum { SWEEP_CONSENTS = 5 };
+extern const struct sweep_consent sweep_consents[SWEEP_CONSENTS];
+
 struct sweep_point {
 	uint32_t ratio_q16;
 	uint64_t window_ns;
-	enum policy_evidence evidence;
+	struct sweep_consent consent;
 	bool as_given; /* the policy's own settings */
 
 	struct judge_figures good;   /* initiators and responders guarded */
@@ -45,9 +54,17 @@ void sweep_free(struct sweep *sweep);
 void sweep_run(struct sweep *sweep, const struct policy *policy,
 	       size_t threads);
 
-/* "T 2.0, window 1s, consent" */
+bool sweep_consent_equal(const struct sweep_consent *a,
+			 const struct sweep_consent *b);
+
+/* "T 2.0, window 1s, consent, patience 48" */
 enum { SWEEP_NAME_SIZE = 96 };
 void sweep_name(const struct sweep_point *point,
 		char ret_name[SWEEP_NAME_SIZE]);
+
+/* "packets", or "consent, patience 48" */
+enum { SWEEP_CONSENT_SIZE = 32 };
+void sweep_consent_name(const struct sweep_consent *consent,
+			char ret_name[SWEEP_CONSENT_SIZE]);
 
 #endif

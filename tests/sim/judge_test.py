@@ -165,7 +165,7 @@ class Judged(unittest.TestCase):
         ran = sim("sweep", "-c", self.config, "--json", "-", self.folder)
         self.assertEqual(0, ran.returncode, ran.stderr)
         points = json.loads(ran.stdout)["points"]
-        self.assertEqual(48, len(points))
+        self.assertEqual(6 * 4 * 5, len(points))
         self.assertEqual(1, sum(point["as_given"] for point in points))
         # The higher the threshold, the more gets out.
         low, high = [next(point for point in points
@@ -174,6 +174,23 @@ class Judged(unittest.TestCase):
                      for each in ("1.0", "4.0")]
         self.assertLess(low["attack"]["let_out"], high["attack"]["let_out"])
         self.assertTrue(any(not point["bettered"] for point in points))
+        # So does the more, the more patience there is, in the first second.
+        first = {point["patience"]: point["let_out_first_second"]
+                 for point in points
+                 if (point["threshold"], point["window_ms"],
+                     point["evidence"]) == ("2.0", 1000, "consent")}
+        self.assertEqual([0, 16, 48, 96], sorted(first))
+        for patience, pkts in first.items():
+            self.assertAlmostEqual(12 + patience, pkts, delta=1)
+
+    def test_a_sweep_adds_the_policy_as_it_is(self):
+        ran = sim("sweep", "-c", self.generous, "--json", "-", self.folder)
+        points = json.loads(ran.stdout)["points"]
+        self.assertEqual(6 * 4 * 5 + 1, len(points))
+        given, = [point for point in points if point["as_given"]]
+        self.assertEqual(("7.0", "packets", 0),
+                         (given["threshold"], given["evidence"],
+                          given["patience"]))
 
 
 class Mistakes(unittest.TestCase):
