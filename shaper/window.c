@@ -282,6 +282,10 @@ void window_small_add(struct flow_entry *entry, uint64_t window_ns,
 
 	if (entry->base_ns + window_ns <= now_ns)
 		window_small_slide(entry, window_ns, now_ns);
+	/* An answer that does not count: a run of nothing would be 0 as soon
+	 * as it is the oldest, as if no more came after it. */
+	if (sent_pkts == 0 && heard_pkts == 0)
+		return;
 	for (int i = 0; i < FLOWTABLE_RUNS; i++)
 		count += run_is_used(runs[i]);
 	if (count == 0) {

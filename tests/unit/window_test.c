@@ -382,6 +382,25 @@ static void test_small_window_survives_long_windows_and_long_rests(void **state)
 	assert_int_equal(window_small_newest_ns(&entry), now_ns);
 }
 
+static void test_small_window_takes_no_run_of_nothing(void **state)
+{
+	struct flow_entry entry = { 0 };
+	uint32_t sent, heard;
+
+	(void)state;
+	/* a SYN, its SYN-ACK, which does not count yet, and what follows */
+	window_small_add(&entry, SECOND, 1, 0, SECOND);
+	window_small_add(&entry, SECOND, 0, 0, SECOND + 10 * MS);
+	window_small_add(&entry, SECOND, 0, 1, SECOND + 20 * MS);
+	window_small_add(&entry, SECOND, 1, 0, SECOND + 30 * MS);
+	small_sums(&entry, SECOND, 2ull * SECOND + 10 * MS, &sent, &heard);
+	assert_int_equal(sent, 1);
+	assert_int_equal(heard, 1);
+	small_sums(&entry, SECOND, 3ull * SECOND, &sent, &heard);
+	assert_int_equal(sent, 0);
+	assert_int_equal(heard, 0);
+}
+
 /* ------ from one to the other */
 
 static void test_windows_keep_their_sums_when_they_grow_and_shrink(void **state)
@@ -440,6 +459,7 @@ int main(void)
 		cmocka_unit_test(test_small_window_is_exact_with_three_times),
 		cmocka_unit_test(test_small_window_strays_as_stated),
 		cmocka_unit_test(test_small_window_saturates_and_recovers),
+		cmocka_unit_test(test_small_window_takes_no_run_of_nothing),
 		cmocka_unit_test(
 			test_small_window_survives_long_windows_and_long_rests),
 		cmocka_unit_test(
