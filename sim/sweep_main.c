@@ -4,10 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/policy.h"
 #include "sim/judge_json.h"
 #include "sim/judge_options.h"
-#include "sim/policy_file.h"
 #include "sim/report_sweep.h"
 #include "sim/sweep.h"
 #include "sim/verbs.h"
@@ -64,44 +62,25 @@ static int tell(const struct judge_options *options, const struct sweep *sweep,
 	return status;
 }
 
-static int run(const struct judge_options *options)
+static int weigh(const struct judge_options *options,
+		 struct judgement *judgement, const struct policy *policy)
 {
-	struct policy *policy = policy_file_load(options->config);
-	struct judgement *judgement = NULL;
-	struct sweep *sweep = NULL;
-	int status = EXIT_USAGE;
+	struct sweep *sweep = sweep_new(judgement, policy);
+	int status = EXIT_NO;
 
-	if (policy) {
-		judgement = judgement_new(options->folder);
-		status = EXIT_DAMAGED;
-	}
-	if (judgement) {
-		sweep = sweep_new(judgement, policy);
-		if (!sweep)
-			fputs("symtap-sim: out of memory\n", stderr);
-		status = EXIT_NO;
-	}
 	if (sweep) {
 		sweep_run(sweep, policy, options->jobs);
 		status = tell(options, sweep, policy);
+	} else {
+		fputs("symtap-sim: out of memory\n", stderr);
 	}
 	sweep_free(sweep);
-	judgement_free(judgement);
-	policy_free(policy);
 	return status;
 }
 
 int sweep_main(int argc, char **argv)
 {
-	struct judge_options options;
+	static const struct judge_verb verb = { help, weigh };
 
-	switch (judge_options_parse(&options, help, argc, argv)) {
-	case JUDGE_OPTIONS_HELP:
-		return EXIT_DONE;
-	case JUDGE_OPTIONS_WRONG:
-		return EXIT_USAGE;
-	case JUDGE_OPTIONS_RUN:
-		break;
-	}
-	return run(&options);
+	return judge_options_do(&verb, argc, argv);
 }
