@@ -401,6 +401,41 @@ static void test_small_window_takes_no_run_of_nothing(void **state)
 	assert_int_equal(heard, 0);
 }
 
+/* ------ what came, and what it counted for */
+
+/* As a window would in which every packet counts for one. */
+static void test_window_keeps_how_many_came(void **state)
+{
+	struct random random;
+
+	(void)state;
+	random_init(&random, random_seed("window plain", 8));
+	for (int run = 0; run < 60; run++) {
+		struct window window = { .grows = run % 2 };
+		struct window plain = { .grows = run % 2 };
+		uint64_t now_ns = 10ull * SECOND;
+
+		for (int step = 0; step < 2000; step++) {
+			uint32_t sent = random_below(&random, 3);
+			uint32_t came = random_below(&random, 5);
+
+			now_ns += random_below(&random,
+					       1000000 * (uint32_t)(run + 1));
+			window_add(&window, SECOND, sent, 0, now_ns);
+			window_add(&plain, SECOND, sent, 0, now_ns);
+			window_hear(&window, SECOND, random_below(&random, 30),
+				    came, now_ns);
+			window_hear(&plain, SECOND, came, came, now_ns);
+			assert_int_equal(window.plain_pkts, plain.heard_pkts);
+			assert_int_equal(window.sent_pkts, plain.sent_pkts);
+		}
+		window_slide(&window, SECOND, now_ns + SECOND);
+		assert_int_equal(window.plain_pkts, 0);
+		window_clear(&window);
+		window_clear(&plain);
+	}
+}
+
 /* ------ from one to the other */
 
 static void test_windows_keep_their_sums_when_they_grow_and_shrink(void **state)
@@ -462,6 +497,7 @@ int main(void)
 		cmocka_unit_test(test_small_window_takes_no_run_of_nothing),
 		cmocka_unit_test(
 			test_small_window_survives_long_windows_and_long_rests),
+		cmocka_unit_test(test_window_keeps_how_many_came),
 		cmocka_unit_test(
 			test_windows_keep_their_sums_when_they_grow_and_shrink),
 	};
