@@ -253,7 +253,21 @@ void engine_absolve(struct engine *engine, uint32_t id, uint64_t now_ns);
 void engine_count(struct engine *engine, struct flow_entry *entry,
 		  uint32_t sent_pkts, uint32_t heard_pkts, uint64_t now_ns);
 
-/* Packets of one key in its window now. */
+/*
+ * `wire_pkts` came in for this key and count for `replies`.  Where the two
+ * differ, a suspect keeps both; one is borrowed for that alone by a key that
+ * sends, while there are plenty.
+ */
+void engine_hear(struct engine *engine, struct flow_entry *entry,
+		 uint32_t replies, uint32_t wire_pkts, uint64_t now_ns);
+
+/* How many came in for it within its window.  Without a suspect that is what
+ * they counted for. */
+uint32_t engine_heard_pkts(struct engine *engine, struct flow_entry *entry,
+			   uint64_t now_ns);
+
+/* Packets of one key in its window now: what was heard, as what it counts
+ * for. */
 void engine_sums(struct engine *engine, struct flow_entry *entry,
 		 uint64_t now_ns, uint32_t *ret_sent_pkts,
 		 uint32_t *ret_heard_pkts);

@@ -8,6 +8,7 @@ enum {
 	SUSPECT_SHARE = 4,  /* one host borrows at most a quarter */
 	RECLAIM_STEPS = 16, /* suspects looked at when none is left ... */
 	RECLAIM_PAUSE_NS = 100000, /* ... and when none of those was free */
+	SHOWN_PKTS_MIN = 8, /* of a key that borrows one only to be shown */
 };
 
 void engine_count(struct engine *engine, struct flow_entry *entry,
@@ -24,6 +25,68 @@ void engine_count(struct engine *engine, struct flow_entry *entry,
 	else
 		window_small_add(entry, window_ns, sent_pkts, heard_pkts,
 				 now_ns);
+}
+
+/* The last quarter of the pool is for keys that are over. */
+static bool may_borrow_early(const struct engine *engine)
+{
+	const struct suspects *suspects = &engine->suspects;
+
+	return suspects->used < suspects->lent_max - suspects->lent_max / 4;
+}
+
+static bool has_its_share(const struct engine *engine,
+			  const struct flow_entry *entry)
+{
+	const struct engine_host *host =
+		&engine->hosts[engine_host_slot(engine, entry)];
+
+	return !engine->exact &&
+	       host->suspects > engine->suspects.lent_max / SUSPECT_SHARE;
+}
+
+static bool are_plenty(const struct engine *engine,
+		       const struct flow_entry *entry)
+{
+	return may_borrow_early(engine) && !has_its_share(engine, entry);
+}
+
+/* What only comes in, unasked, borrows nothing. */
+static bool may_borrow_to_show(struct engine *engine, struct flow_entry *entry,
+			       uint64_t now_ns)
+{
+	uint32_t sent, heard;
+
+	if (!are_plenty(engine, entry))
+		return false;
+	engine_sums(engine, entry, now_ns, &sent, &heard);
+	return sent >= SHOWN_PKTS_MIN;
+}
+
+void engine_hear(struct engine *engine, struct flow_entry *entry,
+		 uint32_t replies, uint32_t wire_pkts, uint64_t now_ns)
+{
+	if (replies == wire_pkts ||
+	    (!entry->suspect && !engine->exact &&
+	     !may_borrow_to_show(engine, entry, now_ns)) ||
+	    !engine_suspect(engine, entry, now_ns)) {
+		engine_count(engine, entry, 0, replies, now_ns);
+		return;
+	}
+	window_hear(&suspects_get(&engine->suspects, entry->suspect)->window,
+		    engine_params(engine, entry)->gate.window_ns, replies,
+		    wire_pkts, now_ns);
+}
+
+uint32_t engine_heard_pkts(struct engine *engine, struct flow_entry *entry,
+			   uint64_t now_ns)
+{
+	uint32_t sent, heard;
+
+	engine_sums(engine, entry, now_ns, &sent, &heard);
+	return entry->suspect ? suspects_get(&engine->suspects, entry->suspect)
+					->window.plain_pkts
+			      : heard;
 }
 
 void engine_sums(struct engine *engine, struct flow_entry *entry,
@@ -55,33 +118,19 @@ static void note_over(struct engine *engine, struct suspect *suspect, bool over,
 	engine->penalties += over ? 1u : UINT32_MAX;
 }
 
-/* The last quarter of the pool is for keys that are over. */
-static bool may_borrow_early(const struct engine *engine)
-{
-	const struct suspects *suspects = &engine->suspects;
-
-	return suspects->used < suspects->lent_max - suspects->lent_max / 4;
-}
-
-static bool has_its_share(const struct engine *engine,
-			  const struct engine_host *host)
-{
-	return !engine->exact &&
-	       host->suspects > engine->suspects.lent_max / SUSPECT_SHARE;
-}
-
-/* What an acknowledgement stands for is known as long as there is a suspect: an
- * upload that came near its threshold once keeps it while it lasts, unless
- * others need one. */
+/* What an acknowledgement stands for, and how many came, is known as long as
+ * there is a suspect: an upload that came near its threshold once keeps it
+ * while it lasts, unless others need one. */
 static bool keeps_evidence(const struct engine *engine,
 			   const struct suspect *suspect, uint32_t sent_pkts)
 {
-	uint32_t slot =
-		engine_host_slot(engine, engine_entry_of(engine, suspect));
+	const struct window *window = &suspect->window;
 
-	return suspect->evidence.follows && sent_pkts > 0 &&
-	       may_borrow_early(engine) &&
-	       !has_its_share(engine, &engine->hosts[slot]);
+	return sent_pkts > 0 &&
+	       (suspect->evidence.follows ||
+		(sent_pkts >= SHOWN_PKTS_MIN &&
+		 window->plain_pkts != window->heard_pkts)) &&
+	       are_plenty(engine, engine_entry_of(engine, suspect));
 }
 
 void engine_absolve(struct engine *engine, uint32_t id, uint64_t now_ns)
@@ -144,9 +193,10 @@ static uint32_t lend(struct engine *engine, struct flow_entry *entry,
 
 	if (entry->key.scope == FLOW_SCOPE_HOST)
 		return suspects_of_host(suspects, slot);
-	if (suspects->used == suspects->lent_max || has_its_share(engine, host))
+	if (suspects->used == suspects->lent_max ||
+	    has_its_share(engine, entry))
 		reclaim(engine, now_ns);
-	if (!has_its_share(engine, host))
+	if (!has_its_share(engine, entry))
 		id = suspects_lend(suspects, entry->key.scope, slot);
 	if (id)
 		host->suspects++;

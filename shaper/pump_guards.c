@@ -161,6 +161,7 @@ void pump_guard_join(struct pump *pump, uint32_t gate, uint32_t id)
 	struct suspect *fifo = suspect_of(pump, id);
 
 	fifo->paced_at = gate;
+	fifo->paced_number = wide->paced_numbers++;
 	fifo->paced_next = 0;
 	fifo->paced_prev = wide->paced_last;
 	if (wide->paced_last)

@@ -26,7 +26,8 @@ struct suspect { /* zeroed when it is lent */
 	uint64_t refused_until_ns; /* the adapter was told to refuse it */
 	uint64_t offered_start_ns; /* offered packets: this half window ... */
 	uint32_t icmp_errors;      /* that quoted its packets */
-	uint32_t offered_pkts[3];  /* ... and the two before */
+	uint32_t refused_pkts[EVIDENCE_REFUSALS]; /* in, no consent, by why */
+	uint32_t offered_pkts[3];                 /* ... and the two before */
 
 	uint32_t slot; /* its entry, in the table of ... */
 	uint8_t scope; /* ... this scope; FLOW_SCOPES: not lent */
@@ -48,7 +49,9 @@ struct suspect { /* zeroed when it is lent */
 	uint32_t paced_first, paced_last; /* FIFOs in line at the pacer */
 	uint32_t paced_at; /* FIFO: whose line it stands in; 0: none */
 	uint32_t paced_next, paced_prev;
-	uint32_t stirs_next; /* in the list of those to stir */
+	uint32_t paced_number;  /* FIFO: its own in that line; pacer: ... */
+	uint32_t paced_numbers; /* ... how many it has given */
+	uint32_t stirs_next;    /* in the list of those to stir */
 	bool stirs;
 
 	struct evidence evidence; /* TCP flows */
