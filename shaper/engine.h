@@ -255,14 +255,15 @@ void engine_count(struct engine *engine, struct flow_entry *entry,
 
 /*
  * `wire_pkts` came in for this key and count for `replies`.  Where the two
- * differ, a suspect keeps both; one is borrowed for that alone by a key that
- * sends, while there are plenty.
+ * differ, a suspect keeps both; one is borrowed for that alone, while there are
+ * plenty, by a key that sends and whose replies count for more.
  */
 void engine_hear(struct engine *engine, struct flow_entry *entry,
 		 uint32_t replies, uint32_t wire_pkts, uint64_t now_ns);
 
-/* How many came in for it within its window.  Without a suspect that is what
- * they counted for. */
+/* How many came in for it within its window.  Without a suspect what does not
+ * count is not among them: its S is then shown too high, but below the
+ * threshold, where it is of no consequence. */
 uint32_t engine_heard_pkts(struct engine *engine, struct flow_entry *entry,
 			   uint64_t now_ns);
 

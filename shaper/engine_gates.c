@@ -51,13 +51,15 @@ static bool are_plenty(const struct engine *engine,
 	return may_borrow_early(engine) && !has_its_share(engine, entry);
 }
 
-/* What only comes in, unasked, borrows nothing. */
+/* Of the keys that an upload counts in, its own has a suspect, and so would
+ * the others if its acknowledgements counted for one each. */
 static bool may_borrow_to_show(struct engine *engine, struct flow_entry *entry,
+			       uint32_t replies, uint32_t wire_pkts,
 			       uint64_t now_ns)
 {
 	uint32_t sent, heard;
 
-	if (!are_plenty(engine, entry))
+	if (wire_pkts == 0 || replies < wire_pkts || !are_plenty(engine, entry))
 		return false;
 	engine_sums(engine, entry, now_ns, &sent, &heard);
 	return sent >= SHOWN_PKTS_MIN;
@@ -68,7 +70,7 @@ void engine_hear(struct engine *engine, struct flow_entry *entry,
 {
 	if (replies == wire_pkts ||
 	    (!entry->suspect && !engine->exact &&
-	     !may_borrow_to_show(engine, entry, now_ns)) ||
+	     !may_borrow_to_show(engine, entry, replies, wire_pkts, now_ns)) ||
 	    !engine_suspect(engine, entry, now_ns)) {
 		engine_count(engine, entry, 0, replies, now_ns);
 		return;

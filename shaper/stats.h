@@ -19,6 +19,10 @@
 	X(sent_pkts, "packets", "let out")                                     \
 	X(waited_pkts, "packets", "let out after they waited")                 \
 	X(waited_ns, "nanoseconds", "waited in all")                           \
+	X(waited_contact_pkts, "packets",                                      \
+	  "let out after they waited as first contacts")                       \
+	X(waited_connection_pkts, "packets",                                   \
+	  "let out after they waited as new connections")                      \
 	X(refused_rst, "packets", "in, no consent: a reset")                   \
 	X(refused_syn_ack, "packets",                                          \
 	  "in, no consent until the handshake is completed")                   \
