@@ -6,7 +6,6 @@
 
 #include "policy/address.h"
 #include "policy/policy.h"
-#include "sim/link.h"
 #include "sim/output.h"
 #include "sim/result.h"
 #include "sim/value.h"
@@ -30,9 +29,9 @@ static void set_held(json_t *json, const struct tally_held *held)
 	json_object_set_new(
 		json, "verdict_by",
 		json_pack("{s:o,s:o,s:o}", "flow",
-			  value_count(held->by_pkts[TALLY_FLOW]), "pair",
-			  value_count(held->by_pkts[TALLY_PAIR]), "guard",
-			  value_count(held->by_pkts[TALLY_GUARD])));
+			  value_count(held->by_pkts[PUMP_BY_FLOW]), "pair",
+			  value_count(held->by_pkts[PUMP_BY_PAIR]), "guard",
+			  value_count(output_guard_pkts(held))));
 }
 
 /* ------ a key: what its scope does not have is null */
@@ -84,39 +83,13 @@ static bool write_keys(FILE *file, const struct result *result, size_t max)
 
 static json_t *skipped_object(const struct replay_counts *counts)
 {
+	struct output_reason reasons[OUTPUT_REASONS_MAX];
+	size_t reasons_count = output_reasons(counts, reasons);
 	json_t *json = json_object();
-	uint64_t named = 0;
-	char name[64];
 
-	for (int i = PACKET_OK + 1; i < PACKET_ERRORS; i++)
-		if (counts->errors[i])
-			json_object_set_new(
-				json, packet_error_name((enum packet_error)i),
-				value_count(counts->errors[i]));
-	if (counts->not_ip)
-		json_object_set_new(json, "link_without_ip",
-				    value_count(counts->not_ip));
-	if (counts->bad_link)
-		json_object_set_new(json, "bad_link",
-				    value_count(counts->bad_link));
-	if (counts->unjudged)
-		json_object_set_new(json, "out_of_memory",
-				    value_count(counts->unjudged));
-	for (size_t i = 0; i < counts->unknown_links_count; i++) {
-		uint32_t type = counts->unknown_links[i].link_type;
-		const char *known = link_type_name(type);
-
-		snprintf(name, sizeof(name), "link_type_%u%s%s", type,
-			 known ? "_" : "", known ? known : "");
-		json_object_set_new(
-			json, name,
-			value_count(counts->unknown_links[i].packets));
-		named += counts->unknown_links[i].packets;
-	}
-	if (counts->unknown_link_pkts > named)
-		json_object_set_new(
-			json, "link_type_other",
-			value_count(counts->unknown_link_pkts - named));
+	for (size_t i = 0; i < reasons_count; i++)
+		json_object_set_new(json, reasons[i].name,
+				    value_count(reasons[i].packets));
 	return json;
 }
 
@@ -132,6 +105,15 @@ static json_t *summary_object(const struct result *result)
 	if (!json)
 		return NULL;
 	set_held(json, &summary.held);
+	json_object_set_new(
+		json, "guards",
+		json_pack("{s:o,s:o,s:o}", "host",
+			  value_count(summary.held.by_pkts[PUMP_BY_HOST]),
+			  "first_contacts",
+			  value_count(summary.held.by_pkts[PUMP_BY_CONTACTS]),
+			  "new_connections",
+			  value_count(
+				  summary.held.by_pkts[PUMP_BY_CONNECTIONS])));
 	for (size_t i = 0; i < result->passes_count; i++) {
 		accepted += result->passes[i].counts.rule_accepted;
 		dropped += result->passes[i].counts.rule_dropped;

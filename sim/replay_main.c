@@ -21,8 +21,6 @@
 #include "sim/result.h"
 #include "sim/verbs.h"
 
-enum { TEXT_KEYS = 10 };
-
 struct slot {
 	struct result result;
 	struct result_progress progress;
@@ -173,8 +171,7 @@ static void print(struct jobs *jobs, const struct result *result)
 
 	progress_wipe(&jobs->progress);
 	if (jobs->text)
-		output_text(jobs->text, result, jobs->policy,
-			    options->has_keys ? options->keys : TEXT_KEYS);
+		output_text(jobs->text, result, jobs->policy, options);
 	if (jobs->json && result->passes_count > 0 &&
 	    !output_json(jobs->json, result, jobs->policy, options)) {
 		fprintf(stderr, "symtap-sim: %s: %s\n", options->json,
@@ -294,6 +291,8 @@ static void run(struct jobs *jobs)
 		jobs->status = EXIT_NO;
 		return;
 	}
+	if (jobs->text)
+		output_whom(jobs->text, jobs->options);
 	print_all(jobs);
 	for (size_t i = 0; i < jobs->threads_count; i++)
 		pthread_join(jobs->threads[i], NULL);

@@ -18,6 +18,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import capture_file
+import made_captures
 import oracle
 from capture_file import TCP, UDP, frame
 
@@ -461,9 +462,53 @@ class TheCommand(unittest.TestCase):
             found, = objects("--keys", "3", "-", stdin=file)
         self.assertEqual(found["summary"], one_by_one[0]["summary"])
 
+    def check_guard(self, packets, guard, sentence):
+        path = path_of(guard + ".pcap")
+        made_captures.write(path, packets)
+        found, = objects(path)
+        summary = found["summary"]
+        held = summary["delayed"] + summary["dropped"]
+        self.assertGreater(summary["guards"][guard], 0)
+        self.assertEqual(summary["verdict_by"]["guard"],
+                         sum(summary["guards"].values()))
+        self.assertEqual(sum(summary["verdict_by"].values()), held)
+        # Each key tells of its own, and each scope of all packets.
+        for scope in SCOPES:
+            keys = [key for key in found["keys"] if key["scope"] == scope]
+            self.assertEqual(sum(sum(key["verdict_by"].values())
+                                 for key in keys), held)
+            self.assertEqual(sum(key["verdict_by"]["guard"] for key in keys),
+                             summary["verdict_by"]["guard"])
+            self.assertEqual(sum(key["delayed"] for key in keys),
+                             summary["delayed"])
+        self.assertIn(sentence, sim(path).stdout)
+        return summary
+
+    def test_what_the_guards_held_is_theirs(self):
+        summary = self.check_guard(
+            made_captures.sweep(), "first_contacts",
+            "the host tried more than 20 others in a second")
+        # 50 a second for 4 seconds; 20 in any second may leave.
+        self.assertGreater(summary["delayed"], 100)
+        self.assertEqual(summary["dropped"], 0)
+        summary = self.check_guard(
+            made_captures.finished_flood(), "new_connections",
+            "more than 100 new connections in a second to one host")
+        self.assertGreater(summary["guards"]["new_connections"], 300)
+
+    def test_nothing_guarded_is_said_in_words(self):
+        path = make(unanswered)
+        told = sim("--inside", "198.51.100.0/24", path).stdout
+        self.assertIn("guarded: 198.51.100.0/24\n", told)
+        self.assertIn("Nothing was judged: no guarded host sent anything.",
+                      told)
+
     def test_the_table_names_the_worst(self):
         done = sim(make(unanswered), make(many_keys))
-        self.assertRegex(done.stdout, r"would have waited")
+        self.assertIn("guarded: who sent the first packet", done.stdout)
+        self.assertRegex(done.stdout, r"symtap would have held \d+ of \d+ out")
+        self.assertRegex(done.stdout, r"S rose to [\d.]+, above the threshold "
+                         r"of 2\.0: in 1s it had sent \d+ packets and heard 0")
         self.assertRegex(done.stdout, r"10\.0\.0\.1 +192\.0\.2\.\d")
         self.assertIn("2 captures", done.stdout)
         self.assertNotIn("\r", done.stderr)
