@@ -94,6 +94,7 @@ struct pump_asked {
 	uint8_t by;      /* enum pump_by; meaningless when all are open */
 	uint32_t guard;  /* whose pacer has no place; 0: none was asked */
 	bool connection; /* as the caller says: it begins one */
+	bool paid;       /* on patience or credit */
 	bool by_host;    /* in the place of a key that has none, or no gate */
 };
 
@@ -134,9 +135,11 @@ static inline bool pump_comes_in(const struct pump *pump,
 /* --- pump_wait.c: for whom it waits, and how it leaves */
 
 /* Ask every enforced key of a packet; all are asked even if one is closed.
- * ret_asked->by: the narrowest that is. */
+ * ret_asked->by: the narrowest that is.  `whole`: all of its keys, also those
+ * narrower than where it rests, which ask no gate. */
 bool pump_ask(struct pump *pump, const struct engine_place *place,
-	      uint32_t wire_pkts, struct pump_asked *ret_asked);
+	      const struct engine_place *whole, uint32_t wire_pkts,
+	      struct pump_asked *ret_asked);
 
 /* A packet leaves whose keys were asked: what they owed is given up.  Without
  * `asked` it only counts. */
@@ -160,9 +163,10 @@ void pump_place_of_token(const struct pump *pump, const struct suspect *fifo,
 			 const struct token *token,
 			 struct engine_place *ret_place);
 
-/* Packets came in for these keys. */
+/* So many packets came in for these keys, which stand for so many replies; 0:
+ * they are no evidence.  A reply without a packet is one that came before. */
 void pump_heard(struct pump *pump, const struct engine_place *place,
-		uint32_t wire_pkts);
+		uint32_t replies, uint32_t wire_pkts);
 
 /* Stir what is to be stirred and tell guarded destinations of what left; to be
  * called last. */

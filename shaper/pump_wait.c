@@ -39,16 +39,17 @@ static bool ask(struct pump *pump, struct flow_entry *entry, uint32_t wire_pkts,
 /* The host's gate is asked when it holds packets, and in the place of every
  * enforced key that has none. */
 bool pump_ask(struct pump *pump, const struct engine_place *place,
-	      uint32_t wire_pkts, struct pump_asked *ret_asked)
+	      const struct engine_place *whole, uint32_t wire_pkts,
+	      struct pump_asked *ret_asked)
 {
 	const struct engine *engine = &pump->engine;
 	struct flow_entry *entries[] = { place->flow, place->pair };
 	bool may = true;
 
 	ret_asked->count = 0;
-	ret_asked->by_host = false;
+	ret_asked->by_host = ret_asked->paid = false;
 	ret_asked->guard =
-		pump_guard(pump, place, ret_asked->connection, &ret_asked->by);
+		pump_guard(pump, whole, ret_asked->connection, &ret_asked->by);
 	if (ret_asked->guard)
 		return false;
 	ret_asked->by = PUMP_BYS;
@@ -71,9 +72,11 @@ bool pump_ask(struct pump *pump, const struct engine_place *place,
 	if ((ret_asked->by_host || engine_enforces(engine, place->host)) &&
 	    !ask(pump, place->host, wire_pkts, ret_asked))
 		return false;
-	return may || (place->pair && !ret_asked->by_host &&
-		       engine_credit_pay(&pump->engine, place->flow,
-					 place->pair, wire_pkts, pump->now_ns));
+	ret_asked->paid = !may && place->pair && !ret_asked->by_host &&
+			  engine_credit_pay(&pump->engine, place->flow,
+					    place->pair, wire_pkts,
+					    pump->now_ns);
+	return may || ret_asked->paid;
 }
 
 void pump_sent(struct pump *pump, const struct engine_place *place,
@@ -82,7 +85,8 @@ void pump_sent(struct pump *pump, const struct engine_place *place,
 	struct flow_entry *entries[] = { place->flow, place->pair,
 					 place->host };
 
-	for (unsigned int i = 0; asked && i < asked->count; i++)
+	/* What is paid for leaves to others what one of its gates owes. */
+	for (unsigned int i = 0; asked && !asked->paid && i < asked->count; i++)
 		if (asked->answer[i] == ENGINE_OWES)
 			gate_left(&suspect_of(pump, asked->entry[i]->suspect)
 					   ->gate);
@@ -209,16 +213,12 @@ static void rest_if_idle(struct pump *pump, uint32_t gate)
 	schedule(pump, gate);
 }
 
-/* It stands in no line, and waits for no wider gate: each of those is told. */
-static void leave_lines(struct pump *pump, uint32_t id,
+/* It waits for no wider gate: each of those is told. */
+static void leave_gates(struct pump *pump, uint32_t id,
 			void (*tell)(struct pump *pump, uint32_t gate))
 {
 	struct suspect *fifo = suspect_of(pump, id);
-	uint32_t guard = fifo->paced_at;
 
-	pump_guard_leave(pump, id);
-	if (guard)
-		tell(pump, guard);
 	for (int ring = 0; ring < SUSPECT_RINGS; ring++) {
 		uint32_t gate = fifo->ring[ring].of;
 
@@ -229,6 +229,18 @@ static void leave_lines(struct pump *pump, uint32_t id,
 		suspect_of(pump, gate)->waiting--;
 		tell(pump, gate);
 	}
+}
+
+/* ... nor for a pacer. */
+static void leave_lines(struct pump *pump, uint32_t id,
+			void (*tell)(struct pump *pump, uint32_t gate))
+{
+	uint32_t guard = suspect_of(pump, id)->paced_at;
+
+	pump_guard_leave(pump, id);
+	if (guard)
+		tell(pump, guard);
+	leave_gates(pump, id, tell);
 }
 
 void pump_wait_ends(struct pump *pump, uint32_t id)
@@ -274,11 +286,13 @@ static uint32_t wait_for(struct pump *pump, uint32_t id,
 	return shut;
 }
 
-/* The same of a pacer; who stands in its line keeps its place. */
+/* The same of a pacer.  Who stands in its line already keeps its place. */
 static void wait_for_guard(struct pump *pump, uint32_t id,
 			   const struct pump_asked *asked)
 {
-	if (suspect_of(pump, id)->paced_at != asked->guard) {
+	if (suspect_of(pump, id)->paced_at == asked->guard) {
+		leave_gates(pump, id, rest_if_idle);
+	} else {
 		leave_lines(pump, id, rest_if_idle);
 		pump_guard_join(pump, asked->guard, id);
 	}
@@ -333,6 +347,9 @@ static void leave(struct pump *pump, uint32_t id)
 
 	counter[STATS_waited_pkts]++;
 	counter[STATS_waited_ns] += pump->now_ns - token->arrived_ns;
+	counter[STATS_waited_contact_pkts] += fifo->by == PUMP_BY_CONTACTS;
+	counter[STATS_waited_connection_pkts] += fifo->by ==
+						 PUMP_BY_CONNECTIONS;
 	if (token->wire_pkts > 1) {
 		token->wire_pkts--;
 		pump_account(pump, id, -1, 0);
@@ -346,16 +363,18 @@ static void leave(struct pump *pump, uint32_t id)
 static bool leave_one(struct pump *pump, uint32_t id, uint32_t *ret_shut)
 {
 	struct suspect *fifo = suspect_of(pump, id);
+	const struct token *head;
 	struct pump_asked asked;
-	struct engine_place place;
+	struct engine_place place, whole;
 
 	*ret_shut = 0;
 	if (!fifo->first)
 		return false;
+	head = tokens_get(&pump->tokens, fifo->first);
 	place_of_fifo(pump, fifo, &place);
-	asked.connection = tokens_get(&pump->tokens, fifo->first)->flags &
-			   TOKEN_CONNECTION;
-	if (!pump_ask(pump, &place, 1, &asked)) {
+	pump_place_of_token(pump, fifo, head, &whole);
+	asked.connection = head->flags & TOKEN_CONNECTION;
+	if (!pump_ask(pump, &place, &whole, 1, &asked)) {
 		if (asked.guard) {
 			wait_for_guard(pump, id, &asked);
 			return false;
@@ -363,9 +382,7 @@ static bool leave_one(struct pump *pump, uint32_t id, uint32_t *ret_shut)
 		*ret_shut = wait_for(pump, id, &asked);
 		return false;
 	}
-	pump_place_of_token(pump, fifo, tokens_get(&pump->tokens, fifo->first),
-			    &place);
-	pump_sent(pump, &place, &asked, 1);
+	pump_sent(pump, &whole, &asked, 1);
 	leave(pump, id);
 	return true;
 }
@@ -452,17 +469,18 @@ void pump_stir(struct pump *pump, uint32_t id)
 }
 
 void pump_heard(struct pump *pump, const struct engine_place *place,
-		uint32_t wire_pkts)
+		uint32_t replies, uint32_t wire_pkts)
 {
 	struct flow_entry *entries[] = { place->flow, place->pair,
 					 place->host };
 
 	for (int scope = 0; scope < FLOW_SCOPES; scope++)
 		if (entries[scope])
-			engine_count(&pump->engine, entries[scope], 0,
-				     wire_pkts, pump->now_ns);
-	if (place->pair && wire_pkts)
-		engine_credit_heard(&pump->engine, place->pair, 1,
+			engine_hear(&pump->engine, entries[scope], replies,
+				    wire_pkts, pump->now_ns);
+	if (place->pair && replies)
+		engine_credit_heard(&pump->engine, place->pair,
+				    wire_pkts > 0 ? wire_pkts : 1,
 				    pump->now_ns);
 	for (int scope = 0; scope < FLOW_SCOPES; scope++)
 		if (entries[scope] && entries[scope]->suspect &&
@@ -491,6 +509,6 @@ void pump_tell(struct pump *pump)
 			flowtable_hash(&pump->engine.tables[FLOW_SCOPE_FLOW],
 				       &key),
 			FLOWTABLE_NONE, FLOW_IN, pump->now_ns, &place);
-		pump_heard(pump, &place, 1);
+		pump_heard(pump, &place, 1, 1);
 	}
 }

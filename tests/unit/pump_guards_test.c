@@ -78,6 +78,29 @@ static void test_a_sweep_leaves_at_its_pace_and_in_order(void **state)
 	bed_fini(&bed);
 }
 
+/* With no gate left to borrow they rest with their host, which asks no gate of
+ * theirs. */
+static void test_a_sweep_without_gates_is_paced_as_well(void **state)
+{
+	struct bed bed;
+	uint64_t last = 0;
+
+	(void)state;
+	bed_init(&bed, "limiter: {threshold: 15}\n"
+		       "guards: {first_contacts: 20}\n"
+		       "limits: {suspects: 64, held_packets_per_key: 0}\n");
+	for (unsigned i = 0; i < 200; i++)
+		last = contact(&bed, i, BEGIN + i * MS);
+	assert_true(bed_counter(&bed, STATS_suspects_refused) > 100);
+	bed_run(&bed, BEGIN + 20 * S);
+	assert_int_equal(200, bed_passed(&bed, 0, last, BEGIN + 20 * S));
+	for (uint64_t at_ns = BEGIN; at_ns < BEGIN + 12 * S; at_ns += 100 * MS)
+		assert_in_range(bed_passed(&bed, 0, last, at_ns + S - 1) -
+					bed_passed(&bed, 0, last, at_ns - 1),
+				0, 20);
+	bed_fini(&bed);
+}
+
 static void test_an_answer_gives_the_place_back(void **state)
 {
 	struct bed bed;
@@ -275,6 +298,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_sweep_leaves_at_its_pace_and_in_order),
+		cmocka_unit_test(test_a_sweep_without_gates_is_paced_as_well),
 		cmocka_unit_test(test_an_answer_gives_the_place_back),
 		cmocka_unit_test(test_who_is_answered_has_a_reserve),
 		cmocka_unit_test(test_friends_give_no_lasting_gain),
