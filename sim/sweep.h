@@ -58,7 +58,7 @@ bool sweep_consent_equal(const struct sweep_consent *a,
 			 const struct sweep_consent *b);
 
 /* "T 2.0, window 1s, consent, patience 48" */
-enum { SWEEP_NAME_SIZE = 96 };
+enum { SWEEP_NAME_SIZE = 128 };
 void sweep_name(const struct sweep_point *point,
 		char ret_name[SWEEP_NAME_SIZE]);
 
