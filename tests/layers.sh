@@ -61,6 +61,8 @@ libraries() {
 	event2/				shaper/daemon/control.c
 	event2/				shaper/daemon/metrics.c
 	jansson.h			shaper/daemon/answers.c
+	jansson.h			shaper/daemon/row_json.c
+	jansson.h			shaper/daemon/values.c
 	jansson.h			shaper/ctl/reply.c
 	jansson.h			sim/output_json.c
 	jansson.h			sim/run_json.c
