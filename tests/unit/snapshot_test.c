@@ -202,7 +202,7 @@ static void test_the_purse_of_a_pair_is_seen(void **state)
 	assert_int_equal(row_of(&bed, FLOW_SCOPE_HOST, NULL).patience_max_pkts,
 			 0);
 	assert_int_equal(bed_counter(&bed, STATS_paid_pkts), 16);
-	bed_run(&bed, BEGIN + 1200 * MS);
+	udp_out(&bed, OUTSIDE, BEGIN + 1200 * MS);
 	assert_int_equal(row_of(&bed, FLOW_SCOPE_PAIR, OUTSIDE).patience_pkts,
 			 0);
 	bed_fini(&bed);
