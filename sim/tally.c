@@ -316,6 +316,7 @@ struct replay_observer tally_observer(struct tally *tally)
 		.self = tally,
 		.packet = packet,
 		.captured = captured,
+		.counts_only = tally->config.summary_only,
 	};
 }
 

@@ -107,7 +107,8 @@ class Pages(unittest.TestCase):
         with open(config, "w") as file:
             file.write("mode: shadow\ninside: [10.0.0.0/8]\n"
                        "limiter: {evidence: packets}\n"
-                       "guards: {first_contacts: 0, new_connections: 0}\n")
+                       "guards: {first_contacts: 0, new_connections: 0}\n"
+                       "limits: {flows: 4096, pairs: 4096, hosts: 1024}\n")
         cls.pages = {name: os.path.join(cls.place.name, name + ".html")
                      for name in ("replay", "judge", "sweep", "guards")}
         sim("replay", "-c", config, "--inside", "policy", "--report",
