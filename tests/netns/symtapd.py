@@ -64,14 +64,19 @@ class Symtapd:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def write_policy(self, queues=1, fail="open", bridge=False, **sections):
+    def write_policy(self, queues=1, fail="open", bridge=False, shipped=False,
+                     **sections):
         """`sections` are top-level keys, each in YAML's short form.  The gates
-        alone, unless they say otherwise: no patience, no credit, no paces."""
+        alone, unless they say otherwise: no patience, no credit, no paces.
+        `shipped`: all of them, as they come."""
         limiter = sections.pop("limiter", "{}")
-        policy = {
-            **POLICY,
+        gates_alone = {
             "limiter": limiter.replace("{", "{patience: 0, credit: 0, ", 1),
             "guards": "{first_contacts: 0, new_connections: 0}",
+        }
+        policy = {
+            **POLICY,
+            **({} if shipped else gates_alone),
             "datapath": f"{{nfqueue: {{queues: {queues}, fail: {fail}, "
                         f"bridge: {str(bridge).lower()}}}}}",
             "control": f"{{socket: {self.path('control.sock')}}}",
