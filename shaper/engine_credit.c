@@ -24,9 +24,13 @@ void engine_credit_sent(struct engine *engine, const struct flow_entry *pair,
 {
 	const struct engine_host *host = &engine->hosts[pair->up];
 	const struct credit_params params = params_of(engine);
+	struct credit *credit = credit_of(engine, pair);
 
-	credit_sent(credit_of(engine, pair), &params,
-		    host->forgot_until_ns <= now_ns &&
+	/* The host's line is read for pairs that begin only: in a big table
+	 * it is far away. */
+	credit_sent(credit, &params,
+		    !credit_must_stay(credit, now_ns) &&
+			    host->forgot_until_ns <= now_ns &&
 			    engine->patience_from_ns <= now_ns,
 		    now_ns);
 }

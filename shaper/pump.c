@@ -139,8 +139,10 @@ static void look_up_pair(const struct pump *pump, struct look_up *look_up)
 	if (look_up->guess == FLOWTABLE_NONE)
 		return;
 	look_up->up = flowtable_entry(flows, look_up->guess)->up;
-	if (look_up->up < pairs->capacity)
+	if (look_up->up < pairs->capacity) {
 		flowtable_prefetch_entry(pairs, look_up->up);
+		__builtin_prefetch(&pump->engine.credits[look_up->up], 1);
+	}
 }
 
 static void look_up_host(const struct pump *pump, const struct look_up *look_up)
