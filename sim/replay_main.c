@@ -38,7 +38,7 @@ struct jobs {
 	size_t threads_count;
 	pthread_t threads[OPTIONS_JOBS_MAX];
 	struct progress progress;
-	bool draws, reads_ahead;
+	bool draws, reads_ahead, said_whom;
 	uint64_t size_bytes; /* of all files; 0: not known */
 	FILE *json, *text;   /* NULL: not wanted */
 	struct output_totals totals;
@@ -170,6 +170,10 @@ static void print(struct jobs *jobs, const struct result *result)
 	const struct options *options = jobs->options;
 
 	progress_wipe(&jobs->progress);
+	if (jobs->text && result->passes_count > 0 && !jobs->said_whom) {
+		output_whom(jobs->text, options);
+		jobs->said_whom = true;
+	}
 	if (jobs->text)
 		output_text(jobs->text, result, jobs->policy, options);
 	if (jobs->json && result->passes_count > 0 &&
@@ -291,8 +295,6 @@ static void run(struct jobs *jobs)
 		jobs->status = EXIT_NO;
 		return;
 	}
-	if (jobs->text)
-		output_whom(jobs->text, jobs->options);
 	print_all(jobs);
 	for (size_t i = 0; i < jobs->threads_count; i++)
 		pthread_join(jobs->threads[i], NULL);
