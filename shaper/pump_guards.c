@@ -8,7 +8,8 @@
  *    many; a refusal (RST) is no answer, or closed ports would be scanned at
  *    will.
  *  - new connections (TCP SYN) of a pair.  Below half the pace in flows they
- *    are not even counted: most pairs need no meter.
+ *    are not even counted, unless one is used again within its window: most
+ *    pairs need no meter.
  *
  * A packet that is paced waits at the head of the FIFO in which it rests; the
  * FIFO stands in line at the host's or the pair's suspect, and asks no gate
@@ -37,8 +38,11 @@ bool pump_is_connection(struct pump *pump, const struct packet_meta *meta,
 		return false;
 	if (!flow)
 		return true;
+	/* A SYN that is said again begins nothing.  Once anything else left,
+	 * or waits to, the port is used for another connection. */
 	engine_sums(&pump->engine, flow, pump->now_ns, &sent, &heard);
-	return sent == 0;
+	return sent == 0 || !(flow->flags & FLOW_ENTRY_ASKED) || flow->parked ||
+	       (flow->suspect && suspect_of(pump, flow->suspect)->first);
 }
 
 /* Who was silent for a minute begins anew. */
@@ -67,10 +71,20 @@ static bool may_contact(struct pump *pump, struct engine_host *host)
 	return pace == 0 || contacts_allow(&host->contacts, pace, pump->now_ns);
 }
 
-/* Whoever has few flows has made few connections lately.  When it gets its
- * meter, those count. */
+static bool is_used_again(struct pump *pump, struct flow_entry *flow)
+{
+	uint32_t sent, heard;
+
+	if (!flow)
+		return false;
+	engine_sums(&pump->engine, flow, pump->now_ns, &sent, &heard);
+	return sent > 0;
+}
+
+/* Whoever has few flows, each used once, has made few connections lately.
+ * When it gets its meter, those count. */
 static uint32_t connections_pacer(struct pump *pump,
-				  const struct engine_place *place)
+				  const struct engine_place *place, bool again)
 {
 	uint32_t uncounted = pump->engine.policy->connections_per_s / 2;
 	struct flow_entry *pair = place->pair;
@@ -78,7 +92,7 @@ static uint32_t connections_pacer(struct pump *pump,
 	uint32_t id;
 
 	if (!pump->engine.policy->connections_per_s || !pair ||
-	    (!pair->suspect && pair->u.below < uncounted))
+	    (!pair->suspect && pair->u.below < uncounted && !again))
 		return 0;
 	id = engine_suspect(&pump->engine, pair, pump->now_ns);
 	suspect = suspect_of(pump, id);
@@ -109,7 +123,9 @@ uint32_t pump_guard(struct pump *pump, const struct engine_place *place,
 		*ret_by = PUMP_BY_CONTACTS;
 		return engine_suspect(&pump->engine, place->host, pump->now_ns);
 	}
-	pair = connection ? connections_pacer(pump, place) : 0;
+	pair = connection ? connections_pacer(pump, place,
+					      is_used_again(pump, place->flow))
+			  : 0;
 	if (may_connect(pump, pair))
 		return 0;
 	*ret_by = PUMP_BY_CONNECTIONS;
@@ -117,6 +133,14 @@ uint32_t pump_guard(struct pump *pump, const struct engine_place *place,
 }
 
 /* ------ what counts */
+
+static void note_asked(struct flow_entry *flow, bool connection)
+{
+	if (flow && connection)
+		flow->flags |= FLOW_ENTRY_ASKED;
+	else if (flow)
+		flow->flags &= (uint8_t)~FLOW_ENTRY_ASKED;
+}
 
 void pump_guards_sent(struct pump *pump, const struct engine_place *place,
 		      bool connection)
@@ -129,7 +153,8 @@ void pump_guards_sent(struct pump *pump, const struct engine_place *place,
 			       pump->now_ns);
 	if (place->pair)
 		place->pair->flags |= FLOW_ENTRY_CONTACTED;
-	pair = connection ? connections_pacer(pump, place) : 0;
+	note_asked(place->flow, connection);
+	pair = connection ? connections_pacer(pump, place, false) : 0;
 	if (pair)
 		pacer_count(&suspect_of(pump, pair)->connections, 1,
 			    pump->now_ns);

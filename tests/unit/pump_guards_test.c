@@ -255,6 +255,74 @@ static void test_an_answered_flood_of_connections_is_paced(void **state)
 	bed_fini(&bed);
 }
 
+/* Accepted, finished and reset, over and over on so many ports; the SYNs that
+ * leave in the fullest second. */
+static size_t reconnect(uint16_t ports)
+{
+	enum { TIMES = 2000, PER_S = 500 };
+	static uint64_t ids[TIMES];
+	struct pump_packet packet;
+	size_t most = 0;
+	struct bed bed;
+
+	/* What is dropped begins nothing; here nothing is. */
+	bed_init(&bed, "limiter: {threshold: 15}\n"
+		       "guards: {first_contacts: 20, new_connections: 100}\n"
+		       "limits: {held_packets: 0, held_packets_per_host: 0, "
+		       "held_packets_per_key: 0}\n");
+	for (unsigned i = 0; i < TIMES; i++) {
+		uint64_t now_ns = BEGIN + i * (S / PER_S);
+		uint16_t port = (uint16_t)(1000 + i % ports);
+
+		ids[i] = connect_to(&bed, port, TCP_SYN, now_ns);
+		bed_packet(&packet, "tcp", "192.0.2.1", 80, "10.0.0.1", port);
+		packet.meta.tcp_flags = TCP_SYN | TCP_ACK;
+		bed_offer(&bed, &packet, now_ns + MS / 2);
+		connect_to(&bed, port, TCP_ACK, now_ns + MS);
+		connect_to(&bed, port, TCP_RST, now_ns + MS);
+	}
+	bed_run(&bed, BEGIN + 60 * S);
+	for (uint64_t at_ns = BEGIN; at_ns < BEGIN + 60 * S; at_ns += S / 4) {
+		size_t left = 0;
+
+		for (int i = 0; i < TIMES; i++)
+			left += bed_passed(&bed, ids[i], ids[i],
+					   at_ns + S - 1) -
+				bed_passed(&bed, ids[i], ids[i], at_ns - 1);
+		if (left > most)
+			most = left;
+	}
+	bed_fini(&bed);
+	return most;
+}
+
+static void test_ports_that_are_used_again_are_paced(void **state)
+{
+	(void)state;
+	assert_in_range(reconnect(1), 1, 100);
+	assert_in_range(reconnect(10), 1, 100);
+	assert_in_range(reconnect(100), 1, 100);
+	assert_in_range(reconnect(400), 1, 100);
+	assert_in_range(reconnect(600), 1, 100);
+}
+
+static void test_a_syn_that_is_said_again_begins_nothing(void **state)
+{
+	struct bed bed;
+
+	(void)state;
+	bed_init(&bed, GUARDS);
+	for (unsigned i = 0; i < 60; i++)
+		for (int times = 0; times < 2; times++) {
+			uint64_t now_ns = BEGIN + i * MS;
+			uint64_t id = connect_to(&bed, (uint16_t)(1000 + i),
+						 TCP_SYN, now_ns);
+
+			assert_int_equal(now_ns, bed.packets[id].left_ns);
+		}
+	bed_fini(&bed);
+}
+
 static void test_what_is_connected_is_not_paced(void **state)
 {
 	struct bed bed;
@@ -306,6 +374,8 @@ int main(void)
 		cmocka_unit_test(test_conversations_do_not_notice_a_sweep),
 		cmocka_unit_test(
 			test_an_answered_flood_of_connections_is_paced),
+		cmocka_unit_test(test_ports_that_are_used_again_are_paced),
+		cmocka_unit_test(test_a_syn_that_is_said_again_begins_nothing),
 		cmocka_unit_test(test_what_is_connected_is_not_paced),
 		cmocka_unit_test(test_guards_that_are_lifted_hold_nothing),
 	};
