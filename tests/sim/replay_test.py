@@ -396,6 +396,38 @@ class TheContract(unittest.TestCase):
                              objects("--inside", "policy", "-c", shipped,
                                      make(shape)))
 
+    def test_max_s_is_plain_whatever_decides(self):
+        """Every packet counted as captured, by hand for the pair."""
+        scan = [(number * .01 + after, made_captures.tcp(*ends))
+                for number in range(200) for after, ends in (
+                    (0, (made_captures.HOST, 20000 + number, "203.0.113.80",
+                         number, made_captures.SYN)),
+                    (.001, ("203.0.113.80", number, made_captures.HOST,
+                            20000 + number, made_captures.RST)))]
+        for name, packets, decides in (
+                ("upload", made_captures.upload(), True),
+                ("finished", made_captures.finished_flood(), False),
+                ("scan", scan, True)):
+            path = path_of("plain-%s.pcap" % name)
+            made_captures.write(path, packets)
+            told = {evidence: objects("-c", policy(
+                "plain-%s.yaml" % evidence,
+                "limiter: {evidence: %s}\n" % evidence), path)[0]
+                for evidence in ("packets", "consent")}
+            by_key = [{key_of(key): key["max_s"] for key in each["keys"]}
+                      for each in told.values()]
+            self.assertEqual(*by_key)
+            self.assertEqual(decides, told["packets"]["summary"]["delayed"] !=
+                             told["consent"]["summary"]["delayed"], name)
+            pair, = {key["max_s"] for key in told["consent"]["keys"]
+                     if key["scope"] == "pair"}
+            inside = made_captures.ipv4(made_captures.HOST, "0.0.0.0", 0,
+                                        b"")[12:16]
+            self.assertAlmostEqual(pair, oracle.peak(
+                [(round(at * SECOND), packet[12:16] == inside, None)
+                 for at, packet in sorted(packets, key=lambda each: each[0])]),
+                places=2)
+
     def test_a_jump_of_months_and_time_that_runs_back(self):
         path = path_of("jump.pcap")
         times = [0, 1, 200 * 86400 * SECOND, 100 * 86400 * SECOND,
