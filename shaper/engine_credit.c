@@ -126,8 +126,12 @@ bool engine_credit_forgets(struct engine *engine, const struct flow_entry *pair,
 	const struct credit *credit = credit_of(engine, pair);
 	uint8_t patience_pkts = params_of(engine).patience_pkts;
 
-	if (patience_pkts == 0 || !credit_must_stay(credit, now_ns))
+	if (!credit_must_stay(credit, now_ns))
 		return true;
+	/* Without patience it is remembered for the guard alone, which would
+	 * take it for a first contact once more. */
+	if (patience_pkts == 0)
+		return crowded || engine->policy->first_contacts_per_s == 0;
 	if (!crowded || credit->state & CREDIT_STREAM ||
 	    credit->patience_pkts < patience_pkts)
 		return false;

@@ -528,6 +528,23 @@ class TheCommand(unittest.TestCase):
             "more than 100 new connections in a second to one host")
         self.assertGreater(summary["guards"]["new_connections"], 300)
 
+    def test_a_first_contact_is_the_first_in_a_minute(self):
+        # 60 silent peers, met at 10 a second, then sent to every 2 seconds.
+        def keepalives():
+            for turn in range(6):
+                for peer in range(60):
+                    at = (peer / 10 if turn == 0 else
+                          6 + 2 * turn + peer / 30)
+                    yield at, made_captures.udp("10.0.0.1", 4000 + peer,
+                                                "203.0.113.%d" % peer, 4500)
+
+        path = path_of("keepalives.pcap")
+        made_captures.write(path, list(keepalives()))
+        for text in ("", "limiter: {patience: 0}\n",
+                     "limiter: {evidence: packets}\n"):
+            found, = objects("-c", policy("keepalives.yaml", text), path)
+            self.assertEqual(found["summary"]["delayed"], 0, text)
+
     def test_nothing_guarded_is_said_in_words(self):
         path = make(unanswered)
         told = sim("--inside", "198.51.100.0/24", path).stdout
