@@ -86,9 +86,12 @@ static void describe_purse(const struct pump *pump,
 	credit_purse(credit, pump->now_ns, &row->patience_pkts,
 		     &row->earned_pkts);
 	began_ns = credit_began_ns(credit, pump->now_ns);
-	row->stream = began_ns && credit->state & CREDIT_STREAM &&
-		      pump->now_ns - began_ns < (uint64_t)CREDIT_STREAM_TICKS
-							<< CREDIT_TICK_SHIFT;
+	row->stream =
+		began_ns && credit->state & CREDIT_STREAM &&
+		(entry->key.scope == FLOW_SCOPE_PAIR ||
+		 media_is_stream(&engine->media[engine_slot(engine, entry)])) &&
+		pump->now_ns - began_ns < (uint64_t)CREDIT_STREAM_TICKS
+						  << CREDIT_TICK_SHIFT;
 }
 
 static void describe_suspect(const struct pump *pump,

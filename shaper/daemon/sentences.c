@@ -151,7 +151,21 @@ static void say_refused(struct text *text, const struct snapshot_row *row)
 	say(text, ", which are no consent");
 }
 
-/* A FIFO waits at a pace, or others wait at that of the row. */
+/* Does it stand in another's line? */
+static bool stands_in_line(const struct snapshot_row *row)
+{
+	return row->held_pkts > 0 && row->key.scope != FLOW_SCOPE_HOST;
+}
+
+/* In its own: those that wait elsewhere, and what the host itself holds, whose
+ * head stands there too. */
+static uint64_t length_of_line(const struct snapshot_row *row)
+{
+	uint64_t more = row->held_pkts > 0 ? row->held_pkts - 1 : 0;
+
+	return row->line + more;
+}
+
 static void say_pace(struct text *text, const struct snapshot_row *row,
 		     enum explain_reason reason)
 {
@@ -161,10 +175,10 @@ static void say_pace(struct text *text, const struct snapshot_row *row,
 	else
 		say(text, ": %" PRIu32 " new connections a second to this host",
 		    row->pace_per_s);
-	if (row->held_pkts > 0)
+	if (stands_in_line(row))
 		say(text, ", %" PRIu32 " before it", row->before);
 	else
-		say(text, ", %" PRIu32 " wait in line", row->line);
+		say(text, ", %" PRIu64 " wait in line", length_of_line(row));
 }
 
 static void say_reason(struct text *text, const struct snapshot_row *row,
@@ -264,13 +278,13 @@ static void say_replies(struct text *text, const struct snapshot_row *row,
 static void say_place(struct text *text, const struct snapshot_row *row,
 		      enum explain_reason reason)
 {
-	uint64_t line = row->held_pkts > 0 ? row->before + UINT64_C(1)
-					   : row->line;
+	bool stands = stands_in_line(row);
+	uint64_t line = stands ? row->before + UINT64_C(1)
+			       : length_of_line(row);
 
 	if (row->pace_per_s > 0) {
-		say(text, row->held_pkts > 0
-				  ? " It leaves within about "
-				  : " The last leaves within about ");
+		say(text, stands ? " It leaves within about "
+				 : " The last leaves within about ");
 		say_span(text, line * UINT64_C(1000000000) / row->pace_per_s);
 		say(text, ".");
 	}
