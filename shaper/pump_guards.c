@@ -82,7 +82,8 @@ static bool is_used_again(struct pump *pump, struct flow_entry *flow)
 }
 
 /* Whoever has few flows, each used once, has made few connections lately.
- * When it gets its meter, those count. */
+ * When it gets its meter, those count.  Pairs for which no suspect is left
+ * share their host's: nobody is paced less for having used up its share. */
 static uint32_t connections_pacer(struct pump *pump,
 				  const struct engine_place *place, bool again)
 {
@@ -95,8 +96,10 @@ static uint32_t connections_pacer(struct pump *pump,
 	    (!pair->suspect && pair->u.below < uncounted && !again))
 		return 0;
 	id = engine_suspect(&pump->engine, pair, pump->now_ns);
+	if (!id)
+		id = engine_suspect(&pump->engine, place->host, pump->now_ns);
 	suspect = suspect_of(pump, id);
-	if (id && !suspect->is_metered) {
+	if (!suspect->is_metered) {
 		suspect->is_metered = true;
 		pacer_count(&suspect->connections,
 			    pair->u.below < uncounted ? pair->u.below
@@ -217,21 +220,28 @@ void pump_guard_leave(struct pump *pump, uint32_t id)
 	fifo->paced_at = 0;
 }
 
-static struct engine_host *host_of_gate(struct pump *pump,
-					const struct suspect *gate)
+/* Whom the first in line waits for.  A host's line has both. */
+static struct engine_host *host_waited_for(struct pump *pump,
+					   const struct suspect *gate)
 {
-	return gate->scope == FLOW_SCOPE_HOST ? &pump->engine.hosts[gate->slot]
-					      : NULL;
+	return gate->scope == FLOW_SCOPE_HOST &&
+			       suspect_of(pump, gate->paced_first)->by !=
+				       PUMP_BY_CONNECTIONS
+		       ? &pump->engine.hosts[gate->slot]
+		       : NULL;
 }
 
 /* The next FIFO in line, when there is a place for its head. */
 uint32_t pump_guard_next(struct pump *pump, uint32_t gate)
 {
 	struct suspect *wide = suspect_of(pump, gate);
-	struct engine_host *host = host_of_gate(pump, wide);
 	uint32_t id = wide->paced_first;
+	struct engine_host *host;
 
-	if (!id || !(host ? may_contact(pump, host) : may_connect(pump, gate)))
+	if (!id)
+		return 0;
+	host = host_waited_for(pump, wide);
+	if (!(host ? may_contact(pump, host) : may_connect(pump, gate)))
 		return 0;
 	pump_guard_leave(pump, id);
 	return id;
@@ -241,10 +251,11 @@ uint64_t pump_guard_next_ns(struct pump *pump, uint32_t gate)
 {
 	const struct policy *policy = pump->engine.policy;
 	struct suspect *wide = suspect_of(pump, gate);
-	struct engine_host *host = host_of_gate(pump, wide);
+	struct engine_host *host;
 
 	if (!wide->paced_first)
 		return NS_NEVER;
+	host = host_waited_for(pump, wide);
 	if (host ? may_contact(pump, host) : may_connect(pump, gate))
 		return pump->now_ns;
 	return host ? contacts_next_ns(&host->contacts,

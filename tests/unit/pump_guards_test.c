@@ -362,6 +362,49 @@ static void test_guards_that_are_lifted_hold_nothing(void **state)
 	bed_fini(&bed);
 }
 
+/* Somebody uses up its share of gates first, in the hope that none is left to
+ * count its connections. */
+static void test_connections_are_paced_without_gates_as_well(void **state)
+{
+	static uint64_t ids[1000];
+	struct bed bed;
+	size_t in_all = 0;
+
+	(void)state;
+	bed_init(&bed, "guards: {first_contacts: 0}\n"
+		       "limits: {suspects: 64, held_packets_per_key: 0}\n");
+	for (unsigned i = 0; i < 1000; i++) {
+		uint64_t now_ns = BEGIN + i * MS;
+		uint16_t port = (uint16_t)(1000 + i);
+		struct pump_packet packet;
+
+		for (unsigned k = 0; i % 200 == 0 && k < 30 * 12; k++) {
+			contact(&bed, k % 30, now_ns);
+			if (k < 30)
+				answer(&bed, k, now_ns);
+		}
+		ids[i] = connect_to(&bed, port, TCP_SYN, now_ns);
+		bed_packet(&packet, "tcp", "192.0.2.1", 80, "10.0.0.1", port);
+		bed_offer(&bed, &packet, now_ns);
+	}
+	assert_true(bed_counter(&bed, STATS_suspects_refused) > 100);
+	bed_run(&bed, BEGIN + 30 * S);
+	for (uint64_t at_ns = BEGIN - S; at_ns < BEGIN + 30 * S;
+	     at_ns += S / 10) {
+		size_t connections = 0;
+
+		for (int i = 0; i < 1000; i++)
+			connections += bed.packets[ids[i]].fate == BED_PASSED &&
+				       bed.packets[ids[i]].left_ns >= at_ns &&
+				       bed.packets[ids[i]].left_ns < at_ns + S;
+		assert_in_range(connections, 0, 100);
+		in_all += connections;
+	}
+	/* each is in ten of those seconds; and they do not stop */
+	assert_true(in_all > 10 * 200);
+	bed_fini(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,6 +419,8 @@ int main(void)
 			test_an_answered_flood_of_connections_is_paced),
 		cmocka_unit_test(test_ports_that_are_used_again_are_paced),
 		cmocka_unit_test(test_a_syn_that_is_said_again_begins_nothing),
+		cmocka_unit_test(
+			test_connections_are_paced_without_gates_as_well),
 		cmocka_unit_test(test_what_is_connected_is_not_paced),
 		cmocka_unit_test(test_guards_that_are_lifted_hold_nothing),
 	};
