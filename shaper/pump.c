@@ -97,7 +97,8 @@ static void look_up(const struct pump *pump, struct pump_packet *packet,
 
 	packet->shard = PUMP_HERE;
 	ret->onward = false;
-	if (packet->meta.kind != PACKET_UNICAST) {
+	if (packet->meta.kind != PACKET_UNICAST &&
+	    pump_is_of_class(&packet->meta)) {
 		ret->what = LOOK_UP_CLASS;
 		return;
 	}
@@ -178,7 +179,8 @@ static enum pump_verdict offer_one(struct pump *pump,
 
 	switch (found->what) {
 	case LOOK_UP_NONE:
-		pump->engine.stats.counter[STATS_transit_pkts]++;
+		pump->engine.stats.counter[STATS_transit_pkts] +=
+			pump_told_pkts(packet);
 		return PUMP_PASS;
 	case LOOK_UP_CLASS:
 		return pump_offer_class(pump, packet);
@@ -290,11 +292,12 @@ static enum pump_verdict hold_one(struct pump *pump, struct pump_packet *packet)
 					found.onward);
 		if (verdict == PUMP_PASS && found.onward &&
 		    packet->shard == PUMP_HERE)
-			tell_receiver(pump, packet, 1);
+			tell_receiver(pump, packet, pump_told_pkts(packet));
 		break;
 	case LOOK_UP_IN:
 		verdict = pump_offer_in(pump, packet, &found.key, found.hash,
-					FLOWTABLE_NONE, 1, false);
+					FLOWTABLE_NONE, pump_told_pkts(packet),
+					false);
 		break;
 	case LOOK_UP_CLASS:
 	case LOOK_UP_NONE:

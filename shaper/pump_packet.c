@@ -153,6 +153,7 @@ static enum pump_verdict make_wait(struct pump *pump,
 	}
 	if (!set_aside_for(pump, place, rest, wire_pkts)) {
 		pump->engine.stats.counter[STATS_dropped_bound] += wire_pkts;
+		note_offered(pump, place, wire_pkts);
 		return PUMP_DROP;
 	}
 	return PUMP_WAIT;
@@ -409,18 +410,19 @@ static enum pump_verdict judge_held(struct pump *pump,
 				    const struct flow_key *key, bool onward)
 {
 	bool follows = pump_follows(pump, place, PUMP_RESTING);
+	uint32_t wire_pkts = pump_told_pkts(packet);
 	struct pump_asked asked;
 	uint32_t rest;
 	uint8_t flags = 0;
 
 	if (pump_is_exempt(pump, place, key) && !follows) {
-		pass_exempt(pump, place, 1, FLOW_OUT);
+		pass_exempt(pump, place, wire_pkts, FLOW_OUT);
 		return PUMP_PASS;
 	}
 	asked.connection = pump_is_connection(pump, &packet->meta, place->flow);
-	if (!follows && pump_ask(pump, place, place, 1, &asked)) {
-		note_offered(pump, place, 1);
-		pump_sent(pump, place, &asked, 1);
+	if (!follows && pump_ask(pump, place, place, wire_pkts, &asked)) {
+		note_offered(pump, place, wire_pkts);
+		pump_sent(pump, place, &asked, wire_pkts);
 		return PUMP_PASS;
 	}
 	if (onward && packet->shard == PUMP_HERE)
@@ -431,9 +433,9 @@ static enum pump_verdict judge_held(struct pump *pump,
 	note_by(suspects_get(&pump->engine.suspects, rest),
 		follows ? PUMP_BYS : asked.by, packet);
 	if (!pump_holds(pump))
-		return shadow(pump, place, rest, key, packet, 1, false);
-	note_offered(pump, place, 1);
-	return pump_enqueue(pump, place, rest, key, packet, 1, flags);
+		return shadow(pump, place, rest, key, packet, wire_pkts, false);
+	note_offered(pump, place, wire_pkts);
+	return pump_enqueue(pump, place, rest, key, packet, wire_pkts, flags);
 }
 
 enum pump_verdict pump_hold_out(struct pump *pump, struct pump_packet *packet,

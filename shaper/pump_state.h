@@ -225,6 +225,12 @@ enum pump_verdict pump_enqueue(struct pump *pump,
 void pump_expel(struct pump *pump, uint32_t id, uint32_t token,
 		enum pump_verdict verdict);
 
+/* It goes without having been asked for. */
+static inline void pump_note_sent(struct pump *pump, const struct token *token)
+{
+	pump->engine.stats.counter[STATS_sent_pkts] += token->wire_pkts;
+}
+
 /* A token that is in no FIFO leaves, after those that left before. */
 void pump_let_go(struct pump *pump, uint32_t token, enum pump_verdict verdict);
 
@@ -263,6 +269,9 @@ enum pump_verdict pump_hold_out(struct pump *pump, struct pump_packet *packet,
 
 /* --- pump_classes.c */
 
+/* Is it of those, and none that is judged like any other? */
+bool pump_is_of_class(const struct packet_meta *meta);
+
 /* Multicast, errors, neighbour discovery, DHCP. */
 enum pump_verdict pump_offer_class(struct pump *pump,
 				   const struct pump_packet *packet);
@@ -277,6 +286,12 @@ uint32_t pump_wire_pkts(struct pump *pump, const struct pump_packet *packet,
 
 /* The same where its segments cannot be learnt. */
 uint32_t pump_guess_wire_pkts(const struct pump_packet *packet);
+
+/* Wire packets as the adapter tells; it may leave out that it is one. */
+static inline uint32_t pump_told_pkts(const struct pump_packet *packet)
+{
+	return packet->wire_pkts > 0 ? packet->wire_pkts : 1;
+}
 
 /* A single wire packet, perhaps a segment of what is taken apart. */
 void pump_learn_segment(const struct pump *pump,

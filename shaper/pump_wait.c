@@ -338,7 +338,8 @@ void pump_place_of_token(const struct pump *pump, const struct suspect *fifo,
 			pump_entry_of(pump, &token->key, FLOW_SCOPE_FLOW);
 }
 
-/* Let one wire packet of the head go.  A ghost of many goes one by one. */
+/* Let one wire packet of the head go.  A ghost of many goes one by one; what
+ * was put together leaves whole, with the last of its own. */
 static void leave(struct pump *pump, uint32_t id)
 {
 	struct suspect *fifo = suspect_of(pump, id);
@@ -509,6 +510,6 @@ void pump_tell(struct pump *pump)
 			flowtable_hash(&pump->engine.tables[FLOW_SCOPE_FLOW],
 				       &key),
 			FLOWTABLE_NONE, FLOW_IN, pump->now_ns, &place);
-		pump_heard(pump, &place, 1, 1);
+		pump_heard(pump, &place, token->whole_pkts, token->whole_pkts);
 	}
 }
