@@ -14,10 +14,8 @@ enum {
 };
 
 struct table {
-	bool has_outside;
-	bool has_decides;
-		/* the S that decides, beside the plain one */ /* not for hosts
-								*/
+	bool has_outside; /* not for hosts */
+	bool has_decides; /* the S that decides, beside the plain one */
 	size_t inside_width, outside_width;
 };
 
