@@ -255,6 +255,34 @@ void pump_wait_elsewhere(struct pump *pump, uint32_t id)
 	leave_lines(pump, id, pump_stir_later);
 }
 
+/* Who waits for its own gate is in no line of its pair's, but may be paid for
+ * by it as soon as an answer to another flow fills the purse. */
+static void note_unpaid(struct pump *pump, uint32_t id)
+{
+	const struct engine *engine = &pump->engine;
+	const struct suspect *fifo = suspect_of(pump, id);
+	const struct flow_entry *pair;
+
+	if (fifo->scope != FLOW_SCOPE_FLOW)
+		return;
+	pair = flowtable_entry(&engine->tables[FLOW_SCOPE_PAIR],
+			       engine_entry_of(engine, fifo)->up);
+	if (pair->suspect)
+		suspect_of(pump, pair->suspect)->unpaid = id;
+}
+
+static void stir_unpaid(struct pump *pump, const struct flow_entry *pair)
+{
+	const struct engine *engine = &pump->engine;
+	uint32_t id = pair->suspect ? suspect_of(pump, pair->suspect)->unpaid
+				    : 0;
+	const struct suspect *fifo = suspect_of(pump, id);
+
+	if (id && fifo->scope == FLOW_SCOPE_FLOW && fifo->first &&
+	    engine_entry_of(engine, fifo)->up == engine_slot(engine, pair))
+		pump_stir(pump, id);
+}
+
 /* The head of FIFO `id` was refused: each gate that is closed will fire, and
  * the narrowest will call it.  Returns that one. */
 static uint32_t wait_for(struct pump *pump, uint32_t id,
@@ -283,6 +311,8 @@ static uint32_t wait_for(struct pump *pump, uint32_t id,
 			line_leave(pump, id, ring);
 	if (shut != id)
 		line_join(pump, shut, id);
+	else
+		note_unpaid(pump, id);
 	return shut;
 }
 
@@ -487,6 +517,8 @@ void pump_heard(struct pump *pump, const struct engine_place *place,
 		if (entries[scope] && entries[scope]->suspect &&
 		    suspect_waits(suspect_of(pump, entries[scope]->suspect)))
 			pump_stir(pump, entries[scope]->suspect);
+	if (place->pair && replies)
+		stir_unpaid(pump, place->pair);
 }
 
 /* Telling may let more leave, which is appended and told in its turn. */

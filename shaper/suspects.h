@@ -51,7 +51,9 @@ struct suspect { /* zeroed when it is lent */
 	uint32_t paced_next, paced_prev;
 	uint32_t paced_number;  /* FIFO: its own in that line; pacer: ... */
 	uint32_t paced_numbers; /* ... how many it has given */
-	uint32_t stirs_next;    /* in the list of those to stir */
+	uint32_t unpaid; /* pair: a flow's FIFO that found its purse empty, the
+			  * latest; if it still waits there */
+	uint32_t stirs_next; /* in the list of those to stir */
 	bool stirs;
 
 	struct evidence evidence; /* TCP flows */

@@ -375,6 +375,32 @@ static void test_a_reply_buys_sixteen_from_the_third_turn(void **state)
 	bed_fini(&bed);
 }
 
+/* Reports come on another port than the stream that they are about. */
+static void test_an_answer_to_one_flow_lets_another_go_at_once(void **state)
+{
+	struct pump_packet report, stream, heard;
+	static struct bed bed;
+	uint64_t now_ns = BEGIN + 5 * S + 600 * MS;
+
+	(void)state;
+	bed_init(&bed, SHIPPED);
+	bed_packet(&stream, "udp", "10.0.0.1", 5004, "192.0.2.1", 5004);
+	bed_packet(&report, "udp", "10.0.0.1", 5005, "192.0.2.1", 5005);
+	bed_packet(&heard, "udp", "192.0.2.1", 5005, "10.0.0.1", 5005);
+	for (uint64_t i = 0; i < 3; i++) {
+		bed_offer(&bed, &report, BEGIN + i * 100 * MS);
+		bed_offer(&bed, &heard, BEGIN + i * 100 * MS + MS);
+	}
+	/* The purse is empty, the next delay half a second. */
+	for (int i = 0; i < 4 + 36 + 20; i++)
+		bed_offer(&bed, &stream, BEGIN + 5 * S);
+	bed_run(&bed, now_ns - 1);
+	assert_int_equal(0, passed_between(&bed, now_ns - 80 * MS, now_ns));
+	bed_offer(&bed, &heard, now_ns);
+	assert_int_equal(1 + 12, passed_between(&bed, now_ns, now_ns + 1));
+	bed_fini(&bed);
+}
+
 /* The kernel may bring many as one: they buy no less. */
 static void test_merged_replies_buy_what_each_would(void **state)
 {
@@ -546,6 +572,8 @@ int main(void)
 			test_a_pair_forgotten_early_is_not_taken_for_new),
 		cmocka_unit_test(test_a_host_that_was_forgotten_was_silent),
 		cmocka_unit_test(test_a_reply_buys_sixteen_from_the_third_turn),
+		cmocka_unit_test(
+			test_an_answer_to_one_flow_lets_another_go_at_once),
 		cmocka_unit_test(test_merged_replies_buy_what_each_would),
 		cmocka_unit_test(
 			test_forged_packets_that_are_no_consent_buy_nothing),
