@@ -228,6 +228,14 @@ bool engine_credit_pay(struct engine *engine, struct flow_entry *flow,
 		       struct flow_entry *pair, uint32_t wire_pkts,
 		       uint64_t now_ns);
 
+/* The floor of a pair (floor.h): packets left that were not paid for.  When a
+ * packet that waits at this key's gate may leave because of it; UINT64_MAX:
+ * never. */
+void engine_floor_left(struct engine *engine, const struct flow_entry *pair,
+		       uint32_t wire_pkts, uint64_t now_ns);
+uint64_t engine_floor_next_ns(const struct engine *engine,
+			      const struct flow_entry *entry);
+
 /* Nobody is known to have been silent until now: no patience for a minute. */
 void engine_credit_begin(struct engine *engine, uint64_t now_ns);
 

@@ -205,6 +205,16 @@ static uint32_t lend(struct engine *engine, struct flow_entry *entry,
 	return id;
 }
 
+/* What left before it was lent. */
+static void note_left(struct suspect *suspect)
+{
+	for (unsigned int i = 0; i < suspect->window.count; i++) {
+		const struct window_run *run = window_run(&suspect->window, i);
+
+		floor_left(&suspect->floor, run->sent_pkts, run->start_ns);
+	}
+}
+
 uint32_t engine_suspect(struct engine *engine, struct flow_entry *entry,
 			uint64_t now_ns)
 {
@@ -225,6 +235,7 @@ uint32_t engine_suspect(struct engine *engine, struct flow_entry *entry,
 		      engine_params(engine, entry)->gate.window_ns,
 		      suspects_get(&engine->suspects, id)->window.sent_pkts,
 		      now_ns);
+	note_left(suspects_get(&engine->suspects, id));
 	engine->stats.counter[STATS_suspects_made]++;
 	return id;
 }

@@ -94,7 +94,7 @@ struct pump_asked {
 	uint8_t by;      /* enum pump_by; meaningless when all are open */
 	uint32_t guard;  /* whose pacer has no place; 0: none was asked */
 	bool connection; /* as the caller says: it begins one */
-	bool paid;       /* on patience or credit */
+	bool paid;       /* by the floor, patience or credit */
 	bool by_host;    /* in the place of a key that has none, or no gate */
 };
 

@@ -96,6 +96,9 @@ void pump_sent(struct pump *pump, const struct engine_place *place,
 				     0, pump->now_ns);
 	if (place->pair)
 		engine_credit_sent(&pump->engine, place->pair, pump->now_ns);
+	if (place->pair && !(asked && asked->paid))
+		engine_floor_left(&pump->engine, place->pair, wire_pkts,
+				  pump->now_ns);
 	pump_guards_sent(pump, place, asked && asked->connection);
 	pump->engine.stats.counter[STATS_sent_pkts] += wire_pkts;
 }
@@ -185,7 +188,7 @@ static void schedule(struct pump *pump, uint32_t gate)
 	const struct gate_params *params =
 		&engine_params(&pump->engine, entry)->gate;
 	uint64_t next_ns = pump_guard_next_ns(pump, gate);
-	uint64_t falls_ns, armed_ns = suspect->gate.armed_ns;
+	uint64_t falls_ns, floor_ns, armed_ns = suspect->gate.armed_ns;
 
 	if (suspect->first || suspect->waiting) {
 		window_slide(&suspect->window, params->window_ns, pump->now_ns);
@@ -195,6 +198,11 @@ static void schedule(struct pump *pump, uint32_t gate)
 			next_ns = falls_ns;
 		if (falls_ns > pump->now_ns && armed_ns && armed_ns < next_ns)
 			next_ns = armed_ns;
+		floor_ns = falls_ns > pump->now_ns
+				   ? engine_floor_next_ns(&pump->engine, entry)
+				   : UINT64_MAX;
+		if (floor_ns > pump->now_ns && floor_ns < next_ns)
+			next_ns = floor_ns;
 	}
 	if (next_ns == NS_NEVER)
 		deadlines_clear(&pump->deadlines, gate);

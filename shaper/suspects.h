@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "shaper/evidence.h"
+#include "shaper/floor.h"
 #include "shaper/gate.h"
 #include "shaper/pacer.h"
 #include "shaper/window.h"
@@ -44,6 +45,7 @@ struct suspect { /* zeroed when it is lent */
 		uint32_t next, prev; /* in its line; 0: not in line, since
 				      * another gate is to open first */
 	} ring[SUSPECT_RINGS];
+	struct floor_log floor;           /* pair: what left of it */
 	struct pacer connections;         /* pair: new ones ... */
 	bool is_metered;                  /* ... are counted */
 	uint32_t paced_first, paced_last; /* FIFOs in line at the pacer */

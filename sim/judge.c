@@ -247,6 +247,12 @@ static void group(struct judge_figures *figures,
 		figures->group_held_pkts += event->wire_pkts;
 }
 
+/* What a host says to itself passes no gateway. */
+static bool is_within_a_host(const struct flow_key *flow)
+{
+	return memcmp(flow->inside, flow->outside, sizeof(flow->inside)) == 0;
+}
+
 static void packet(void *self, const struct replay_event *event)
 {
 	struct judge *judge = self;
@@ -258,7 +264,7 @@ static void packet(void *self, const struct replay_event *event)
 		figures->forged_pkts += event->wire_pkts;
 		return;
 	}
-	if (event->fate == REPLAY_TRANSIT) {
+	if (event->fate == REPLAY_TRANSIT || is_within_a_host(&event->flow)) {
 		figures->transit_pkts += event->wire_pkts;
 		return;
 	}

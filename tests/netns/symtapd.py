@@ -71,7 +71,8 @@ class Symtapd:
         `shipped`: all of them, as they come."""
         limiter = sections.pop("limiter", "{}")
         gates_alone = {
-            "limiter": limiter.replace("{", "{patience: 0, credit: 0, ", 1),
+            "limiter": limiter.replace(
+                "{", "{floor: 0, patience: 0, credit: 0, ", 1),
             "guards": "{first_contacts: 0, new_connections: 0}",
         }
         policy = {

@@ -237,7 +237,7 @@ class Profiles(unittest.TestCase):
                 self.held(sender)
         self.not_held(found["announcement"])
         # After three reports a call is known to be answered.
-        self.assertLess(before["call"]["let_out_per_s"], 12)
+        self.assertLess(before["call"]["let_out_per_s"], 15)
         self.assertGreater(found["call"]["let_out_per_s"], 47)
         self.assertEqual(0, found["call"]["delay_p50_ms"])
         self.assertGreater(found["upload"]["good_bytes"],

@@ -27,7 +27,8 @@ enum {
 	LATER_PKTS_PER_S = 12, /* the most, without patience */
 };
 
-static const char SHIPPED[] = "limiter: {evidence: consent}\n";
+/* As shipped, but for the floor: floor_test.c. */
+static const char NO_FLOOR[] = "limiter: {evidence: consent, floor: 0}\n";
 
 /* ------ packets */
 
@@ -117,7 +118,7 @@ static void test_a_silent_target_gets_64_then_12_a_second(void **state)
 	static struct bed bed;
 
 	(void)state;
-	bed_init(&bed, SHIPPED);
+	bed_init(&bed, NO_FLOOR);
 	for (uint64_t now_ns = BEGIN; now_ns < BEGIN + 10 * S; now_ns += MS)
 		bed_offer(&bed, &packet, now_ns);
 	assert_int_equal(BURST + PATIENCE + 8,
@@ -134,7 +135,7 @@ static void test_patience_is_of_the_pair_whatever_its_flows(void **state)
 	static struct bed bed;
 
 	(void)state;
-	bed_init(&bed, SHIPPED);
+	bed_init(&bed, NO_FLOOR);
 	for (uint16_t port = 1; port <= 1000; port++) {
 		struct pump_packet packet;
 
@@ -154,7 +155,7 @@ static void test_pulses_gain_no_more_than_a_flood(void **state)
 	size_t passed;
 
 	(void)state;
-	bed_init(&bed, SHIPPED);
+	bed_init(&bed, NO_FLOOR);
 	for (uint64_t second = 0; second < 300; second++)
 		flood_udp(&bed, "10.0.0.1", "192.0.2.1",
 			  BEGIN + second * 61 * S / 60);
@@ -168,7 +169,7 @@ static void test_patience_is_given_once_a_minute_of_silence(void **state)
 	static struct bed bed;
 
 	(void)state;
-	bed_init(&bed, SHIPPED);
+	bed_init(&bed, NO_FLOOR);
 	assert_int_equal(BURST + PATIENCE,
 			 flood_udp(&bed, "10.0.0.1", "192.0.2.1", BEGIN));
 	/* What waited has left by then, the last of it a minute ago. */
@@ -193,12 +194,12 @@ static void test_a_reload_that_turns_patience_on_gives_it_later(void **state)
 	} rows[] = {
 		{ "limiter: {evidence: packets}\n", 59 * S, BURST },
 		{ "limiter: {evidence: packets}\n", 61 * S, BURST + PATIENCE },
-		{ "limiter: {evidence: consent, patience: 0}\n", 59 * S,
-		  BURST },
-		{ "limiter: {evidence: consent, patience: 0}\n", 61 * S,
-		  BURST + PATIENCE },
+		{ "limiter: {evidence: consent, floor: 0, patience: 0}\n",
+		  59 * S, BURST },
+		{ "limiter: {evidence: consent, floor: 0, patience: 0}\n",
+		  61 * S, BURST + PATIENCE },
 		/* it was silent all the time, as was seen */
-		{ "limiter: {evidence: consent, patience: 48}\n", 0,
+		{ "limiter: {evidence: consent, floor: 0, patience: 48}\n", 0,
 		  BURST + PATIENCE },
 	};
 
@@ -210,7 +211,7 @@ static void test_a_reload_that_turns_patience_on_gives_it_later(void **state)
 		bed_init(&bed, rows[i].before);
 		before = bed.policy;
 		bed_run(&bed, BEGIN);
-		bed.policy = policy_of(SHIPPED);
+		bed.policy = policy_of(NO_FLOOR);
 		pump_set_policy(bed.pump, bed.policy, BEGIN);
 		policy_free(before);
 		assert_int_equal(rows[i].passed,
@@ -240,7 +241,7 @@ static void test_a_restart_gives_no_patience_for_a_minute(void **state)
 		};
 		struct bed bed;
 
-		bed_init(&bed, SHIPPED);
+		bed_init(&bed, NO_FLOOR);
 		bed_address("10.0.0.9", record.key.inside);
 		bed_address("192.0.2.9", record.key.outside);
 		bed_run(&bed, BEGIN);
@@ -255,7 +256,7 @@ static void test_a_restart_gives_no_patience_for_a_minute(void **state)
 
 /* So small that the host can crowd it. */
 static const char CROWDED[] =
-	"limiter: {evidence: consent}\n"
+	"limiter: {evidence: consent, floor: 0}\n"
 	"guards: {first_contacts: 0}\n"
 	"limits: {pairs: 256, pairs_per_host: 64, flows: 4096, "
 	"flows_per_host: 4096, suspects: 1024}\n";
@@ -336,7 +337,7 @@ static void test_a_host_that_was_forgotten_was_silent(void **state)
 	static struct bed bed;
 
 	(void)state;
-	bed_init(&bed, SHIPPED);
+	bed_init(&bed, NO_FLOOR);
 	flood_udp(&bed, "10.0.0.1", "192.0.2.1", BEGIN);
 	/* It stays as long as that is needed ... */
 	bed_run(&bed, BEGIN + 50 * S);
@@ -361,7 +362,7 @@ static void test_a_reply_buys_sixteen_from_the_third_turn(void **state)
 	size_t before, after;
 
 	(void)state;
-	bed_init(&bed, SHIPPED);
+	bed_init(&bed, NO_FLOOR);
 	for (uint64_t i = 0; i < 3; i++)
 		turn(&bed, "10.0.0.1", "192.0.2.1", BEGIN + i * 100 * MS);
 	/* more than a second, less than a minute later */
@@ -412,7 +413,7 @@ static void test_merged_replies_buy_what_each_would(void **state)
 		static struct bed bed;
 		struct pump_packet in = udp("10.0.0.1", "192.0.2.1", true);
 
-		bed_init(&bed, SHIPPED);
+		bed_init(&bed, NO_FLOOR);
 		for (uint64_t k = 0; k < 3; k++)
 			turn(&bed, "10.0.0.1", "192.0.2.1",
 			     BEGIN + k * 100 * MS);
@@ -453,9 +454,9 @@ static size_t let_out_late(const char *yaml, uint8_t in_flags)
 static void test_forged_packets_that_are_no_consent_buy_nothing(void **state)
 {
 	(void)state;
-	assert_in_range(let_out_late(SHIPPED, 0), 1, LATER_PKTS_PER_S);
-	assert_in_range(let_out_late(SHIPPED, TCP_RST), 1, LATER_PKTS_PER_S);
-	assert_in_range(let_out_late(SHIPPED, TCP_RST | TCP_ACK), 1,
+	assert_in_range(let_out_late(NO_FLOOR, 0), 1, LATER_PKTS_PER_S);
+	assert_in_range(let_out_late(NO_FLOOR, TCP_RST), 1, LATER_PKTS_PER_S);
+	assert_in_range(let_out_late(NO_FLOOR, TCP_RST | TCP_ACK), 1,
 			LATER_PKTS_PER_S);
 	/* and count when all do */
 	assert_in_range(let_out_late("limiter: {evidence: packets}\n", TCP_RST),
@@ -469,7 +470,7 @@ static void test_an_unfinished_handshake_buys_nothing(void **state)
 	struct snapshot_row row;
 
 	(void)state;
-	bed_init(&bed, SHIPPED);
+	bed_init(&bed, NO_FLOOR);
 	for (uint16_t i = 0; i < 10000; i++) {
 		struct pump_packet out =
 			tcp((uint16_t)(1000 + i), TCP_SYN, false);
@@ -511,7 +512,7 @@ static void test_a_handshake_counts_when_it_is_completed(void **state)
 		struct pump_packet third = tcp(1000, rows[i].third, false);
 		struct snapshot_row row;
 
-		bed_init(&bed, SHIPPED);
+		bed_init(&bed, NO_FLOOR);
 		bed_offer(&bed, &syn, BEGIN);
 		bed_offer(&bed, &syn_ack, BEGIN + MS);
 		bed_offer(&bed, &syn_ack, BEGIN + 2 * MS);
@@ -537,7 +538,7 @@ static void test_completed_handshakes_establish_credit(void **state)
 	struct pump_packet out = udp("10.0.0.1", "192.0.2.1", false);
 
 	(void)state;
-	bed_init(&bed, SHIPPED);
+	bed_init(&bed, NO_FLOOR);
 	for (uint16_t i = 0; i < 3; i++) {
 		uint64_t now_ns = BEGIN + i * 100 * MS;
 		struct pump_packet syn =

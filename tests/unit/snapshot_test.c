@@ -19,7 +19,7 @@
 
 enum { TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16, SEGMENT_BYTES = 1448 };
 
-static const char SHIPPED[] = "limiter: {evidence: consent}\n";
+static const char SHIPPED[] = "limiter: {evidence: consent, floor: 0}\n";
 static const char INSIDE[] = "10.0.0.1", OUTSIDE[] = "192.0.2.1";
 
 static uint64_t tcp_out(struct bed *bed, uint16_t port, uint8_t flags,
@@ -138,8 +138,8 @@ static void test_refused_replies_are_counted_by_why(void **state)
 	struct bed bed;
 
 	(void)state;
-	bed_init(&bed,
-		 "limiter: {evidence: consent, patience: 0, credit: 0}\n");
+	bed_init(&bed, "limiter: {evidence: consent, floor: 0, patience: 0, "
+		       "credit: 0}\n");
 	for (uint16_t i = 0; i < 12; i++) {
 		tcp_out(&bed, (uint16_t)(5000 + i), TCP_SYN, BEGIN + i * MS);
 		tcp_in(&bed, (uint16_t)(5000 + i), TCP_RST | TCP_ACK,
@@ -162,8 +162,8 @@ static void test_a_completed_handshake_is_forgiven(void **state)
 	struct bed bed;
 
 	(void)state;
-	bed_init(&bed,
-		 "limiter: {evidence: consent, patience: 0, credit: 0}\n");
+	bed_init(&bed, "limiter: {evidence: consent, floor: 0, patience: 0, "
+		       "credit: 0}\n");
 	for (uint16_t i = 0; i < 4; i++)
 		tcp_out(&bed, (uint16_t)(5000 + i), TCP_SYN, BEGIN);
 	for (uint16_t i = 0; i < 4; i++)
