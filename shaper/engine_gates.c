@@ -215,6 +215,21 @@ static void note_left(struct suspect *suspect)
 	}
 }
 
+/* What it is lent with: nothing was offered that did not leave. */
+static void begin(struct engine *engine, struct flow_entry *entry,
+		  struct suspect *suspect)
+{
+	uint64_t window_ns = engine_params(engine, entry)->gate.window_ns;
+	struct window *window = &suspect->window;
+
+	window_grow(window, entry, window_ns);
+	window->grows = engine->exact;
+	for (uint32_t i = 0; i < window->count; i++)
+		suspect_offer(suspect, window_ns,
+			      window_run(window, i)->sent_pkts,
+			      window_run(window, i)->start_ns);
+}
+
 uint32_t engine_suspect(struct engine *engine, struct flow_entry *entry,
 			uint64_t now_ns)
 {
@@ -227,15 +242,8 @@ uint32_t engine_suspect(struct engine *engine, struct flow_entry *entry,
 		engine->stats.counter[STATS_suspects_refused]++;
 		return 0;
 	}
-	window_grow(&suspects_get(&engine->suspects, id)->window, entry,
-		    engine_params(engine, entry)->gate.window_ns);
-	suspects_get(&engine->suspects, id)->window.grows = engine->exact;
+	begin(engine, entry, suspects_get(&engine->suspects, id));
 	entry->suspect = id;
-	suspect_offer(suspects_get(&engine->suspects, id),
-		      engine_params(engine, entry)->gate.window_ns,
-		      suspects_get(&engine->suspects, id)->window.sent_pkts,
-		      now_ns);
-	note_left(suspects_get(&engine->suspects, id));
 	engine->stats.counter[STATS_suspects_made]++;
 	return id;
 }

@@ -19,16 +19,18 @@
 #include "shaper/pacer.h"
 #include "shaper/window.h"
 
+enum { SUSPECT_SLOTS = 17 }; /* of W/16 */
+
 enum suspect_ring { SUSPECT_RING_PAIR, SUSPECT_RING_HOST, SUSPECT_RINGS };
 
 struct suspect { /* zeroed when it is lent */
 	struct gate gate;
 	uint64_t over_since_ns;    /* 0: it is not over its threshold */
 	uint64_t refused_until_ns; /* the adapter was told to refuse it */
-	uint64_t offered_start_ns; /* offered packets: this half window ... */
-	uint32_t icmp_errors;      /* that quoted its packets */
+	uint64_t offered_start_ns; /* of the newest slot */
+	uint32_t offered_pkts[SUSPECT_SLOTS];
+	uint32_t icmp_errors;                     /* that quoted its packets */
 	uint32_t refused_pkts[EVIDENCE_REFUSALS]; /* in, no consent, by why */
-	uint32_t offered_pkts[3];                 /* ... and the two before */
 
 	uint32_t slot; /* its entry, in the table of ... */
 	uint8_t scope; /* ... this scope; FLOW_SCOPES: not lent */
@@ -103,8 +105,9 @@ static inline bool suspect_waits(const struct suspect *suspect)
 	       suspect->paced_first != 0;
 }
 
-/* Offered in the window, to half a window's precision (counts up to W/2 too
- * long); for display only. */
+/* Offered in the window; for display only.  They are remembered in slots of
+ * W/16; of the oldest counts as large a part as is still in the window, so that
+ * what is steady is told exactly. */
 void suspect_offer(struct suspect *suspect, uint64_t window_ns, uint32_t pkts,
 		   uint64_t now_ns);
 uint32_t suspect_offered(const struct suspect *suspect, uint64_t window_ns,
