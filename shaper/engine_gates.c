@@ -228,6 +228,7 @@ static void begin(struct engine *engine, struct flow_entry *entry,
 		suspect_offer(suspect, window_ns,
 			      window_run(window, i)->sent_pkts,
 			      window_run(window, i)->start_ns);
+	note_left(suspect);
 }
 
 uint32_t engine_suspect(struct engine *engine, struct flow_entry *entry,
