@@ -24,11 +24,13 @@ SILENT = "12/s, 64 in a second"
 # what it is, its world, the same without it (a policy, or another world), the
 # names of the senders that count, what is measured, the ceiling
 ROWS = (
+    ("a floor, `limiter.floor`", "attack_flood", "limiter: {floor: 0}\n", "",
+     RATES, SILENT),
     ("patience, `limiter.patience`", "attack_pulses",
      "limiter: {patience: 0}\n", "", RATES, SILENT),
     ("patience with RTP headers", "attack_media",
      "limiter: {patience: 0}\n", "", RATES, SILENT),
-    ("a packet in is worth more, `limiter.credit`", "attack_collusion",
+    ("a packet in is worth more, `limiter.credit`", "attack_unasked",
      "limiter: {credit: 0}\n", "", GAIN, "16 for one in"),
     ("credit is saved", "attack_credit", "limiter: {credit: 0}\n", "",
      GAIN + RATES[1:], "16 for one in"),
