@@ -183,6 +183,52 @@ static void test_patience_is_given_once_a_minute_of_silence(void **state)
 	bed_fini(&bed);
 }
 
+/* ------ streams */
+
+/* A voice, or a flood, with RTP headers, so many packets in ten seconds. */
+static void send_rtp(struct bed *bed, uint32_t count)
+{
+	struct pump_packet packet;
+
+	bed_init(bed, NO_FLOOR);
+	bed_packet(&packet, "udp", "10.0.0.1", 5004, "192.0.2.1", 5004);
+	for (uint32_t i = 0; i < count; i++) {
+		packet.meta.rtp_ssrc = 7;
+		packet.meta.rtp_seq = (uint16_t)i;
+		bed_offer(bed, &packet, BEGIN + i * (10 * S / count));
+	}
+	bed_run(bed, BEGIN + 20 * S);
+}
+
+static void test_a_call_that_rings_is_not_held_for_three_seconds(void **state)
+{
+	static struct bed bed;
+
+	(void)state;
+	send_rtp(&bed, 500);
+	for (uint64_t id = 0; id < 3 * 50; id++)
+		assert_int_equal(BEGIN + id * 20 * MS, bed.packets[id].left_ns);
+	bed_fini(&bed);
+}
+
+static void test_rtp_headers_gain_a_flood_three_seconds(void **state)
+{
+	static const uint32_t rates[] = { 500, 600, 1000, 3000, 10000 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		static struct bed bed;
+
+		send_rtp(&bed, rates[i]);
+		for (uint64_t at_ns = BEGIN; at_ns < BEGIN + 12 * S;
+		     at_ns += 10 * MS)
+			assert_in_range(
+				passed_between(&bed, at_ns, at_ns + S), 0,
+				at_ns < BEGIN + 3 * S ? 64 : LATER_PKTS_PER_S);
+		bed_fini(&bed);
+	}
+}
+
 /* ------ what is not known to have been silent */
 
 static void test_a_reload_that_turns_patience_on_gives_it_later(void **state)
@@ -384,7 +430,7 @@ static void test_an_answer_to_one_flow_lets_another_go_at_once(void **state)
 	uint64_t now_ns = BEGIN + 5 * S + 600 * MS;
 
 	(void)state;
-	bed_init(&bed, SHIPPED);
+	bed_init(&bed, NO_FLOOR);
 	bed_packet(&stream, "udp", "10.0.0.1", 5004, "192.0.2.1", 5004);
 	bed_packet(&report, "udp", "10.0.0.1", 5005, "192.0.2.1", 5005);
 	bed_packet(&heard, "udp", "192.0.2.1", 5005, "10.0.0.1", 5005);
@@ -565,6 +611,9 @@ int main(void)
 		cmocka_unit_test(test_pulses_gain_no_more_than_a_flood),
 		cmocka_unit_test(
 			test_patience_is_given_once_a_minute_of_silence),
+		cmocka_unit_test(
+			test_a_call_that_rings_is_not_held_for_three_seconds),
+		cmocka_unit_test(test_rtp_headers_gain_a_flood_three_seconds),
 		cmocka_unit_test(
 			test_a_reload_that_turns_patience_on_gives_it_later),
 		cmocka_unit_test(test_a_restart_gives_no_patience_for_a_minute),
