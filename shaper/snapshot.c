@@ -73,15 +73,19 @@ static void describe_purse(const struct pump *pump,
 			   struct snapshot_row *row)
 {
 	const struct engine *engine = &pump->engine;
+	const struct flow_entry *pair = entry;
 	const struct credit *credit;
 	uint64_t began_ns;
 
 	if (engine->policy->evidence != POLICY_EVIDENCE_CONSENT ||
 	    entry->key.scope == FLOW_SCOPE_HOST)
 		return;
-	credit = &engine->credits[entry->key.scope == FLOW_SCOPE_PAIR
-					  ? engine_slot(engine, entry)
-					  : entry->up];
+	if (entry->key.scope == FLOW_SCOPE_FLOW)
+		pair = flowtable_entry(&engine->tables[FLOW_SCOPE_PAIR],
+				       entry->up);
+	credit = &engine->credits[engine_slot(engine, pair)];
+	row->floor_pkts = engine->policy->credit.floor_pkts;
+	row->below_floor = engine_floor_next_ns(engine, pair) <= pump->now_ns;
 	row->patience_max_pkts = engine->policy->credit.patience_pkts;
 	credit_purse(credit, pump->now_ns, &row->patience_pkts,
 		     &row->earned_pkts);

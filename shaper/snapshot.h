@@ -42,7 +42,9 @@ struct snapshot_row {
 	/* flow, pair: what the pair may send over its threshold */
 	uint32_t patience_pkts, patience_max_pkts; /* of its first second */
 	uint32_t earned_pkts;
-	bool stream; /* as one that has begun: CREDIT_STREAM_* */
+	bool stream;         /* as one that has begun: CREDIT_STREAM_* */
+	uint32_t floor_pkts; /* so few in a window are not held ... */
+	bool below_floor;    /* ... and there are fewer now */
 
 	uint8_t by;          /* what its head waits for: enum pump_by; PUMP_BYS:
 			      * nothing waits */

@@ -96,7 +96,18 @@ static enum explain_reason reason_of_pace(const struct snapshot_row *row)
 static bool pays(const struct snapshot_row *row)
 {
 	return row->enforced && row->key.scope != FLOW_SCOPE_HOST &&
-	       (row->stream || row->patience_pkts > 0 || row->earned_pkts > 0);
+	       (row->below_floor || row->stream || row->patience_pkts > 0 ||
+		row->earned_pkts > 0);
+}
+
+/* In the order in which they are asked. */
+static enum explain_reason reason_to_pass(const struct snapshot_row *row)
+{
+	if (row->below_floor)
+		return EXPLAIN_FLOOR;
+	if (row->stream)
+		return EXPLAIN_STREAM;
+	return row->patience_pkts > 0 ? EXPLAIN_PATIENCE : EXPLAIN_CREDIT;
 }
 
 enum explain_reason explain_reason(const struct snapshot_row *row)
@@ -109,9 +120,7 @@ enum explain_reason explain_reason(const struct snapshot_row *row)
 	if (is_paced(row))
 		return reason_of_pace(row);
 	if (row->over && row->held_pkts == 0 && pays(row))
-		return row->stream              ? EXPLAIN_STREAM
-		       : row->patience_pkts > 0 ? EXPLAIN_PATIENCE
-						: EXPLAIN_CREDIT;
+		return reason_to_pass(row);
 	if (row->over == plainly)
 		return EXPLAIN_BY_S;
 	return plainly ? EXPLAIN_EVIDENCE : EXPLAIN_REFUSED;
@@ -123,6 +132,7 @@ const char *explain_reason_name(enum explain_reason reason)
 		[EXPLAIN_BY_S] = "S",
 		[EXPLAIN_EVIDENCE] = "evidence",
 		[EXPLAIN_REFUSED] = "refused",
+		[EXPLAIN_FLOOR] = "floor",
 		[EXPLAIN_PATIENCE] = "patience",
 		[EXPLAIN_STREAM] = "stream",
 		[EXPLAIN_CREDIT] = "credit",
@@ -153,6 +163,7 @@ enum explain_state explain_state(const struct snapshot_row *row,
 	case EXPLAIN_CONNECTIONS:
 		return mode == EXPLAIN_ENFORCES ? EXPLAIN_HELD
 						: EXPLAIN_COUNTED;
+	case EXPLAIN_FLOOR:
 	case EXPLAIN_PATIENCE:
 	case EXPLAIN_STREAM:
 	case EXPLAIN_CREDIT:

@@ -40,7 +40,7 @@ enum explain_mode {
 enum explain_state {
 	EXPLAIN_QUIET,   /* not over its threshold */
 	EXPLAIN_EXEMPT,  /* would be over, but is never held */
-	EXPLAIN_PASSES,  /* over, and passes on patience or credit */
+	EXPLAIN_PASSES,  /* over, and passes: floor, patience, credit */
 	EXPLAIN_COUNTED, /* over, but nothing of it is held: see the mode, or
 			  * its scope is not enforced */
 	EXPLAIN_OVER,    /* over: its next packet would wait */
@@ -56,6 +56,7 @@ enum explain_reason {
 	EXPLAIN_BY_S,        /* what came counts for what it is, or nearly */
 	EXPLAIN_EVIDENCE,    /* it counts for more, so that it is not held */
 	EXPLAIN_REFUSED,     /* some of it is no consent, so that it is */
+	EXPLAIN_FLOOR,       /* too few to be worth holding */
 	EXPLAIN_PATIENCE,    /* its first second */
 	EXPLAIN_STREAM,      /* the first seconds of a media stream */
 	EXPLAIN_CREDIT,      /* earned by answers */
@@ -64,7 +65,7 @@ enum explain_reason {
 	EXPLAIN_SPARED,      /* a rule or an exemption */
 };
 enum explain_reason explain_reason(const struct snapshot_row *row);
-/* "S", "evidence", "refused", "patience", "stream", "credit",
+/* "S", "evidence", "refused", "floor", "patience", "stream", "credit",
  * "first-contacts", "new-connections", "exempt" */
 const char *explain_reason_name(enum explain_reason reason);
 

@@ -198,6 +198,12 @@ static void say_reason(struct text *text, const struct snapshot_row *row,
 		say(text, " although S is %.2f: S that decides is %.2f",
 		    plain_s(row), deciding_s(row));
 		break;
+	case EXPLAIN_FLOOR:
+		say(text,
+		    " as one of few: %" PRIu32 " packets of its pair may leave "
+		    "in a window, answered or not",
+		    row->floor_pkts);
+		return;
 	case EXPLAIN_PATIENCE:
 		say(text,
 		    " on patience: %" PRIu32 " of %" PRIu32 " packets of its "
@@ -370,7 +376,7 @@ void sentences_summary(const uint8_t address[16],
 	else if (states[EXPLAIN_PASSES] > 0)
 		say(&text,
 		    "%s is not held: %zu of %zu keys are over the threshold "
-		    "and pass on patience or credit.",
+		    "and pass on floor, patience or credit.",
 		    name, states[EXPLAIN_PASSES], count);
 	else
 		say(&text, "%s is not held in any of %zu keys.", name, count);

@@ -110,6 +110,14 @@ static void test_each_reason_has_its_sentence(void **state)
 		  "passes for 12 s on credit: 130 packets, earned by answers, "
 		  "are left. In",
 		  "would do without that." },
+		{ { .sent_pkts = 8,
+		    .over = true,
+		    .below_floor = true,
+		    .floor_pkts = 10 },
+		  "passes for 12 s as one of few: 10 packets of its pair may "
+		  "leave in a window, answered or not. In",
+		  "2 replies from 192.0.2.7 within 1 s would do without "
+		  "that." },
 		{ { .sent_pkts = 40, .over = true, .stream = true },
 		  "passes for 12 s on patience, as a media stream that begins. "
 		  "In",
