@@ -112,14 +112,14 @@ def is_near(line, other):
 
 def main():
     sim, scenarios, path = sys.argv[1:4]
+    with tempfile.TemporaryDirectory() as folder:
+        worlds = Worlds(sim, scenarios, folder)
+        table = HEAD + "".join(row(worlds, *rest) for rest in ROWS)
     readme = pathlib.Path(path)
     text = readme.read_text()
     chapter = text.index("\n## What an attacker gains\n")
     begins = text.index("\n|", chapter) + 1
     ends = text.index("\n\n", begins) + 1
-    with tempfile.TemporaryDirectory() as folder:
-        worlds = Worlds(sim, scenarios, folder)
-        table = HEAD + "".join(row(worlds, *rest) for rest in ROWS)
     print(table, end="")
     if sys.argv[4:] == ["--write"]:
         readme.write_text(text[:begins] + table + text[ends:])
