@@ -156,7 +156,8 @@ bool judge_json_sweep(const struct sweep *sweep, const char *path)
 		set_figures(attack, &point->attack);
 		json_array_append_new(
 			points,
-			json_pack("{s:s,s:o,s:s,s:i,s:b,s:b,s:o,s:o,s:o,s:i,s:"
+			json_pack("{s:s,s:o,s:s,s:i,s:i,s:b,s:b,s:o,s:o,s:o,s:"
+				  "i,s:"
 				  "o,s:o}",
 				  "threshold", threshold, "window_ms",
 				  value_ms(point->window_ns), "evidence",
@@ -165,6 +166,7 @@ bool judge_json_sweep(const struct sweep *sweep, const char *path)
 					  ? "consent"
 					  : "packets",
 				  "patience", (int)point->consent.patience_pkts,
+				  "floor", (int)point->consent.floor_pkts,
 				  "as_given", point->as_given, "bettered",
 				  point->bettered, "late_pct",
 				  value_decimal(point->late_pct),

@@ -16,9 +16,12 @@ static const char *const thresholds[] = { "1.0", "1.585", "2.0",
 static const uint64_t windows_ns[] = { 500 * MS_NS, 1000 * MS_NS, 2000 * MS_NS,
 				       4000 * MS_NS };
 const struct sweep_consent sweep_consents[SWEEP_CONSENTS] = {
-	{ POLICY_EVIDENCE_PACKETS, 0 },  { POLICY_EVIDENCE_CONSENT, 0 },
-	{ POLICY_EVIDENCE_CONSENT, 16 }, { POLICY_EVIDENCE_CONSENT, 48 },
-	{ POLICY_EVIDENCE_CONSENT, 96 },
+	{ POLICY_EVIDENCE_PACKETS, 0, 0 },
+	{ POLICY_EVIDENCE_CONSENT, 0, 0 },
+	{ POLICY_EVIDENCE_CONSENT, 0, 10 },
+	{ POLICY_EVIDENCE_CONSENT, 48, 0 },
+	{ POLICY_EVIDENCE_CONSENT, 48, 10 },
+	{ POLICY_EVIDENCE_CONSENT, 96, 20 },
 };
 
 #define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
@@ -51,6 +54,7 @@ static struct sweep_consent consent_of(const struct policy *policy)
 	return (struct sweep_consent){
 		.evidence = policy->evidence,
 		.patience_pkts = packets ? 0 : policy->credit.patience_pkts,
+		.floor_pkts = packets ? 0 : policy->credit.floor_pkts,
 	};
 }
 
@@ -87,7 +91,8 @@ bool sweep_consent_equal(const struct sweep_consent *a,
 			 const struct sweep_consent *b)
 {
 	return a->evidence == b->evidence &&
-	       a->patience_pkts == b->patience_pkts;
+	       a->patience_pkts == b->patience_pkts &&
+	       a->floor_pkts == b->floor_pkts;
 }
 
 void sweep_consent_name(const struct sweep_consent *consent,
@@ -95,8 +100,9 @@ void sweep_consent_name(const struct sweep_consent *consent,
 {
 	switch (consent->evidence) {
 	case POLICY_EVIDENCE_CONSENT:
-		snprintf(ret_name, SWEEP_CONSENT_SIZE, "consent, patience %u",
-			 consent->patience_pkts);
+		snprintf(ret_name, SWEEP_CONSENT_SIZE,
+			 "consent, patience %u, floor %u",
+			 consent->patience_pkts, consent->floor_pkts);
 		return;
 	case POLICY_EVIDENCE_PACKETS:
 		break;
@@ -176,6 +182,7 @@ static void piece(void *self, size_t at)
 	own.params = params_of(run->policy, point);
 	own.evidence = point->consent.evidence;
 	own.credit.patience_pkts = point->consent.patience_pkts;
+	own.credit.floor_pkts = point->consent.floor_pkts;
 	if (own.params)
 		judgement_try(judgement, &own, &trial);
 	pthread_mutex_lock(&run->lock);

@@ -14,15 +14,16 @@
 #include "policy/policy.h"
 #include "sim/judgement.h"
 
-enum { SWEEP_POINTS_MAX = 128 };
+enum { SWEEP_POINTS_MAX = 160 };
 
-/* What counts as a reply, and how much may go out before the first one. */
+/* What counts as a reply, and how much may go out without one. */
 struct sweep_consent {
 	enum policy_evidence evidence;
-	uint8_t patience_pkts; /* 0 where evidence is packets: there is none */
+	/* Both 0 where evidence is packets: there is none. */
+	uint8_t patience_pkts, floor_pkts;
 };
 
-enum { SWEEP_CONSENTS = 5 };
+enum { SWEEP_CONSENTS = 6 };
 extern const struct sweep_consent sweep_consents[SWEEP_CONSENTS];
 
 struct sweep_point {
@@ -57,13 +58,13 @@ void sweep_run(struct sweep *sweep, const struct policy *policy,
 bool sweep_consent_equal(const struct sweep_consent *a,
 			 const struct sweep_consent *b);
 
-/* "T 2.0, window 1s, consent, patience 48" */
+/* "T 2.0, window 1s, consent, patience 48, floor 10" */
 enum { SWEEP_NAME_SIZE = 128 };
 void sweep_name(const struct sweep_point *point,
 		char ret_name[SWEEP_NAME_SIZE]);
 
-/* "packets", or "consent, patience 48" */
-enum { SWEEP_CONSENT_SIZE = 32 };
+/* "packets", or "consent, patience 48, floor 10" */
+enum { SWEEP_CONSENT_SIZE = 48 };
 void sweep_consent_name(const struct sweep_consent *consent,
 			char ret_name[SWEEP_CONSENT_SIZE]);
 

@@ -14,9 +14,9 @@ static const char help[] =
 	"usage: symtap-sim sweep [OPTION...] FOLDER\n"
 	"\n"
 	"Judges the captures that FOLDER/JUDGE.tsv names by many settings:\n"
-	"thresholds, windows, what counts as a reply, and patience before the\n"
-	"first one; tells how many good packets come late and how many attack\n"
-	"packets get out by each.\n"
+	"thresholds, windows, what counts as a reply, and how much may go out\n"
+	"without one; tells how many good packets come late, and how many\n"
+	"attack packets get out, by each.\n"
 	"\n"
 	"  -c, --config FILE    what does not vary; as shipped, when not "
 	"given\n"
@@ -30,7 +30,7 @@ static const char help[] =
 
 static void print(const struct sweep *sweep)
 {
-	printf("%-53s %10s %10s %10s %12s %10s %10s\n", "settings", "good late",
+	printf("%-63s %10s %10s %10s %12s %10s %10s\n", "settings", "good late",
 	       "pairs late", "dropped", "worst, ms", "attack out",
 	       "1st second");
 	for (size_t i = 0; i < sweep->count; i++) {
@@ -38,7 +38,7 @@ static void print(const struct sweep *sweep)
 		char name[SWEEP_NAME_SIZE];
 
 		sweep_name(point, name);
-		printf("%-53s %8.3f %% %8.3f %% %10" PRIu64
+		printf("%-63s %8.3f %% %8.3f %% %10" PRIu64
 		       " %12.1f %8.2f %% %10" PRIu32 "%s\n",
 		       name, point->late_pct, point->late_pairs_pct,
 		       point->good.dropped_pkts,

@@ -167,7 +167,7 @@ class Judged(unittest.TestCase):
         ran = sim("sweep", "-c", self.config, "--json", "-", self.folder)
         self.assertEqual(0, ran.returncode, ran.stderr)
         points = json.loads(ran.stdout)["points"]
-        self.assertEqual(6 * 4 * 5, len(points))
+        self.assertEqual(6 * 4 * 6, len(points))
         self.assertEqual(1, sum(point["as_given"] for point in points))
         # The higher the threshold, the more gets out.
         low, high = [next(point for point in points
@@ -177,22 +177,28 @@ class Judged(unittest.TestCase):
         self.assertLess(low["attack"]["let_out"], high["attack"]["let_out"])
         self.assertTrue(any(not point["bettered"] for point in points))
         # So does the more, the more patience there is, in the first second.
-        first = {point["patience"]: point["let_out_first_second"]
+        first = {(point["patience"], point["floor"]):
+                 point["let_out_first_second"]
                  for point in points
                  if (point["threshold"], point["window_ms"],
                      point["evidence"]) == ("2.0", 1000, "consent")}
-        self.assertEqual([0, 16, 48, 96], sorted(first))
-        for patience, pkts in first.items():
-            self.assertAlmostEqual(12 + patience, pkts, delta=1)
+        self.assertEqual([(0, 0), (0, 10), (48, 0), (48, 10), (96, 20)],
+                         sorted(first))
+        for (patience, floor), pkts in first.items():
+            if floor == 0:
+                self.assertAlmostEqual(12 + patience, pkts, delta=1)
+            else:
+                self.assertLessEqual(pkts, 12 + patience + floor)
+                self.assertGreaterEqual(pkts, max(patience, floor))
 
     def test_a_sweep_adds_the_policy_as_it_is(self):
         ran = sim("sweep", "-c", self.generous, "--json", "-", self.folder)
         points = json.loads(ran.stdout)["points"]
-        self.assertEqual(6 * 4 * 5 + 1, len(points))
+        self.assertEqual(6 * 4 * 6 + 1, len(points))
         given, = [point for point in points if point["as_given"]]
-        self.assertEqual(("7.0", "packets", 0),
+        self.assertEqual(("7.0", "packets", 0, 0),
                          (given["threshold"], given["evidence"],
-                          given["patience"]))
+                          given["patience"], given["floor"]))
 
 
 class Mistakes(unittest.TestCase):
