@@ -251,7 +251,7 @@ class Judgement(bed.Case):
         self.assertRegex(row["says"], r"passes for .* on patience: \d+ of 48 "
                          "packets of its first second are left")
         self.assertTrue(lab.eventually(
-            lambda: self.ask("status")["judgement"]["paid_packets"] >= 16))
+            lambda: self.ask("status")["judgement"]["paid_packets"] >= 10))
 
 
 if __name__ == "__main__":
