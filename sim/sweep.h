@@ -59,7 +59,7 @@ bool sweep_consent_equal(const struct sweep_consent *a,
 			 const struct sweep_consent *b);
 
 /* "T 2.0, window 1s, consent, patience 48, floor 10" */
-enum { SWEEP_NAME_SIZE = 128 };
+enum { SWEEP_NAME_SIZE = 192 };
 void sweep_name(const struct sweep_point *point,
 		char ret_name[SWEEP_NAME_SIZE]);
 
