@@ -231,6 +231,11 @@ bool engine_credit_pay(struct engine *engine, struct flow_entry *flow,
 /* Nobody is known to have been silent until now: no patience for a minute. */
 void engine_credit_begin(struct engine *engine, uint64_t now_ns);
 
+/* It was counted elsewhere, talked all the while, and has heard so many packets
+ * in its last window. */
+void engine_credit_resume(struct engine *engine, const struct flow_entry *pair,
+			  uint32_t heard_pkts, uint64_t now_ns);
+
 /* When the pair began to send, after a minute of silence at least; 0: it did
  * not yet, or has been silent for a minute again. */
 uint64_t engine_credit_began_ns(const struct engine *engine,

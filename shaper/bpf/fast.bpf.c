@@ -141,8 +141,8 @@ static __always_inline void judge_out(struct __sk_buff *skb,
 		of_flow = fast_number(flow->span_64ns, found->now_ns);
 		if (!exceeds(pair, of_pair, found->wire_pkts) &&
 		    !exceeds(flow, of_flow, found->wire_pkts)) {
-			fast_count(pair, of_pair, found->wire_pkts, 0);
-			fast_count(flow, of_flow, found->wire_pkts, 0);
+			fast_add(pair, of_pair, found->wire_pkts, 0);
+			fast_add(flow, of_flow, found->wire_pkts, 0);
 			counts()->out_passed_pkts += found->wire_pkts;
 			mark(skb, FAST_MARK_PASSED);
 			return;
@@ -177,10 +177,10 @@ static __always_inline bool judge_in(const struct found *found)
 	struct fast_slot *flow = found->flow, *pair = found->pair;
 
 	if (is_leased(found) && pair->span_64ns && flow->span_64ns) {
-		fast_count(pair, fast_number(pair->span_64ns, found->now_ns), 0,
-			   found->wire_pkts);
-		fast_count(flow, fast_number(flow->span_64ns, found->now_ns), 0,
-			   found->wire_pkts);
+		fast_add(pair, fast_number(pair->span_64ns, found->now_ns), 0,
+			 found->wire_pkts);
+		fast_add(flow, fast_number(flow->span_64ns, found->now_ns), 0,
+			 found->wire_pkts);
 		counts()->in_passed_pkts += found->wire_pkts;
 		return true;
 	}
@@ -232,6 +232,9 @@ static __always_inline int judge(struct __sk_buff *skb,
 	    (direction == FLOW_IN && skb->ingress_ifindex == 0) ||
 	    !zone_of(skb, &zone))
 		return GO_ON;
+	/* Nobody else says for us that it may pass. */
+	if (direction == FLOW_OUT && skb->mark & fast_config.mark_mask)
+		mark(skb, 0);
 	if (bytes > FAST_COPIED_BYTES)
 		bytes = FAST_COPIED_BYTES;
 	if (bytes < 14 || bpf_skb_load_bytes(skb, 0, to->bytes, bytes) != 0)

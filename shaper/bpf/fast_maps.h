@@ -33,8 +33,8 @@
 
 enum {
 	FAST_VERSION = 1,
-	FAST_BUCKETS = 8,
-	FAST_SPANS = 7, /* of these make a window */
+	FAST_BUCKETS = 16,
+	FAST_SPANS = 15, /* of these make a window */
 	FAST_PROBES = 16,
 	FAST_INTERFACES = 16,
 	FAST_COPIED_BYTES = 128,
@@ -45,27 +45,27 @@ enum {
 	FAST_SPAN_SHIFT = 6, /* spans are kept in 64 ns */
 };
 
-#define FAST_IN_KERNEL (UINT64_C(1) << 63)
+#define FAST_IN_KERNEL   (UINT64_C(1) << 63)
 #define FAST_EPOCH_SHIFT 48
-#define FAST_STEERED ((UINT64_C(1) << FAST_EPOCH_SHIFT) - 1)
+#define FAST_STEERED     ((UINT64_C(1) << FAST_EPOCH_SHIFT) - 1)
 
 /*
- * A key, and its window: 8 buckets of W/7 each, by their number since boot
+ * A key, and its window: 16 buckets of W/15 each, by their number since boot
  * modulo 2^16, packets sent and heard, in 16 + 24 + 24 bits.  What was sent
- * counts in the running bucket and the 7 before it (forgotten up to W/7 late),
- * what was heard in one less (up to W/7 early): the program passes nothing
- * that an exact window would not.
+ * counts in the running bucket and the 15 before it (forgotten up to W/15
+ * late), what was heard in one less (up to W/15 early): the program passes
+ * nothing that an exact window would not.
  */
 struct fast_slot {
 	struct flow_key key;
-	uint64_t state;      /* pair: FAST_IN_KERNEL, epoch, FAST_STEERED */
-	uint32_t up;         /* flow: its pair's slot */
-	uint32_t ratio_q16;  /* 2^threshold */
-	uint32_t span_64ns;  /* of a bucket; 0: there is no key here */
-	uint32_t passed_on;  /* keys of earlier slots that stand further on */
+	uint64_t state;     /* pair: FAST_IN_KERNEL, epoch, FAST_STEERED */
+	uint32_t up;        /* flow: its pair's slot */
+	uint32_t ratio_q16; /* it is given back above this */
+	uint32_t span_64ns; /* of a bucket; 0: there is no key here */
+	uint32_t passed_on; /* keys of earlier slots that stand further on */
 	uint64_t buckets[FAST_BUCKETS];
 };
-_Static_assert(sizeof(struct fast_slot) == 128, "a slot is two lines");
+_Static_assert(sizeof(struct fast_slot) == 192, "a slot is three lines");
 
 /* Written by the daemon before it attaches the program, and at a reload. */
 struct fast_config {
@@ -83,9 +83,9 @@ struct fast_config {
 /* Of one processor. */
 struct fast_counts {
 	uint64_t out_passed_pkts, in_passed_pkts; /* wire packets, leased */
-	uint64_t steered_pkts;  /* out, of a pair that is the engine's */
-	uint64_t given_back;    /* leases that the program ended */
-	uint64_t told, untold;  /* packets in; untold: the ring was full */
+	uint64_t steered_pkts; /* out, of a pair that is the engine's */
+	uint64_t given_back;   /* leases that the program ended */
+	uint64_t told, untold; /* packets in; untold: the ring was full */
 	uint64_t room[2];
 };
 enum { FAST_PROCESSORS = 128 };
@@ -171,8 +171,7 @@ static inline void fast_sums(const struct fast_slot *slot, uint64_t number,
 	uint32_t sent = 0, heard = 0;
 
 	for (uint32_t i = 0; i < FAST_BUCKETS; i++) {
-		uint64_t bucket =
-			*(const volatile uint64_t *)&slot->buckets[i];
+		uint64_t bucket = *(const volatile uint64_t *)&slot->buckets[i];
 		uint32_t age = fast_bucket_age(bucket, number);
 
 		if (age < FAST_BUCKETS)
@@ -186,8 +185,8 @@ static inline void fast_sums(const struct fast_slot *slot, uint64_t number,
 
 /* Several processors may do so at once.  A bucket that is nearly full counts
  * no more. */
-static inline void fast_count(struct fast_slot *slot, uint64_t number,
-			      uint32_t sent, uint32_t heard)
+static inline void fast_add(struct fast_slot *slot, uint64_t number,
+			    uint32_t sent, uint32_t heard)
 {
 	uint64_t *bucket = &slot->buckets[number % FAST_BUCKETS];
 	uint64_t by = (uint64_t)sent << 24 | heard;
@@ -201,9 +200,8 @@ static inline void fast_count(struct fast_slot *slot, uint64_t number,
 				__sync_fetch_and_add(bucket, by);
 			return;
 		}
-		if (__sync_val_compare_and_swap(bucket, old,
-						(number & 0xffff) << 48 |
-							by) == old)
+		if (__sync_val_compare_and_swap(
+			    bucket, old, (number & 0xffff) << 48 | by) == old)
 			return;
 	}
 }

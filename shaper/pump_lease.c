@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shaper/pump_lease.h"
+
+#include <string.h>
+
+#include "policy/policy.h"
+#include "shaper/asym.h"
+#include "shaper/pump_state.h"
+
+enum {
+	UNSETTLED_FLOW = FLOW_ENTRY_EXEMPT | FLOW_ENTRY_ASIDE |
+			 FLOW_ENTRY_OPENING | FLOW_ENTRY_ASIDE_IN |
+			 FLOW_ENTRY_ACCEPTED,
+	UNSETTLED_PAIR = FLOW_ENTRY_EXEMPT | FLOW_ENTRY_ASIDE |
+			 FLOW_ENTRY_ASIDE_IN,
+};
+
+static struct suspect *suspect_of(const struct pump *pump,
+				  const struct flow_entry *entry)
+{
+	return entry->suspect
+		       ? suspects_get(&pump->engine.suspects, entry->suspect)
+		       : NULL;
+}
+
+static bool owes_nothing(const struct pump *pump, const struct suspect *suspect)
+{
+	return !suspect_waits(suspect) && !suspect->aside_pkts &&
+	       !suspect->stirs && suspect->over_since_ns == 0 &&
+	       suspect->refused_until_ns <= pump->now_ns &&
+	       suspect->gate.armed_ns == 0;
+}
+
+static bool is_settled(const struct pump *pump, const struct flow_entry *entry)
+{
+	bool is_pair = entry->key.scope == FLOW_SCOPE_PAIR;
+	const struct suspect *suspect = suspect_of(pump, entry);
+
+	if (entry->parked || (suspect && !owes_nothing(pump, suspect)))
+		return false;
+	if (is_pair)
+		return !(entry->flags & UNSETTLED_PAIR) &&
+		       entry->flags & FLOW_ENTRY_HEARD &&
+		       entry->flags & FLOW_ENTRY_CONTACTED;
+	return !(entry->flags & UNSETTLED_FLOW);
+}
+
+static void add_run(struct pump_lease *lease, uint64_t start_ns,
+		    uint32_t sent_pkts, uint32_t heard_pkts)
+{
+	lease->sent_pkts += sent_pkts;
+	lease->heard_pkts += heard_pkts;
+	lease->runs[lease->runs_count++] =
+		(struct pump_lease_run){ start_ns, sent_pkts, heard_pkts };
+}
+
+/* The small kind is read by way of the other. */
+static bool tell_window(const struct pump *pump, struct flow_entry *entry,
+			struct pump_lease *lease)
+{
+	struct flow_entry copy = *entry;
+	struct window grown;
+	const struct window *window = &grown;
+
+	if (entry->suspect)
+		window = &suspect_of(pump, entry)->window;
+	else
+		window_grow(&grown, &copy, lease->window_ns);
+	if (window->count > PUMP_LEASE_RUNS)
+		return false;
+	for (uint32_t i = 0; i < window->count; i++) {
+		const struct window_run *run = window_run(window, i);
+
+		add_run(lease, run->start_ns, run->sent_pkts, run->heard_pkts);
+	}
+	return true;
+}
+
+/* T - 3/4; it comes back above T - 1/2, where the engine's windows are exact:
+ * 2^(-1/4) is 55109/65536. */
+static uint32_t may_lease_q16(const struct engine_params *params)
+{
+	return (uint32_t)((uint64_t)params->near_q16 * 55109 >> 16);
+}
+
+bool pump_may_lease(struct pump *pump, const struct flow_key *key,
+		    struct pump_lease *ret_lease, uint64_t now_ns)
+{
+	struct engine *engine = &pump->engine;
+	struct flow_entry *entry = pump_entry_of(pump, key, key->scope);
+	const struct engine_params *params;
+	uint32_t sent, heard;
+
+	if (now_ns > pump->now_ns)
+		pump->now_ns = now_ns;
+	if (!entry || engine->policy->enforce & 1u << FLOW_SCOPE_HOST ||
+	    policy_is_inside(engine->policy, key->outside))
+		return false;
+	engine_refresh(engine, entry);
+	if (!is_settled(pump, entry))
+		return false;
+	params = engine_params(engine, entry);
+	engine_sums(engine, entry, pump->now_ns, &sent, &heard);
+	if (sent + heard == 0 ||
+	    asym_exceeds(sent, heard, may_lease_q16(params)))
+		return false;
+	*ret_lease = (struct pump_lease){
+		.key = *key,
+		.ratio_q16 = params->near_q16,
+		.window_ns = params->gate.window_ns,
+	};
+	return tell_window(pump, entry, ret_lease);
+}
+
+void pump_leased(struct pump *pump, const struct flow_key *key)
+{
+	struct flow_entry *entry = pump_entry_of(pump, key, key->scope);
+
+	if (!entry)
+		return;
+	if (entry->suspect) {
+		struct suspect *suspect = suspect_of(pump, entry);
+
+		window_clear(&suspect->window);
+		/* What is acknowledged meanwhile must not count later. */
+		suspect->evidence = (struct evidence){ 0 };
+	}
+	memset(entry->runs, 0, sizeof(entry->runs));
+}
+
+static uint64_t newest_ns(const struct pump *pump,
+			  const struct flow_entry *entry)
+{
+	return entry->suspect
+		       ? window_newest_ns(&suspect_of(pump, entry)->window)
+		       : window_small_newest_ns(entry);
+}
+
+/* Time does not run back in a window: what is older than it knows of counts
+ * from then on. */
+static void count_runs(struct pump *pump, struct flow_entry *entry,
+		       const struct pump_lease *lease)
+{
+	uint64_t window_ns =
+		engine_params(&pump->engine, entry)->gate.window_ns;
+	uint64_t last_ns = newest_ns(pump, entry);
+
+	for (uint32_t i = 0; i < lease->runs_count; i++) {
+		const struct pump_lease_run *run = &lease->runs[i];
+		uint64_t start_ns = run->start_ns;
+
+		if (start_ns > pump->now_ns)
+			start_ns = pump->now_ns;
+		if (start_ns + window_ns <= pump->now_ns)
+			continue;
+		if (start_ns < last_ns)
+			start_ns = last_ns;
+		last_ns = start_ns;
+		engine_count(&pump->engine, entry, run->sent_pkts,
+			     run->heard_pkts, start_ns);
+	}
+}
+
+/* It has been talking all the while. */
+static void resume_pair(struct pump *pump, const struct engine_place *place,
+			const struct pump_lease *lease)
+{
+	place->pair->flags |= FLOW_ENTRY_HEARD | FLOW_ENTRY_CONTACTED;
+	engine_credit_resume(&pump->engine, place->pair, lease->heard_pkts,
+			     pump->now_ns);
+	count_runs(pump, place->host, lease);
+}
+
+bool pump_take_back(struct pump *pump, const struct pump_lease *lease,
+		    uint64_t now_ns)
+{
+	struct engine *engine = &pump->engine;
+	bool is_pair = lease->key.scope == FLOW_SCOPE_PAIR;
+	struct engine_place place;
+	struct flow_entry *entry;
+
+	if (now_ns > pump->now_ns)
+		pump->now_ns = now_ns;
+	if (!engine_place_of_key(engine, &lease->key, pump->now_ns, &place))
+		return false;
+	entry = is_pair ? place.pair : place.flow;
+	/* Exact, when it comes back because it is near its threshold. */
+	if (asym_exceeds(lease->sent_pkts, lease->heard_pkts,
+			 engine_params(engine, entry)->near_q16))
+		engine_suspect(engine, entry, pump->now_ns);
+	count_runs(pump, entry, lease);
+	if (is_pair)
+		resume_pair(pump, &place, lease);
+	return true;
+}
