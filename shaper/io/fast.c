@@ -15,8 +15,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "fast.skel.h"
 #include "shaper/bpf/fast_maps.h"
+
+/* Made of fast.bpf.c by the build; it uses the above. */
+#include <fast.skel.h>
 
 /* linux/bpf.h of Debian 12 does not know them yet. */
 enum { TCX_INGRESS = 46, TCX_EGRESS = 47, LINKS = 2 * FAST_INTERFACES };
