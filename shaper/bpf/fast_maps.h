@@ -51,10 +51,9 @@ enum {
 
 /*
  * A key, and its window: 16 buckets of W/15 each, by their number since boot
- * modulo 2^16, packets sent and heard, in 16 + 24 + 24 bits.  What was sent
- * counts in the running bucket and the 15 before it (forgotten up to W/15
- * late), what was heard in one less (up to W/15 early): the program passes
- * nothing that an exact window would not.
+ * modulo 2^16, packets sent and heard, in 16 + 24 + 24 bits.  The running one
+ * and the 15 before it count, sent and heard alike: packets are forgotten up to
+ * W/15 late, and an answer never before what it answers.
  */
 struct fast_slot {
 	struct flow_key key;
@@ -174,10 +173,10 @@ static inline void fast_sums(const struct fast_slot *slot, uint64_t number,
 		uint64_t bucket = *(const volatile uint64_t *)&slot->buckets[i];
 		uint32_t age = fast_bucket_age(bucket, number);
 
-		if (age < FAST_BUCKETS)
-			sent += fast_bucket_sent(bucket);
-		if (age < FAST_BUCKETS - 1)
-			heard += fast_bucket_heard(bucket);
+		if (age >= FAST_BUCKETS)
+			continue;
+		sent += fast_bucket_sent(bucket);
+		heard += fast_bucket_heard(bucket);
 	}
 	*ret_sent = sent;
 	*ret_heard = heard;

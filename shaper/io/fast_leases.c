@@ -166,25 +166,8 @@ static void erase_pair(struct fastleases *leases, uint32_t pair,
 	erase(leases, pair, now_ns);
 }
 
-static uint64_t end_of(uint64_t number, uint32_t span_64ns)
-{
-	return (number + 1) * span_64ns << FAST_SPAN_SHIFT;
-}
-
-static void add_run(struct pump_lease *lease, uint64_t start_ns,
-		    uint32_t sent_pkts, uint32_t heard_pkts)
-{
-	if (sent_pkts + heard_pkts == 0)
-		return;
-	lease->sent_pkts += sent_pkts;
-	lease->heard_pkts += heard_pkts;
-	lease->runs[lease->runs_count++] =
-		(struct pump_lease_run){ start_ns, sent_pkts, heard_pkts };
-}
-
-/* What it counted, oldest first: sent at the end of its bucket, heard at its
- * beginning, so that the engine, too, lets nothing go for it that an exact
- * window would not. */
+/* What it counted, oldest first, each bucket at its last moment: there it would
+ * be counted again, should the key be leased anew. */
 static void read_slot(const struct fast_slot *slot, uint64_t now_ns,
 		      struct pump_lease *ret_lease)
 {
@@ -196,14 +179,19 @@ static void read_slot(const struct fast_slot *slot, uint64_t now_ns,
 		uint64_t at = number - age;
 		uint64_t bucket = __atomic_load_n(
 			&slot->buckets[at % FAST_BUCKETS], __ATOMIC_RELAXED);
-		uint64_t end_ns = end_of(at, span);
+		uint64_t last_ns = ((at + 1) * span << FAST_SPAN_SHIFT) - 1;
+		struct pump_lease_run run = {
+			.start_ns = last_ns < now_ns ? last_ns : now_ns,
+			.sent_pkts = fast_bucket_sent(bucket),
+			.heard_pkts = fast_bucket_heard(bucket),
+		};
 
-		if (age > number || fast_bucket_age(bucket, number) != age)
+		if (age > number || fast_bucket_age(bucket, number) != age ||
+		    run.sent_pkts + run.heard_pkts == 0)
 			continue;
-		add_run(ret_lease, end_of(at - 1, span), 0,
-			fast_bucket_heard(bucket));
-		add_run(ret_lease, end_ns < now_ns ? end_ns : now_ns,
-			fast_bucket_sent(bucket), 0);
+		ret_lease->sent_pkts += run.sent_pkts;
+		ret_lease->heard_pkts += run.heard_pkts;
+		ret_lease->runs[ret_lease->runs_count++] = run;
 	}
 }
 

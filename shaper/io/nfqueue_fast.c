@@ -131,11 +131,10 @@ void nfqueue_fast_note(struct nfqueue *nfqueue, uint64_t now_ns)
 		if (!is_out(nfqueue, packet))
 			continue;
 		flow_key_of(&packet->meta, FLOW_OUT, packet->src_zone, &flow);
-		fastleases_note(nfqueue->fast->leases, nfqueue->config.pump,
-				&flow,
-				fast_mark(nfqueue->fast->program,
-					  batch->marks[i]),
-				now_ns);
+		fastleases_note(
+			nfqueue->fast->leases, nfqueue->config.pump, &flow,
+			fast_mark(nfqueue->fast->program, batch->marks[i]),
+			now_ns);
 	}
 }
 
