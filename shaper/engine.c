@@ -84,7 +84,9 @@ bool engine_init(struct engine *engine, const struct policy *policy,
 				 sizeof(*engine->credits));
 	engine->media = calloc(engine->tables[FLOW_SCOPE_FLOW].capacity,
 			       sizeof(*engine->media));
-	if (!engine->credits || !engine->media)
+	engine->held_below = calloc(engine->tables[FLOW_SCOPE_PAIR].capacity,
+				    sizeof(*engine->held_below));
+	if (!engine->credits || !engine->media || !engine->held_below)
 		goto fail;
 	add_shared_host(engine);
 	return true;
@@ -101,8 +103,10 @@ void engine_fini(struct engine *engine)
 	free(engine->hosts);
 	free(engine->fifo_links);
 	free(engine->credits);
+	free(engine->held_below);
 	free(engine->media);
 	engine->credits = NULL;
+	engine->held_below = NULL;
 	engine->media = NULL;
 	engine->hosts = NULL;
 	engine->fifo_links = NULL;
@@ -115,7 +119,8 @@ size_t engine_bytes(const struct engine *engine)
 		engine->hosts_count * sizeof(*engine->hosts) +
 		suspects_ids(&engine->suspects) * sizeof(*engine->fifo_links) +
 		engine->tables[FLOW_SCOPE_PAIR].capacity *
-			sizeof(*engine->credits) +
+			(sizeof(*engine->credits) +
+			 sizeof(*engine->held_below)) +
 		engine->tables[FLOW_SCOPE_FLOW].capacity *
 			sizeof(*engine->media);
 

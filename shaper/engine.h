@@ -85,6 +85,8 @@ struct engine {
 	struct engine_host *hosts;
 	uint32_t hosts_count;      /* capacity, with the shared last one */
 	struct credit *credits;    /* by slot of the pair */
+	uint32_t *held_below;      /* the same: wire packets that wait at its
+				    * flows */
 	struct media *media;       /* by slot of the flow */
 	uint64_t patience_from_ns; /* what was before that is not known */
 	struct suspects suspects;

@@ -38,8 +38,11 @@ static bool is_settled(const struct pump *pump, const struct flow_entry *entry)
 
 	if (entry->parked || (suspect && !owes_nothing(pump, suspect)))
 		return false;
+	/* What waits of other flows is counted here when it leaves. */
 	if (is_pair)
-		return !(entry->flags & UNSETTLED_PAIR) &&
+		return pump->engine.held_below[engine_slot(&pump->engine,
+							   entry)] == 0 &&
+		       !(entry->flags & UNSETTLED_PAIR) &&
 		       entry->flags & FLOW_ENTRY_HEARD &&
 		       entry->flags & FLOW_ENTRY_CONTACTED;
 	return !(entry->flags & UNSETTLED_FLOW);
@@ -112,52 +115,58 @@ bool pump_may_lease(struct pump *pump, const struct flow_key *key,
 	return tell_window(pump, entry, ret_lease);
 }
 
+static void empty_window(const struct pump *pump, struct flow_entry *entry)
+{
+	if (entry->suspect)
+		window_clear(&suspect_of(pump, entry)->window);
+	memset(entry->runs, 0, sizeof(entry->runs));
+}
+
 void pump_leased(struct pump *pump, const struct flow_key *key)
 {
 	struct flow_entry *entry = pump_entry_of(pump, key, key->scope);
 
 	if (!entry)
 		return;
-	if (entry->suspect) {
-		struct suspect *suspect = suspect_of(pump, entry);
-
-		window_clear(&suspect->window);
-		/* What is acknowledged meanwhile must not count later. */
-		suspect->evidence = (struct evidence){ 0 };
-	}
-	memset(entry->runs, 0, sizeof(entry->runs));
+	empty_window(pump, entry);
+	/* What is acknowledged meanwhile must not count later. */
+	if (entry->suspect)
+		suspect_of(pump, entry)->evidence = (struct evidence){ 0 };
 }
 
-static uint64_t newest_ns(const struct pump *pump,
-			  const struct flow_entry *entry)
-{
-	return entry->suspect
-		       ? window_newest_ns(&suspect_of(pump, entry)->window)
-		       : window_small_newest_ns(entry);
-}
-
-/* Time does not run back in a window: what is older than it knows of counts
- * from then on. */
-static void count_runs(struct pump *pump, struct flow_entry *entry,
-		       const struct pump_lease *lease)
+static void count_run(struct pump *pump, struct flow_entry *entry,
+		      const struct pump_lease_run *run)
 {
 	uint64_t window_ns =
 		engine_params(&pump->engine, entry)->gate.window_ns;
-	uint64_t last_ns = newest_ns(pump, entry);
 
-	for (uint32_t i = 0; i < lease->runs_count; i++) {
-		const struct pump_lease_run *run = &lease->runs[i];
-		uint64_t start_ns = run->start_ns;
-
-		if (start_ns > pump->now_ns)
-			start_ns = pump->now_ns;
-		if (start_ns + window_ns <= pump->now_ns)
-			continue;
-		if (start_ns < last_ns)
-			start_ns = last_ns;
-		last_ns = start_ns;
+	if (run->start_ns + window_ns > pump->now_ns)
 		engine_count(&pump->engine, entry, run->sent_pkts,
-			     run->heard_pkts, start_ns);
+			     run->heard_pkts,
+			     run->start_ns < pump->now_ns ? run->start_ns
+							  : pump->now_ns);
+}
+
+/* Time does not run back in a window: what it knows is taken out, and both are
+ * put in by time. */
+static void count_runs(struct pump *pump, struct flow_entry *entry,
+		       const struct pump_lease *lease)
+{
+	struct pump_lease own = {
+		.window_ns = engine_params(&pump->engine, entry)->gate.window_ns
+	};
+	uint32_t i = 0, j = 0;
+
+	if (!tell_window(pump, entry, &own))
+		return;
+	empty_window(pump, entry);
+	while (i < own.runs_count || j < lease->runs_count) {
+		bool is_own = j == lease->runs_count ||
+			      (i < own.runs_count &&
+			       own.runs[i].start_ns <= lease->runs[j].start_ns);
+
+		count_run(pump, entry,
+			  is_own ? &own.runs[i++] : &lease->runs[j++]);
 	}
 }
 
