@@ -8,6 +8,7 @@
 #include "flowtable/flow_fill.h"
 #include "flowtable/packet.h"
 #include "shaper/bpf/fast_maps.h"
+#include "shaper/evidence.h"
 
 enum { GO_ON = -1, TCP_RST = 4 }; /* TC_ACT_UNSPEC, TCX_NEXT */
 
@@ -44,10 +45,12 @@ uint64_t fast_test_now_ns;
 const volatile bool fast_test; /* time is injected */
 
 struct found {
+	const struct packet_meta *meta;
 	struct fast_slot *flow, *pair;
 	uint64_t now_ns;
 	uint32_t wire_pkts;
-	bool plain; /* nothing of it needs a closer look */
+	uint32_t gso_bytes; /* of a super-packet's segments; 0: it is none */
+	bool plain;         /* nothing of it needs a closer look */
 };
 
 static struct fast_counts *counts(void)
@@ -128,6 +131,46 @@ static __always_inline bool is_leased(const struct found *found)
 	       *(volatile uint64_t *)&found->pair->state & FAST_IN_KERNEL;
 }
 
+static __always_inline bool has_evidence(const struct found *found)
+{
+	return fast_config.consent &&
+	       found->meta->ends.proto == PACKET_PROTO_TCP;
+}
+
+/* Both directions may do so at once: each half is written as a whole. */
+static __always_inline void note_sent(const struct found *found)
+{
+	struct fast_slot *flow = found->flow;
+	struct evidence evidence = { flow->sent_end, flow->acked,
+				     flow->segment_bytes != 0 };
+	uint32_t payload_bytes = evidence_payload_bytes(found->meta);
+
+	if (!has_evidence(found) || payload_bytes == 0)
+		return;
+	if (found->gso_bytes)
+		payload_bytes = found->gso_bytes;
+	evidence_sent(&evidence, found->meta);
+	*(volatile uint32_t *)&flow->sent_end = evidence.sent_end;
+	if (flow->segment_bytes == 0)
+		*(volatile uint32_t *)&flow->acked = evidence.acked;
+	if (payload_bytes > flow->segment_bytes && payload_bytes <= 0xffff)
+		flow->segment_bytes = (uint16_t)payload_bytes;
+}
+
+static __always_inline uint32_t replies_of(const struct found *found)
+{
+	struct fast_slot *flow = found->flow;
+	struct evidence evidence = { flow->sent_end, flow->acked,
+				     flow->segment_bytes != 0 };
+	uint32_t replies;
+
+	if (!has_evidence(found))
+		return found->wire_pkts;
+	replies = evidence_replies(&evidence, found->meta, flow->segment_bytes);
+	*(volatile uint32_t *)&flow->acked = evidence.acked;
+	return found->wire_pkts - 1 + replies;
+}
+
 static __always_inline void judge_out(struct __sk_buff *skb,
 				      const struct found *found)
 {
@@ -143,6 +186,7 @@ static __always_inline void judge_out(struct __sk_buff *skb,
 		    !exceeds(flow, of_flow, found->wire_pkts)) {
 			fast_add(pair, of_pair, found->wire_pkts, 0);
 			fast_add(flow, of_flow, found->wire_pkts, 0);
+			note_sent(found);
 			counts()->out_passed_pkts += found->wire_pkts;
 			mark(skb, FAST_MARK_PASSED);
 			return;
@@ -177,10 +221,12 @@ static __always_inline bool judge_in(const struct found *found)
 	struct fast_slot *flow = found->flow, *pair = found->pair;
 
 	if (is_leased(found) && pair->span_64ns && flow->span_64ns) {
+		uint32_t replies = replies_of(found);
+
 		fast_add(pair, fast_number(pair->span_64ns, found->now_ns), 0,
-			 found->wire_pkts);
+			 replies);
 		fast_add(flow, fast_number(flow->span_64ns, found->now_ns), 0,
-			 found->wire_pkts);
+			 replies);
 		counts()->in_passed_pkts += found->wire_pkts;
 		return true;
 	}
@@ -244,6 +290,8 @@ static __always_inline int judge(struct __sk_buff *skb,
 		return GO_ON;
 	found.now_ns = fast_test ? fast_test_now_ns : bpf_ktime_get_ns();
 	found.wire_pkts = wire_pkts_of(skb);
+	found.gso_bytes = skb->gso_size;
+	found.meta = &to->meta;
 	found.plain = error == PACKET_OK && found.wire_pkts != 0;
 	look_up(to, direction, zone, &found);
 	if (direction == FLOW_OUT)

@@ -57,11 +57,17 @@ enum {
  */
 struct fast_slot {
 	struct flow_key key;
-	uint64_t state;     /* pair: FAST_IN_KERNEL, epoch, FAST_STEERED */
+	union {
+		uint64_t state; /* pair: FAST_IN_KERNEL, epoch, FAST_STEERED */
+		struct {        /* TCP flow, see shaper/evidence.h */
+			uint32_t sent_end, acked;
+		};
+	};
 	uint32_t up;        /* flow: its pair's slot */
 	uint32_t ratio_q16; /* it is given back above this */
 	uint32_t span_64ns; /* of a bucket; 0: there is no key here */
-	uint32_t passed_on; /* keys of earlier slots that stand further on */
+	uint16_t passed_on; /* keys of earlier slots that stand further on */
+	uint16_t segment_bytes; /* TCP flow: of a full one; 0: none was sent */
 	uint64_t buckets[FAST_BUCKETS];
 };
 _Static_assert(sizeof(struct fast_slot) == 192, "a slot is three lines");
@@ -73,6 +79,7 @@ struct fast_config {
 	uint32_t mark_mask;  /* four adjacent bits */
 	uint32_t mark_shift;
 	uint32_t interfaces_count;
+	uint32_t consent; /* an acknowledgement counts for what it answers */
 	struct fast_interface {
 		uint32_t ifindex;
 		uint32_t zone;

@@ -141,7 +141,10 @@ static void set_up_fast(struct engine *engine)
 {
 	struct engines *engines = engine->engines;
 	const struct policy *policy = engines->config.policy;
-	struct fast_options options = { .slots = policy->fast.keys };
+	struct fast_options options = {
+		.slots = policy->fast.keys,
+		.consent = policy->evidence == POLICY_EVIDENCE_CONSENT,
+	};
 	char wrong[FAST_TEXT_BYTES] = "";
 	struct fast *fast = NULL;
 	int error;

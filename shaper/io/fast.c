@@ -73,6 +73,7 @@ static void configure(struct fast *fast, const struct fast_options *options)
 
 	memcpy(&config->k0, options->seed, sizeof(config->k0));
 	memcpy(&config->k1, options->seed + 8, sizeof(config->k1));
+	config->consent = options->consent;
 	config->slots_mask = options->slots - 1;
 	config->mark_mask = options->mark_mask;
 	config->mark_shift = (uint32_t)__builtin_ctz(options->mark_mask);
@@ -238,6 +239,11 @@ size_t fast_interfaces(const struct fast *fast)
 const char *fast_interface(const struct fast *fast, size_t at)
 {
 	return fast->interfaces[at];
+}
+
+void fast_set_consent(struct fast *fast, bool consent)
+{
+	fast->skeleton->bss->fast_config.consent = consent;
 }
 
 void fast_set_zone(struct fast *fast, size_t at, uint16_t zone)

@@ -27,6 +27,7 @@ struct fast_options {
 	uint32_t slots;     /* a power of two */
 	uint32_t mark_mask; /* four adjacent bits */
 	uint8_t seed[16];   /* random; keys the hash */
+	bool consent;       /* `evidence: consent` */
 	bool test;          /* time is fast_set_time's */
 };
 
@@ -43,6 +44,7 @@ int fast_attach(struct fast *fast, const char *interface, uint16_t zone,
 /* Zones may have changed; by the order of attaching. */
 size_t fast_interfaces(const struct fast *fast);
 const char *fast_interface(const struct fast *fast, size_t at);
+void fast_set_consent(struct fast *fast, bool consent);
 void fast_set_zone(struct fast *fast, size_t at, uint16_t zone);
 /* false: it is not one of them. */
 bool fast_zone_of(const struct fast *fast, uint32_t ifindex,

@@ -101,6 +101,7 @@ static void fill(struct fastleases *leases, uint32_t index,
 
 	slot->key = *key;
 	slot->state = 0;
+	slot->segment_bytes = 0;
 	slot->up = NO_SLOT;
 	slot->ratio_q16 = 0;
 	memset(slot->buckets, 0, sizeof(slot->buckets));
@@ -198,6 +199,7 @@ static void read_slot(const struct fast_slot *slot, uint64_t now_ns,
 static void write_slot(struct fast_slot *slot, const struct pump_lease *lease)
 {
 	slot->ratio_q16 = lease->ratio_q16;
+	slot->segment_bytes = 0;
 	memset(slot->buckets, 0, sizeof(slot->buckets));
 	for (uint32_t i = 0; i < lease->runs_count; i++) {
 		const struct pump_lease_run *run = &lease->runs[i];

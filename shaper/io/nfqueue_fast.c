@@ -204,7 +204,11 @@ void nfqueue_fast_set_policy(struct nfqueue *nfqueue)
 {
 	struct fast *program = nfqueue->config.fast;
 
-	for (size_t i = 0; program != NULL && i < fast_interfaces(program); i++)
+	if (program == NULL)
+		return;
+	fast_set_consent(program, nfqueue->reader.policy->evidence ==
+					  POLICY_EVIDENCE_CONSENT);
+	for (size_t i = 0; i < fast_interfaces(program); i++)
 		fast_set_zone(program, i,
 			      zones_id(nfqueue->config.zones,
 				       nfqueue->reader.policy,
