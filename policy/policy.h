@@ -22,8 +22,8 @@ enum {
 	POLICY_HELD_PKTS_MAX = 16777216, /* limits.held_* when lifted, too */
 	POLICY_QUEUE_BURST_PKTS = 4096,  /* a queue's room beside what waits */
 	POLICY_FAST_INTERFACES = 16,
-	POLICY_PARAMS_MAX = 256,         /* different limits, the default's
-					  * included */
+	POLICY_PARAMS_MAX = 256, /* different limits, the default's
+				  * included */
 };
 
 enum policy_mode {

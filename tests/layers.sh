@@ -70,7 +70,6 @@ libraries() {
 	jansson.h			sim/judge_json.c
 	seccomp.h			shaper/daemon/confine.c
 	bpf/				shaper/io/fast.c
-	bpf/				shaper/bpf/fast.bpf.c
 	fast.skel.h			shaper/io/fast.c
 	pcap/				sim/link_name.c
 	zlib.h				sim/capture_gzip.c

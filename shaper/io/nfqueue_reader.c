@@ -140,9 +140,9 @@ bool nfqueue_reader_hear(struct nfqueue_reader *reader,
 			 uint64_t now_ns, struct pump_packet *ret_packet)
 {
 	struct pump_packet *packet = ret_packet;
-	enum packet_error error = packet_parse_ethernet(
-		event->bytes, event->captured_bytes, event->wire_bytes,
-		&packet->meta);
+	enum packet_error error =
+		packet_parse_ethernet(event->bytes, event->captured_bytes,
+				      event->wire_bytes, &packet->meta);
 
 	if (error != PACKET_OK) {
 		reader->stats->unreadable_pkts[error]++;
@@ -156,8 +156,7 @@ bool nfqueue_reader_hear(struct nfqueue_reader *reader,
 	packet->src_zone = zone;
 	packet->dst_zone = zone;
 	packet->ends = PUMP_ENDS_DST;
-	packet->wire_pkts =
-		(uint16_t)(event->wire_pkts ? event->wire_pkts : 1);
+	packet->wire_pkts = (uint16_t)(event->wire_pkts ? event->wire_pkts : 1);
 	packet->super_packet = event->wire_pkts != 1;
 	packet->shard = PUMP_HERE;
 	packet->from_shard = false;

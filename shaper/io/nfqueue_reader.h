@@ -29,7 +29,7 @@ struct nfqueue_batch {
 	uint32_t ids[NFQUEUE_BATCH];
 	size_t judged_count;
 	uint16_t judged[NFQUEUE_BATCH]; /* which of those the pump is asked */
-	uint32_t marks[NFQUEUE_BATCH];             /* of those, */
+	uint32_t marks[NFQUEUE_BATCH];  /* of those, */
 	struct pump_packet packets[NFQUEUE_BATCH]; /* and about what */
 };
 
