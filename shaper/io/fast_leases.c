@@ -14,6 +14,7 @@ enum {
 	SWEEP_SLOTS = 1024,
 	EPOCH_NS = 100000000, /* a lost packet is missed for so long */
 };
+#define IDLE_NS   UINT64_C(10000000000)
 #define FORGET_NS UINT64_C(30000000000)
 #define NO_SLOT   UINT32_MAX
 
@@ -26,8 +27,8 @@ struct record {
 	uint32_t first;    /* pair: of its flows */
 	uint32_t next;     /* flow: of its pair's */
 	uint16_t flows;
-	uint16_t since; /* pair: packets since it came back */
-	bool leased;    /* pair: as far as we know */
+	uint16_t wait_pkts; /* pair: that come before it is leased anew */
+	bool leased;        /* pair: as far as we know */
 };
 
 struct fastleases {
@@ -231,7 +232,7 @@ static void take_back(struct fastleases *leases, struct pump *pump,
 	}
 	record->leased = false;
 	record->seen = 0;
-	record->since = 0;
+	record->wait_pkts = FASTLEASES_WAIT_PKTS;
 	record->epoch_ns = now_ns;
 	leases->stats.leased--;
 	leases->stats.taken_back++;
@@ -273,8 +274,8 @@ void fastleases_note(struct fastleases *leases, struct pump *pump,
 		take_back(leases, pump, pair, now_ns);
 	if (record->leased)
 		return;
-	if (record->since < UINT16_MAX)
-		record->since++;
+	if (record->wait_pkts > 0)
+		record->wait_pkts--;
 	if (mark == FAST_MARK_EPOCH +
 			    (uint32_t)(state >> FAST_EPOCH_SHIFT) % FAST_EPOCHS)
 		record->seen++;
@@ -384,9 +385,8 @@ void fastleases_offer(struct fastleases *leases, struct pump *pump,
 
 	flow_key_widen(flow, FLOW_SCOPE_PAIR, &key);
 	pair = find(leases, &key);
-	if (pair != NO_SLOT &&
-	    (leases->records[pair].leased ||
-	     leases->records[pair].since < FASTLEASES_AFTER_PKTS))
+	if (pair != NO_SLOT && (leases->records[pair].leased ||
+				leases->records[pair].wait_pkts > 0))
 		return;
 	if (!pump_may_lease(pump, &key, &of_pair, now_ns) ||
 	    !pump_may_lease(pump, flow, &of_flow, now_ns))
@@ -425,8 +425,12 @@ static void look_at(struct fastleases *leases, struct pump *pump, uint32_t at,
 		return;
 	if (record->leased && !(state_of(slot) & FAST_IN_KERNEL))
 		take_back(leases, pump, at, now_ns);
-	if (record->leased && is_idle(slot, now_ns))
+	if (record->leased && !is_idle(slot, now_ns))
+		record->noted_ns = now_ns;
+	if (record->leased && now_ns - record->noted_ns > IDLE_NS) {
 		end_lease(leases, pump, at, now_ns);
+		record->wait_pkts = 0;
+	}
 	if (!record->leased && now_ns - record->noted_ns > FORGET_NS)
 		erase_pair(leases, at, now_ns);
 }

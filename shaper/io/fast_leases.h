@@ -28,7 +28,7 @@ struct pump;
 
 enum {
 	FASTLEASES_FLOWS = 32,
-	FASTLEASES_AFTER_PKTS = 8, /* a pair shows that it is worth it */
+	FASTLEASES_WAIT_PKTS = 8, /* once the program gave it back */
 	FASTLEASES_MARK_NONE = 0,
 };
 
