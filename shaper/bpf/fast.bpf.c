@@ -96,8 +96,8 @@ static __always_inline void mark(struct __sk_buff *skb, uint32_t value)
 		    value << fast_config.mark_shift;
 }
 
-static __always_inline bool exceeds(const struct fast_slot *slot,
-				    uint64_t number, uint32_t wire_pkts)
+static __always_inline bool exceeds(struct fast_slot *slot, uint64_t number,
+				    uint32_t wire_pkts)
 {
 	uint32_t sent, heard;
 

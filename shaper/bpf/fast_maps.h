@@ -33,8 +33,8 @@
 
 enum {
 	FAST_VERSION = 1,
-	FAST_BUCKETS = 16,
-	FAST_SPANS = 15, /* of these make a window */
+	FAST_BUCKETS = 15, /* a mask as well */
+	FAST_SPANS = 14,   /* of these make a window */
 	FAST_PROBES = 16,
 	FAST_INTERFACES = 16,
 	FAST_COPIED_BYTES = 128,
@@ -50,10 +50,11 @@ enum {
 #define FAST_STEERED     ((UINT64_C(1) << FAST_EPOCH_SHIFT) - 1)
 
 /*
- * A key, and its window: 16 buckets of W/15 each, by their number since boot
+ * A key, and its window: 15 buckets of W/14 each, by their number since boot
  * modulo 2^16, packets sent and heard, in 16 + 24 + 24 bits.  The running one
- * and the 15 before it count, sent and heard alike: packets are forgotten up to
- * W/15 late, and an answer never before what it answers.
+ * and the 14 before it count, sent and heard alike: packets are forgotten up to
+ * W/14 late, and an answer never before what it answers.  Behind
+ * them stands the sum of those before the running one.
  */
 struct fast_slot {
 	struct flow_key key;
@@ -68,7 +69,7 @@ struct fast_slot {
 	uint32_t span_64ns; /* of a bucket; 0: there is no key here */
 	uint16_t passed_on; /* keys of earlier slots that stand further on */
 	uint16_t segment_bytes; /* TCP flow: of a full one; 0: none was sent */
-	uint64_t buckets[FAST_BUCKETS];
+	uint64_t buckets[FAST_BUCKETS + 1];
 };
 _Static_assert(sizeof(struct fast_slot) == 192, "a slot is three lines");
 
@@ -171,22 +172,66 @@ static inline uint32_t fast_bucket_age(uint64_t bucket, uint64_t number)
 	return (uint32_t)(number - (bucket >> 48)) & 0xffff;
 }
 
-static inline void fast_sums(const struct fast_slot *slot, uint64_t number,
-			     uint32_t *ret_sent, uint32_t *ret_heard)
+static inline uint32_t fast_bucket_at(uint64_t number)
+{
+	uint64_t at = (uint32_t)number % FAST_BUCKETS;
+
+	/* BPF's verifier does not see the bound, and the compiler sees no need
+	 * for a mask. */
+	__asm__ volatile("" : "+r"(at));
+	return (uint32_t)(at & FAST_BUCKETS);
+}
+
+static inline uint64_t fast_bucket_read(const uint64_t *bucket)
+{
+	return *(const volatile uint64_t *)bucket;
+}
+
+static inline uint64_t fast_bucket(uint64_t number, uint32_t sent,
+				   uint32_t heard)
+{
+	const uint32_t most = 0xffffff;
+
+	return (number & 0xffff) << 48 |
+	       (uint64_t)(sent < most ? sent : most) << 24 |
+	       (heard < most ? heard : most);
+}
+
+/* The buckets before the running one. */
+static inline uint64_t fast_sum_older(const struct fast_slot *slot,
+				      uint64_t number)
 {
 	uint32_t sent = 0, heard = 0;
 
 	for (uint32_t i = 0; i < FAST_BUCKETS; i++) {
-		uint64_t bucket = *(const volatile uint64_t *)&slot->buckets[i];
+		uint64_t bucket = fast_bucket_read(&slot->buckets[i]);
 		uint32_t age = fast_bucket_age(bucket, number);
 
-		if (age >= FAST_BUCKETS)
+		if (age == 0 || age >= FAST_BUCKETS)
 			continue;
 		sent += fast_bucket_sent(bucket);
 		heard += fast_bucket_heard(bucket);
 	}
-	*ret_sent = sent;
-	*ret_heard = heard;
+	return fast_bucket(number, sent, heard);
+}
+
+static inline void fast_sums(struct fast_slot *slot, uint64_t number,
+			     uint32_t *ret_sent, uint32_t *ret_heard)
+{
+	uint64_t older = fast_bucket_read(&slot->buckets[FAST_BUCKETS]);
+	uint64_t running =
+		fast_bucket_read(&slot->buckets[fast_bucket_at(number)]);
+
+	if (fast_bucket_age(older, number) != 0) {
+		older = fast_sum_older(slot, number);
+		*(volatile uint64_t *)&slot->buckets[FAST_BUCKETS] = older;
+	}
+	*ret_sent = fast_bucket_sent(older);
+	*ret_heard = fast_bucket_heard(older);
+	if (fast_bucket_age(running, number) != 0)
+		return;
+	*ret_sent += fast_bucket_sent(running);
+	*ret_heard += fast_bucket_heard(running);
 }
 
 /* Several processors may do so at once.  A bucket that is nearly full counts
@@ -194,7 +239,7 @@ static inline void fast_sums(const struct fast_slot *slot, uint64_t number,
 static inline void fast_add(struct fast_slot *slot, uint64_t number,
 			    uint32_t sent, uint32_t heard)
 {
-	uint64_t *bucket = &slot->buckets[number % FAST_BUCKETS];
+	uint64_t *bucket = &slot->buckets[fast_bucket_at(number)];
 	uint64_t by = (uint64_t)sent << 24 | heard;
 
 	for (uint32_t i = 0; i < 3; i++) {

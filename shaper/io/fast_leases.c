@@ -180,7 +180,7 @@ static void read_slot(const struct fast_slot *slot, uint64_t now_ns,
 	for (uint32_t age = FAST_BUCKETS; age-- > 0;) {
 		uint64_t at = number - age;
 		uint64_t bucket = __atomic_load_n(
-			&slot->buckets[at % FAST_BUCKETS], __ATOMIC_RELAXED);
+			&slot->buckets[fast_bucket_at(at)], __ATOMIC_RELAXED);
 		uint64_t last_ns = ((at + 1) * span << FAST_SPAN_SHIFT) - 1;
 		struct pump_lease_run run = {
 			.start_ns = last_ns < now_ns ? last_ns : now_ns,
@@ -197,7 +197,8 @@ static void read_slot(const struct fast_slot *slot, uint64_t now_ns,
 	}
 }
 
-static void write_slot(struct fast_slot *slot, const struct pump_lease *lease)
+static void write_slot(struct fast_slot *slot, const struct pump_lease *lease,
+		       uint64_t now_ns)
 {
 	slot->ratio_q16 = lease->ratio_q16;
 	slot->segment_bytes = 0;
@@ -208,6 +209,8 @@ static void write_slot(struct fast_slot *slot, const struct pump_lease *lease)
 		fast_add(slot, fast_number(slot->span_64ns, run->start_ns),
 			 run->sent_pkts, run->heard_pkts);
 	}
+	slot->buckets[FAST_BUCKETS] =
+		fast_sum_older(slot, fast_number(slot->span_64ns, now_ns));
 }
 
 static uint64_t state_of(const struct fast_slot *slot)
@@ -296,7 +299,7 @@ static bool lease_flows(struct fastleases *leases, struct pump *pump,
 
 		if (pump_may_lease(pump, &leases->slots[flow].key, &lease,
 				   now_ns))
-			write_slot(&leases->slots[flow], &lease);
+			write_slot(&leases->slots[flow], &lease, now_ns);
 		else
 			erase_flow(leases, pair, flow, now_ns);
 		flow = next;
@@ -363,7 +366,7 @@ static void lease_pair(struct fastleases *leases, struct pump *pump,
 	}
 	if (!lease_flows(leases, pump, pair, now_ns))
 		return;
-	write_slot(slot, of_pair);
+	write_slot(slot, of_pair, now_ns);
 	/* Fails when one more is on its way by now. */
 	if (!__atomic_compare_exchange_n(
 		    &slot->state, &state,
@@ -407,7 +410,7 @@ void fastleases_offer(struct fastleases *leases, struct pump *pump,
 /* ------ and end */
 
 /* Nothing in its window: then it has nothing to give back, either. */
-static bool is_idle(const struct fast_slot *slot, uint64_t now_ns)
+static bool is_idle(struct fast_slot *slot, uint64_t now_ns)
 {
 	uint32_t sent, heard;
 
@@ -418,7 +421,7 @@ static bool is_idle(const struct fast_slot *slot, uint64_t now_ns)
 static void look_at(struct fastleases *leases, struct pump *pump, uint32_t at,
 		    uint64_t now_ns)
 {
-	const struct fast_slot *slot = &leases->slots[at];
+	struct fast_slot *slot = &leases->slots[at];
 	struct record *record = &leases->records[at];
 
 	if (!slot->span_64ns || slot->key.scope != FLOW_SCOPE_PAIR)

@@ -5,7 +5,7 @@
  * and what came in.
  *
  *  - What the program passes conforms by exact windows, too: sent in W, heard
- *    in 16/15 W.
+ *    in 15/14 W.
  *  - A pump that is offered everything itself lets the same packets go, but
  *    for a few: what the program counted comes back in buckets.
  *  - Bits of the mark that are not ours stay.
@@ -49,7 +49,7 @@ enum {
 
 #define S          UINT64_C(1000000000)
 #define BEGIN      (1001 * S)
-#define LONGEST_NS (16 * S / 15)
+#define LONGEST_NS (15 * S / 14)
 #define MARK_MASK  UINT32_C(0x00f00000)
 #define RATIO      UINT32_C(262144) /* T = 2 */
 
@@ -143,7 +143,7 @@ static void count(struct world *world, uint32_t flow, uint32_t sent,
 	window_add(&world->flows[flow], LONGEST_NS, sent, heard, now_ns);
 }
 
-/* Each packet is forgotten between W and 16/15 W after it came. */
+/* Each packet is forgotten between W and 15/14 W after it came. */
 static bool is_over(struct window *window, uint64_t now_ns)
 {
 	uint32_t sent;
