@@ -286,7 +286,8 @@ static __always_inline int judge(struct __sk_buff *skb,
 	if (bytes < 14 || bpf_skb_load_bytes(skb, 0, to->bytes, bytes) != 0)
 		return GO_ON;
 	error = packet_parse_ethernet(to->bytes, bytes, skb->len, &to->meta);
-	if (to->meta.ethertype == 0 || to->meta.kind == PACKET_NEIGHBOUR)
+	if (to->meta.ethertype == 0 || to->meta.vlan[0] != 0 ||
+	    to->meta.kind == PACKET_NEIGHBOUR)
 		return GO_ON;
 	found.now_ns = fast_test ? fast_test_now_ns : bpf_ktime_get_ns();
 	found.wire_pkts = wire_pkts_of(skb);
