@@ -52,6 +52,8 @@ void credit_resume(struct credit *credit, const struct credit_params *params,
 		credit->state = CREDIT_BEGAN | CREDIT_ANSWERS;
 	}
 	credit->sent_ticks = ticks_of(now_ns);
+	if (pkts >= CREDIT_ANSWERS)
+		credit->state |= CREDIT_ANSWERS;
 	if (pkts > 0)
 		credit_heard(credit, params, pkts, now_ns);
 }

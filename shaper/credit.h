@@ -73,7 +73,7 @@ void credit_heard(struct credit *credit, const struct credit_params *params,
 		  uint32_t pkts, uint64_t now_ns);
 
 /* Somebody else counted this pair, which was sending and answered, and heard
- * `pkts` in the last window: no patience is due to it. */
+ * `pkts` meanwhile: no patience is due to it. */
 void credit_resume(struct credit *credit, const struct credit_params *params,
 		   uint32_t pkts, uint64_t now_ns);
 

@@ -233,8 +233,7 @@ bool engine_credit_pay(struct engine *engine, struct flow_entry *flow,
 /* Nobody is known to have been silent until now: no patience for a minute. */
 void engine_credit_begin(struct engine *engine, uint64_t now_ns);
 
-/* It was counted elsewhere, talked all the while, and has heard so many packets
- * in its last window. */
+/* It was counted elsewhere, talked all the while, and heard so many packets. */
 void engine_credit_resume(struct engine *engine, const struct flow_entry *pair,
 			  uint32_t heard_pkts, uint64_t now_ns);
 

@@ -79,6 +79,27 @@ static bool tell_window(const struct pump *pump, struct flow_entry *entry,
 	return true;
 }
 
+static void tell_evidence(const struct pump *pump,
+			  const struct flow_entry *flow,
+			  struct pump_lease *lease)
+{
+	lease->segment_bytes = flow->u.segment_bytes[FLOW_OUT];
+	if (flow->suspect)
+		lease->evidence = suspect_of(pump, flow)->evidence;
+}
+
+/* Who was far from its threshold gets its suspect as well: what it sent is not
+ * all acknowledged yet. */
+static void resume_flow(struct pump *pump, struct flow_entry *flow,
+			const struct pump_lease *lease)
+{
+	if (flow->u.segment_bytes[FLOW_OUT] < lease->segment_bytes)
+		flow->u.segment_bytes[FLOW_OUT] = lease->segment_bytes;
+	if (lease->evidence.follows &&
+	    engine_suspect(&pump->engine, flow, pump->now_ns))
+		suspect_of(pump, flow)->evidence = lease->evidence;
+}
+
 /* T - 3/4; it comes back above T - 1/2, where the engine's windows are exact:
  * 2^(-1/4) is 55109/65536. */
 static uint32_t may_lease_q16(const struct engine_params *params)
@@ -112,6 +133,8 @@ bool pump_may_lease(struct pump *pump, const struct flow_key *key,
 		.ratio_q16 = params->near_q16,
 		.window_ns = params->gate.window_ns,
 	};
+	if (key->scope == FLOW_SCOPE_FLOW)
+		tell_evidence(pump, entry, ret_lease);
 	return tell_window(pump, entry, ret_lease);
 }
 
@@ -175,7 +198,7 @@ static void resume_pair(struct pump *pump, const struct engine_place *place,
 			const struct pump_lease *lease)
 {
 	place->pair->flags |= FLOW_ENTRY_HEARD | FLOW_ENTRY_CONTACTED;
-	engine_credit_resume(&pump->engine, place->pair, lease->heard_pkts,
+	engine_credit_resume(&pump->engine, place->pair, lease->heard_all_pkts,
 			     pump->now_ns);
 	count_runs(pump, place->host, lease);
 }
@@ -200,5 +223,7 @@ bool pump_take_back(struct pump *pump, const struct pump_lease *lease,
 	count_runs(pump, entry, lease);
 	if (is_pair)
 		resume_pair(pump, &place, lease);
+	else
+		resume_flow(pump, entry, lease);
 	return true;
 }

@@ -12,8 +12,7 @@
  *	pump_leased()        it has gone: the pump forgets its window
  *	pump_take_back()     it is back; oldest runs first
  *
- * What is told here is no more than a window holds, so patience and credit
- * (credit.h) are neither given anew nor earned beyond it.
+ * Patience (credit.h) is not given anew; credit is earned by what was heard.
  */
 
 #include <stdbool.h>
@@ -21,6 +20,7 @@
 #include <stdint.h>
 
 #include "flowtable/flow.h"
+#include "shaper/evidence.h"
 
 struct pump;
 
@@ -31,6 +31,9 @@ struct pump_lease {
 	uint32_t ratio_q16;  /* it comes back above this, T - 1/2 */
 	uint64_t window_ns;
 	uint32_t sent_pkts, heard_pkts; /* in all runs */
+	uint32_t heard_all_pkts;  /* pair, coming back: while it was away */
+	struct evidence evidence; /* TCP flow */
+	uint16_t segment_bytes;   /* the same: of a full one; 0: unknown */
 	uint32_t runs_count;
 	struct pump_lease_run {
 		uint64_t start_ns;

@@ -227,6 +227,7 @@ static __always_inline bool judge_in(const struct found *found)
 			 replies);
 		fast_add(flow, fast_number(flow->span_64ns, found->now_ns), 0,
 			 replies);
+		__sync_fetch_and_add(&pair->heard_pkts, replies);
 		counts()->in_passed_pkts += found->wire_pkts;
 		return true;
 	}

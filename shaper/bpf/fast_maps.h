@@ -64,7 +64,10 @@ struct fast_slot {
 			uint32_t sent_end, acked;
 		};
 	};
-	uint32_t up;        /* flow: its pair's slot */
+	union {
+		uint32_t up;         /* flow: its pair's slot */
+		uint32_t heard_pkts; /* pair: since it was leased */
+	};
 	uint32_t ratio_q16; /* it is given back above this */
 	uint32_t span_64ns; /* of a bucket; 0: there is no key here */
 	uint16_t passed_on; /* keys of earlier slots that stand further on */

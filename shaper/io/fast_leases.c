@@ -168,6 +168,29 @@ static void erase_pair(struct fastleases *leases, uint32_t pair,
 	erase(leases, pair, now_ns);
 }
 
+enum { PROTO_TCP = 6 };
+
+static void read_evidence(const struct fast_slot *slot,
+			  struct pump_lease *lease)
+{
+	if (slot->key.proto != PROTO_TCP || slot->segment_bytes == 0)
+		return;
+	lease->segment_bytes = slot->segment_bytes;
+	lease->evidence =
+		(struct evidence){ slot->sent_end, slot->acked, true };
+}
+
+static void write_evidence(struct fast_slot *slot,
+			   const struct pump_lease *lease)
+{
+	slot->segment_bytes = 0;
+	if (slot->key.proto != PROTO_TCP || !lease->evidence.follows)
+		return;
+	slot->sent_end = lease->evidence.sent_end;
+	slot->acked = lease->evidence.acked;
+	slot->segment_bytes = lease->segment_bytes;
+}
+
 /* What it counted, oldest first, each bucket at its last moment: there it would
  * be counted again, should the key be leased anew. */
 static void read_slot(const struct fast_slot *slot, uint64_t now_ns,
@@ -177,6 +200,10 @@ static void read_slot(const struct fast_slot *slot, uint64_t now_ns,
 	uint64_t number = fast_number(span, now_ns);
 
 	*ret_lease = (struct pump_lease){ .key = slot->key };
+	if (slot->key.scope == FLOW_SCOPE_PAIR)
+		ret_lease->heard_all_pkts = slot->heard_pkts;
+	else
+		read_evidence(slot, ret_lease);
 	for (uint32_t age = FAST_BUCKETS; age-- > 0;) {
 		uint64_t at = number - age;
 		uint64_t bucket = __atomic_load_n(
@@ -201,7 +228,10 @@ static void write_slot(struct fast_slot *slot, const struct pump_lease *lease,
 		       uint64_t now_ns)
 {
 	slot->ratio_q16 = lease->ratio_q16;
-	slot->segment_bytes = 0;
+	if (slot->key.scope == FLOW_SCOPE_PAIR)
+		slot->heard_pkts = 0;
+	else
+		write_evidence(slot, lease);
 	memset(slot->buckets, 0, sizeof(slot->buckets));
 	for (uint32_t i = 0; i < lease->runs_count; i++) {
 		const struct pump_lease_run *run = &lease->runs[i];
