@@ -83,7 +83,7 @@ static void tell_evidence(const struct pump *pump,
 			  const struct flow_entry *flow,
 			  struct pump_lease *lease)
 {
-	lease->segment_bytes = flow->u.segment_bytes[FLOW_OUT];
+	lease->segment_bytes = (uint16_t)pump_segment_bytes(flow, FLOW_OUT);
 	if (flow->suspect)
 		lease->evidence = suspect_of(pump, flow)->evidence;
 }
@@ -93,7 +93,7 @@ static void tell_evidence(const struct pump *pump,
 static void resume_flow(struct pump *pump, struct flow_entry *flow,
 			const struct pump_lease *lease)
 {
-	if (flow->u.segment_bytes[FLOW_OUT] < lease->segment_bytes)
+	if (pump_segment_bytes(flow, FLOW_OUT) < lease->segment_bytes)
 		flow->u.segment_bytes[FLOW_OUT] = lease->segment_bytes;
 	if (lease->evidence.follows &&
 	    engine_suspect(&pump->engine, flow, pump->now_ns))

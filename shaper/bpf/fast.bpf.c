@@ -153,7 +153,7 @@ static __always_inline void note_sent(const struct found *found)
 	*(volatile uint32_t *)&flow->sent_end = evidence.sent_end;
 	if (flow->segment_bytes == 0)
 		*(volatile uint32_t *)&flow->acked = evidence.acked;
-	if (payload_bytes > flow->segment_bytes && payload_bytes <= 0xffff)
+	if (payload_bytes > flow->segment_bytes && payload_bytes <= 0x7fff)
 		flow->segment_bytes = (uint16_t)payload_bytes;
 }
 

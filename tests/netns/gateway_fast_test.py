@@ -130,9 +130,10 @@ class Fast(Case):
             except BlockingIOError:
                 pass
         told = self.told(before)
+        self.assertLess(told["out_pkts"] * 20, told["fast_out_pkts"])
         print(f"{came / 3e9 * 8:.1f} Gbit/s; {told['fast_out_pkts']} wire "
               f"packets in the kernel, {told['out_pkts']} by the daemon, "
-              f"{told['fast_leases']} leases, {told['waited_pkts']} waited")
+              f"{told['fast_leases']} leases, {told['fast_given_back']} given back, {told['waited_pkts']} waited")
 
 
 class Life(Case):
