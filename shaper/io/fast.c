@@ -363,7 +363,7 @@ static int run(struct fast *fast, const struct fast_frame *frame, int times,
 int fast_run(struct fast *fast, const struct fast_frame *frame,
 	     uint32_t *ret_mark)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, options);
+	struct bpf_test_run_opts options = { .sz = sizeof(options) };
 	int error = run(fast, frame, 1, &options);
 
 	if (error == 0)
@@ -374,7 +374,7 @@ int fast_run(struct fast *fast, const struct fast_frame *frame,
 int fast_run_ns(struct fast *fast, const struct fast_frame *frame, int times,
 		uint32_t *ret_ns)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, options);
+	struct bpf_test_run_opts options = { .sz = sizeof(options) };
 	int error = run(fast, frame, times, &options);
 
 	if (error == 0)
