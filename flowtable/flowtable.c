@@ -5,22 +5,10 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+
+#include "flowtable/pages.h"
 
 enum { PASSED_ON_MAX = UINT16_MAX };
-
-/* Zero pages that cost nothing until they are touched; large pages where the
- * kernel has them, since every access is to a random place. */
-static void *reserve(size_t bytes)
-{
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (memory == MAP_FAILED)
-		return NULL;
-	madvise(memory, bytes, MADV_HUGEPAGE);
-	return memory;
-}
 
 static size_t buckets_bytes(const struct flowtable *table)
 {
@@ -51,8 +39,8 @@ bool flowtable_init(struct flowtable *table, uint32_t capacity,
 		.buckets_count = capacity / (FLOWTABLE_PLACES / 2) + 1,
 		.freed = FLOWTABLE_NONE,
 	};
-	table->entries = reserve(entries_bytes(table));
-	table->buckets = reserve(buckets_bytes(table));
+	table->entries = pages_reserve(entries_bytes(table));
+	table->buckets = pages_reserve(buckets_bytes(table));
 	if (table->entries && table->buckets)
 		return true;
 	flowtable_fini(table);
@@ -61,10 +49,8 @@ bool flowtable_init(struct flowtable *table, uint32_t capacity,
 
 void flowtable_fini(struct flowtable *table)
 {
-	if (table->entries)
-		munmap(table->entries, entries_bytes(table));
-	if (table->buckets)
-		munmap(table->buckets, buckets_bytes(table));
+	pages_release(table->entries, entries_bytes(table));
+	pages_release(table->buckets, buckets_bytes(table));
 	table->entries = NULL;
 	table->buckets = NULL;
 }

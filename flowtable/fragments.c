@@ -235,6 +235,34 @@ enum fragments_result fragments_resolve(struct fragments *fragments,
 	return FRAGMENTS_WHOLE;
 }
 
+enum {
+	IPV4_MTU_MIN = 68,   /* RFC 791 3.2 */
+	IPV6_MTU_MIN = 1280, /* RFC 8200 5 */
+	IPV4_BYTES = 20,
+	IPV6_BYTES = 40,
+	FRAGMENT_BYTES = 8, /* IPv6's header for it */
+};
+
+/* All but the last carry a multiple of 8 bytes. */
+uint16_t fragments_count(uint16_t ethertype, uint32_t length_bytes,
+			 uint32_t mtu_bytes)
+{
+	bool v6 = ethertype == 0x86dd;
+	uint32_t mtu_min_bytes = v6 ? IPV6_MTU_MIN : IPV4_MTU_MIN;
+	uint32_t ip_bytes = v6 ? IPV6_BYTES : IPV4_BYTES;
+	uint32_t last_bytes, room_bytes, others;
+
+	if (length_bytes <= mtu_bytes || mtu_bytes == 0 ||
+	    length_bytes <= mtu_min_bytes)
+		return 1;
+	if (mtu_bytes < mtu_min_bytes)
+		mtu_bytes = mtu_min_bytes;
+	last_bytes = mtu_bytes - ip_bytes - (v6 ? FRAGMENT_BYTES : 0);
+	room_bytes = last_bytes & ~7u;
+	others = (length_bytes - ip_bytes - last_bytes - 1) / room_bytes + 1;
+	return others < UINT16_MAX ? (uint16_t)(others + 1) : UINT16_MAX;
+}
+
 const struct fragments_stats *fragments_stats(const struct fragments *fragments)
 {
 	return &fragments->stats;

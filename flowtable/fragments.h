@@ -69,6 +69,16 @@ enum fragments_result fragments_resolve(struct fragments *fragments,
 const struct fragments_stats *
 fragments_stats(const struct fragments *fragments);
 
+/*
+ * How many wire packets a packet was that came by an interface of this MTU, was
+ * put together since and shows no trace of it: 1 if it fits, else as many
+ * fragments as whoever fills each of them makes of it (without IP options or
+ * extension headers).  `length_bytes` is its layer 3, header included; an MTU
+ * of 0 is not known.
+ */
+uint16_t fragments_count(uint16_t ethertype, uint32_t length_bytes,
+			 uint32_t mtu_bytes);
+
 /* All that fragments_new reserved. */
 size_t fragments_memory_bytes(const struct fragments *fragments);
 

@@ -132,6 +132,7 @@ static bool rest_equal(const struct policy *a, const struct policy *b)
 {
 	return a->mode == b->mode && a->host_prefix6 == b->host_prefix6 &&
 	       a->enforce == b->enforce && a->evidence == b->evidence &&
+	       a->credit.floor_pkts == b->credit.floor_pkts &&
 	       a->credit.patience_pkts == b->credit.patience_pkts &&
 	       a->credit.earned_pkts == b->credit.earned_pkts &&
 	       a->force_one_sided == b->force_one_sided &&

@@ -159,6 +159,7 @@ void draft_finish_credit(struct keys_reader *reader, struct draft *draft)
 
 	if (draft->policy.evidence == POLICY_EVIDENCE_CONSENT)
 		return;
+	warn_no_effect(reader, draft, "floor", credit->floor_pkts);
 	warn_no_effect(reader, draft, "patience", credit->patience_pkts);
 	warn_no_effect(reader, draft, "credit", credit->earned_pkts);
 	*credit = (struct credit_params){ 0 };

@@ -132,11 +132,12 @@ static void add_limiter(struct text *text, const struct policy *policy)
 		comma = ", ";
 	}
 	add(text,
-	    "], evidence: %s, patience: %u, credit: %u, force_one_sided: %s, "
+	    "], evidence: %s, floor: %u, patience: %u, credit: %u, "
+	    "force_one_sided: %s, "
 	    "guard_gateway: %s}\n",
 	    policy->evidence == POLICY_EVIDENCE_CONSENT ? "consent" : "packets",
-	    policy->credit.patience_pkts, policy->credit.earned_pkts,
-	    yes_or_no(policy->force_one_sided),
+	    policy->credit.floor_pkts, policy->credit.patience_pkts,
+	    policy->credit.earned_pkts, yes_or_no(policy->force_one_sided),
 	    yes_or_no(policy->guard_gateway));
 }
 

@@ -21,10 +21,13 @@ bool credit_must_stay(const struct credit *credit, uint64_t now_ns)
 uint64_t credit_began_ns(const struct credit *credit, uint64_t now_ns)
 {
 	uint32_t age_ticks = ticks_of(now_ns) - credit->began_ticks;
+	uint64_t began_ns;
 
-	return credit_must_stay(credit, now_ns)
-		       ? now_ns - ((uint64_t)age_ticks << CREDIT_TICK_SHIFT)
-		       : 0;
+	if (!credit_must_stay(credit, now_ns))
+		return 0;
+	began_ns = ((now_ns >> CREDIT_TICK_SHIFT) - age_ticks)
+		   << CREDIT_TICK_SHIFT;
+	return began_ns ? began_ns : 1;
 }
 
 void credit_sent(struct credit *credit, const struct credit_params *params,

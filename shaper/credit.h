@@ -90,7 +90,7 @@ bool credit_pay_stream(struct credit *credit,
 void credit_purse(const struct credit *credit, uint64_t now_ns,
 		  uint32_t *ret_patience_pkts, uint32_t *ret_earned_pkts);
 
-/* When it began to send, to a millisecond; 0: it has not within the last
+/* When it began to send, or up to a tick before; 0: it has not within the last
  * minute. */
 uint64_t credit_began_ns(const struct credit *credit, uint64_t now_ns);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flowtable/pages.h"
 #include "policy/zones.h"
 
 enum { OUTSIDE_SHARE = 8 }; /* keys made from outside: an eighth on top */
@@ -53,6 +54,29 @@ static void add_shared_host(struct engine *engine)
 	(void)slot;
 }
 
+static size_t hosts_bytes(const struct engine *engine)
+{
+	return engine->hosts_count * sizeof(*engine->hosts);
+}
+
+static size_t credits_bytes(const struct engine *engine)
+{
+	return engine->tables[FLOW_SCOPE_PAIR].capacity *
+	       sizeof(*engine->credits);
+}
+
+static size_t media_bytes(const struct engine *engine)
+{
+	return engine->tables[FLOW_SCOPE_FLOW].capacity *
+	       sizeof(*engine->media);
+}
+
+static size_t held_below_bytes(const struct engine *engine)
+{
+	return engine->tables[FLOW_SCOPE_PAIR].capacity *
+	       sizeof(*engine->held_below);
+}
+
 bool engine_init(struct engine *engine, const struct policy *policy,
 		 struct zones *zones, const uint8_t seed[16], bool exact)
 {
@@ -71,7 +95,7 @@ bool engine_init(struct engine *engine, const struct policy *policy,
 	engine->per_host_max[FLOW_SCOPE_FLOW] = limits->flows_per_host;
 	engine->per_host_max[FLOW_SCOPE_PAIR] = limits->pairs_per_host;
 	engine->hosts_count = engine->tables[FLOW_SCOPE_HOST].capacity;
-	engine->hosts = calloc(engine->hosts_count, sizeof(*engine->hosts));
+	engine->hosts = pages_reserve(hosts_bytes(engine));
 	if (!engine->hosts ||
 	    !suspects_init(&engine->suspects, limits->suspects,
 			   engine->hosts_count))
@@ -80,12 +104,9 @@ bool engine_init(struct engine *engine, const struct policy *policy,
 				    sizeof(*engine->fifo_links));
 	if (!engine->fifo_links)
 		goto fail;
-	engine->credits = calloc(engine->tables[FLOW_SCOPE_PAIR].capacity,
-				 sizeof(*engine->credits));
-	engine->media = calloc(engine->tables[FLOW_SCOPE_FLOW].capacity,
-			       sizeof(*engine->media));
-	engine->held_below = calloc(engine->tables[FLOW_SCOPE_PAIR].capacity,
-				    sizeof(*engine->held_below));
+	engine->credits = pages_reserve(credits_bytes(engine));
+	engine->media = pages_reserve(media_bytes(engine));
+	engine->held_below = pages_reserve(held_below_bytes(engine));
 	if (!engine->credits || !engine->media || !engine->held_below)
 		goto fail;
 	add_shared_host(engine);
@@ -97,14 +118,14 @@ fail:
 
 void engine_fini(struct engine *engine)
 {
+	pages_release(engine->hosts, hosts_bytes(engine));
+	pages_release(engine->credits, credits_bytes(engine));
+	pages_release(engine->media, media_bytes(engine));
+	pages_release(engine->held_below, held_below_bytes(engine));
 	for (int scope = 0; scope < FLOW_SCOPES; scope++)
 		flowtable_fini(&engine->tables[scope]);
 	suspects_fini(&engine->suspects);
-	free(engine->hosts);
 	free(engine->fifo_links);
-	free(engine->credits);
-	free(engine->held_below);
-	free(engine->media);
 	engine->credits = NULL;
 	engine->held_below = NULL;
 	engine->media = NULL;
@@ -116,13 +137,9 @@ size_t engine_bytes(const struct engine *engine)
 {
 	size_t bytes =
 		suspects_bytes(&engine->suspects) +
-		engine->hosts_count * sizeof(*engine->hosts) +
 		suspects_ids(&engine->suspects) * sizeof(*engine->fifo_links) +
-		engine->tables[FLOW_SCOPE_PAIR].capacity *
-			(sizeof(*engine->credits) +
-			 sizeof(*engine->held_below)) +
-		engine->tables[FLOW_SCOPE_FLOW].capacity *
-			sizeof(*engine->media);
+		hosts_bytes(engine) + credits_bytes(engine) +
+		media_bytes(engine) + held_below_bytes(engine);
 
 	for (int scope = 0; scope < FLOW_SCOPES; scope++)
 		bytes += flowtable_bytes(&engine->tables[scope]);

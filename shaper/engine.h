@@ -230,6 +230,14 @@ bool engine_credit_pay(struct engine *engine, struct flow_entry *flow,
 		       struct flow_entry *pair, uint32_t wire_pkts,
 		       uint64_t now_ns);
 
+/* The floor of a pair (floor.h): packets left that were not paid for.  When a
+ * packet that waits at this key's gate may leave because of it; UINT64_MAX:
+ * never. */
+void engine_floor_left(struct engine *engine, const struct flow_entry *pair,
+		       uint32_t wire_pkts, uint64_t now_ns);
+uint64_t engine_floor_next_ns(const struct engine *engine,
+			      const struct flow_entry *entry);
+
 /* Nobody is known to have been silent until now: no patience for a minute. */
 void engine_credit_begin(struct engine *engine, uint64_t now_ns);
 
@@ -259,7 +267,22 @@ void engine_absolve(struct engine *engine, uint32_t id, uint64_t now_ns);
 void engine_count(struct engine *engine, struct flow_entry *entry,
 		  uint32_t sent_pkts, uint32_t heard_pkts, uint64_t now_ns);
 
-/* Packets of one key in its window now. */
+/*
+ * `wire_pkts` came in for this key and count for `replies`.  Where the two
+ * differ, a suspect keeps both; one is borrowed for that alone, while there are
+ * plenty, by a key that sends and whose replies count for more.
+ */
+void engine_hear(struct engine *engine, struct flow_entry *entry,
+		 uint32_t replies, uint32_t wire_pkts, uint64_t now_ns);
+
+/* How many came in for it within its window.  Without a suspect what does not
+ * count is not among them: its S is then shown too high, but below the
+ * threshold, where it is of no consequence. */
+uint32_t engine_heard_pkts(struct engine *engine, struct flow_entry *entry,
+			   uint64_t now_ns);
+
+/* Packets of one key in its window now: what was heard, as what it counts
+ * for. */
 void engine_sums(struct engine *engine, struct flow_entry *entry,
 		 uint64_t now_ns, uint32_t *ret_sent_pkts,
 		 uint32_t *ret_heard_pkts);

@@ -4,6 +4,8 @@
 
 #include "shaper/asym.h"
 
+enum { FLOWS_TO_WAKE = 8 }; /* all at once, for one that may leave */
+
 #define MINUTE_NS UINT64_C(60000000000)
 
 static struct credit_params params_of(const struct engine *engine)
@@ -24,9 +26,13 @@ void engine_credit_sent(struct engine *engine, const struct flow_entry *pair,
 {
 	const struct engine_host *host = &engine->hosts[pair->up];
 	const struct credit_params params = params_of(engine);
+	struct credit *credit = credit_of(engine, pair);
 
-	credit_sent(credit_of(engine, pair), &params,
-		    host->forgot_until_ns <= now_ns &&
+	/* The host's line is read for pairs that begin only: in a big table
+	 * it is far away. */
+	credit_sent(credit, &params,
+		    !credit_must_stay(credit, now_ns) &&
+			    host->forgot_until_ns <= now_ns &&
 			    engine->patience_from_ns <= now_ns,
 		    now_ns);
 }
@@ -72,6 +78,82 @@ static void disarm(struct engine *engine, const struct flow_entry *entry,
 		gate_unask(&suspect->gate, params, now_ns);
 }
 
+static struct suspect *suspect_of(const struct engine *engine,
+				  const struct flow_entry *entry)
+{
+	return entry && entry->suspect
+		       ? suspects_get(&engine->suspects, entry->suspect)
+		       : NULL;
+}
+
+void engine_floor_left(struct engine *engine, const struct flow_entry *pair,
+		       uint32_t wire_pkts, uint64_t now_ns)
+{
+	struct suspect *suspect = suspect_of(engine, pair);
+
+	if (suspect)
+		floor_left(&suspect->floor, wire_pkts, now_ns);
+}
+
+static uint64_t floor_of_pair_ns(const struct engine *engine,
+				 const struct flow_entry *pair,
+				 uint32_t wire_pkts)
+{
+	const struct suspect *suspect = suspect_of(engine, pair);
+
+	return suspect ? floor_next_ns(
+				 &suspect->floor, params_of(engine).floor_pkts,
+				 wire_pkts,
+				 engine_params(engine, pair)->gate.window_ns)
+		       : UINT64_MAX;
+}
+
+uint64_t engine_floor_next_ns(const struct engine *engine,
+			      const struct flow_entry *entry)
+{
+	const struct flow_entry *pair = entry;
+
+	if (entry->key.scope == FLOW_SCOPE_HOST)
+		return UINT64_MAX;
+	if (entry->key.scope == FLOW_SCOPE_FLOW) {
+		pair = flowtable_entry(&engine->tables[FLOW_SCOPE_PAIR],
+				       entry->up);
+		if (pair->u.below > FLOWS_TO_WAKE)
+			return UINT64_MAX;
+	}
+	return floor_of_pair_ns(engine, pair, 1);
+}
+
+/* Its delays are left out, not what they add up to: the next one is as long as
+ * if they had been waited for, and one more. */
+static void waive(struct engine *engine, const struct flow_entry *entry,
+		  uint32_t pkts)
+{
+	struct suspect *suspect = suspect_of(engine, entry);
+
+	if (suspect)
+		gate_waive(&suspect->gate, pkts > 2 ? pkts - 2 : 0);
+}
+
+static bool pass_below_floor(struct engine *engine, struct flow_entry *flow,
+			     struct flow_entry *pair, uint32_t wire_pkts,
+			     uint64_t now_ns)
+{
+	uint32_t pkts;
+
+	if (params_of(engine).floor_pkts > 0)
+		engine_suspect(engine, pair, now_ns);
+	if (floor_of_pair_ns(engine, pair, wire_pkts) > now_ns)
+		return false;
+	engine_floor_left(engine, pair, wire_pkts, now_ns);
+	pkts = floor_pkts(&suspect_of(engine, pair)->floor,
+			  engine_params(engine, pair)->gate.window_ns, now_ns);
+	engine->stats.counter[STATS_floor_pkts] += wire_pkts;
+	waive(engine, pair, pkts);
+	waive(engine, flow, pkts);
+	return true;
+}
+
 static bool is_stream(const struct engine *engine,
 		      const struct flow_entry *flow)
 {
@@ -86,6 +168,8 @@ bool engine_credit_pay(struct engine *engine, struct flow_entry *flow,
 	const struct credit_params params = params_of(engine);
 	uint32_t pkts, pkts_of_flow = 0;
 
+	if (pass_below_floor(engine, flow, pair, wire_pkts, now_ns))
+		return true;
 	if (params.patience_pkts == 0 && params.earned_pkts == 0)
 		return false;
 	engine_credit_sent(engine, pair, now_ns);
@@ -130,8 +214,12 @@ bool engine_credit_forgets(struct engine *engine, const struct flow_entry *pair,
 	const struct credit *credit = credit_of(engine, pair);
 	uint8_t patience_pkts = params_of(engine).patience_pkts;
 
-	if (patience_pkts == 0 || !credit_must_stay(credit, now_ns))
+	if (!credit_must_stay(credit, now_ns))
 		return true;
+	/* Without patience it is remembered for the guard alone, which would
+	 * take it for a first contact once more. */
+	if (patience_pkts == 0)
+		return crowded || engine->policy->first_contacts_per_s == 0;
 	if (!crowded || credit->state & CREDIT_STREAM ||
 	    credit->patience_pkts < patience_pkts)
 		return false;

@@ -8,6 +8,7 @@ enum {
 	SUSPECT_SHARE = 4,  /* one host borrows at most a quarter */
 	RECLAIM_STEPS = 16, /* suspects looked at when none is left ... */
 	RECLAIM_PAUSE_NS = 100000, /* ... and when none of those was free */
+	SHOWN_PKTS_MIN = 8, /* of a key that borrows one only to be shown */
 };
 
 void engine_count(struct engine *engine, struct flow_entry *entry,
@@ -24,6 +25,70 @@ void engine_count(struct engine *engine, struct flow_entry *entry,
 	else
 		window_small_add(entry, window_ns, sent_pkts, heard_pkts,
 				 now_ns);
+}
+
+/* The last quarter of the pool is for keys that are over. */
+static bool may_borrow_early(const struct engine *engine)
+{
+	const struct suspects *suspects = &engine->suspects;
+
+	return suspects->used < suspects->lent_max - suspects->lent_max / 4;
+}
+
+static bool has_its_share(const struct engine *engine,
+			  const struct flow_entry *entry)
+{
+	const struct engine_host *host =
+		&engine->hosts[engine_host_slot(engine, entry)];
+
+	return !engine->exact &&
+	       host->suspects > engine->suspects.lent_max / SUSPECT_SHARE;
+}
+
+static bool are_plenty(const struct engine *engine,
+		       const struct flow_entry *entry)
+{
+	return may_borrow_early(engine) && !has_its_share(engine, entry);
+}
+
+/* Of the keys that an upload counts in, its own has a suspect, and so would
+ * the others if its acknowledgements counted for one each. */
+static bool may_borrow_to_show(struct engine *engine, struct flow_entry *entry,
+			       uint32_t replies, uint32_t wire_pkts,
+			       uint64_t now_ns)
+{
+	uint32_t sent, heard;
+
+	if (wire_pkts == 0 || replies < wire_pkts || !are_plenty(engine, entry))
+		return false;
+	engine_sums(engine, entry, now_ns, &sent, &heard);
+	return sent >= SHOWN_PKTS_MIN;
+}
+
+void engine_hear(struct engine *engine, struct flow_entry *entry,
+		 uint32_t replies, uint32_t wire_pkts, uint64_t now_ns)
+{
+	if (replies == wire_pkts ||
+	    (!entry->suspect && !engine->exact &&
+	     !may_borrow_to_show(engine, entry, replies, wire_pkts, now_ns)) ||
+	    !engine_suspect(engine, entry, now_ns)) {
+		engine_count(engine, entry, 0, replies, now_ns);
+		return;
+	}
+	window_hear(&suspects_get(&engine->suspects, entry->suspect)->window,
+		    engine_params(engine, entry)->gate.window_ns, replies,
+		    wire_pkts, now_ns);
+}
+
+uint32_t engine_heard_pkts(struct engine *engine, struct flow_entry *entry,
+			   uint64_t now_ns)
+{
+	uint32_t sent, heard;
+
+	engine_sums(engine, entry, now_ns, &sent, &heard);
+	return entry->suspect ? suspects_get(&engine->suspects, entry->suspect)
+					->window.plain_pkts
+			      : heard;
 }
 
 void engine_sums(struct engine *engine, struct flow_entry *entry,
@@ -55,33 +120,19 @@ static void note_over(struct engine *engine, struct suspect *suspect, bool over,
 	engine->penalties += over ? 1u : UINT32_MAX;
 }
 
-/* The last quarter of the pool is for keys that are over. */
-static bool may_borrow_early(const struct engine *engine)
-{
-	const struct suspects *suspects = &engine->suspects;
-
-	return suspects->used < suspects->lent_max - suspects->lent_max / 4;
-}
-
-static bool has_its_share(const struct engine *engine,
-			  const struct engine_host *host)
-{
-	return !engine->exact &&
-	       host->suspects > engine->suspects.lent_max / SUSPECT_SHARE;
-}
-
-/* What an acknowledgement stands for is known as long as there is a suspect: an
- * upload that came near its threshold once keeps it while it lasts, unless
- * others need one. */
+/* What an acknowledgement stands for, and how many came, is known as long as
+ * there is a suspect: an upload that came near its threshold once keeps it
+ * while it lasts, unless others need one. */
 static bool keeps_evidence(const struct engine *engine,
 			   const struct suspect *suspect, uint32_t sent_pkts)
 {
-	uint32_t slot =
-		engine_host_slot(engine, engine_entry_of(engine, suspect));
+	const struct window *window = &suspect->window;
 
-	return suspect->evidence.follows && sent_pkts > 0 &&
-	       may_borrow_early(engine) &&
-	       !has_its_share(engine, &engine->hosts[slot]);
+	return sent_pkts > 0 &&
+	       (suspect->evidence.follows ||
+		(sent_pkts >= SHOWN_PKTS_MIN &&
+		 window->plain_pkts != window->heard_pkts)) &&
+	       are_plenty(engine, engine_entry_of(engine, suspect));
 }
 
 void engine_absolve(struct engine *engine, uint32_t id, uint64_t now_ns)
@@ -144,13 +195,40 @@ static uint32_t lend(struct engine *engine, struct flow_entry *entry,
 
 	if (entry->key.scope == FLOW_SCOPE_HOST)
 		return suspects_of_host(suspects, slot);
-	if (suspects->used == suspects->lent_max || has_its_share(engine, host))
+	if (suspects->used == suspects->lent_max ||
+	    has_its_share(engine, entry))
 		reclaim(engine, now_ns);
-	if (!has_its_share(engine, host))
+	if (!has_its_share(engine, entry))
 		id = suspects_lend(suspects, entry->key.scope, slot);
 	if (id)
 		host->suspects++;
 	return id;
+}
+
+/* What left before it was lent. */
+static void note_left(struct suspect *suspect)
+{
+	for (unsigned int i = 0; i < suspect->window.count; i++) {
+		const struct window_run *run = window_run(&suspect->window, i);
+
+		floor_left(&suspect->floor, run->sent_pkts, run->start_ns);
+	}
+}
+
+/* What it is lent with: nothing was offered that did not leave. */
+static void begin(struct engine *engine, struct flow_entry *entry,
+		  struct suspect *suspect)
+{
+	uint64_t window_ns = engine_params(engine, entry)->gate.window_ns;
+	struct window *window = &suspect->window;
+
+	window_grow(window, entry, window_ns);
+	window->grows = engine->exact;
+	for (uint32_t i = 0; i < window->count; i++)
+		suspect_offer(suspect, window_ns,
+			      window_run(window, i)->sent_pkts,
+			      window_run(window, i)->start_ns);
+	note_left(suspect);
 }
 
 uint32_t engine_suspect(struct engine *engine, struct flow_entry *entry,
@@ -165,14 +243,8 @@ uint32_t engine_suspect(struct engine *engine, struct flow_entry *entry,
 		engine->stats.counter[STATS_suspects_refused]++;
 		return 0;
 	}
-	window_grow(&suspects_get(&engine->suspects, id)->window, entry,
-		    engine_params(engine, entry)->gate.window_ns);
-	suspects_get(&engine->suspects, id)->window.grows = engine->exact;
+	begin(engine, entry, suspects_get(&engine->suspects, id));
 	entry->suspect = id;
-	suspect_offer(suspects_get(&engine->suspects, id),
-		      engine_params(engine, entry)->gate.window_ns,
-		      suspects_get(&engine->suspects, id)->window.sent_pkts,
-		      now_ns);
 	engine->stats.counter[STATS_suspects_made]++;
 	return id;
 }

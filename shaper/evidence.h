@@ -32,6 +32,7 @@ enum evidence_refusal {
 	EVIDENCE_RESET,      /* RST: "go away" is no "go on" */
 	EVIDENCE_UNFINISHED, /* SYN-ACK: counts when its handshake is
 			      * completed */
+	EVIDENCE_REFUSALS
 };
 
 /* By the flags of a TCP packet that came in.  Cannot fail. */

@@ -49,6 +49,10 @@ static inline void gate_left(struct gate *gate)
 void gate_unask(struct gate *gate, const struct gate_params *params,
 		uint64_t now_ns);
 
+/* The packet that asked now leaves at once, although it was not open: as if the
+ * timer had fired `releases` times, if that is more often than it has. */
+void gate_waive(struct gate *gate, uint32_t releases);
+
 /* Nothing of this key waits any more: what it owed lapses. */
 static inline void gate_lapse(struct gate *gate)
 {

@@ -97,7 +97,8 @@ static void look_up(const struct pump *pump, struct pump_packet *packet,
 
 	packet->shard = PUMP_HERE;
 	ret->onward = false;
-	if (packet->meta.kind != PACKET_UNICAST) {
+	if (packet->meta.kind != PACKET_UNICAST &&
+	    pump_is_of_class(&packet->meta)) {
 		ret->what = LOOK_UP_CLASS;
 		return;
 	}
@@ -139,8 +140,10 @@ static void look_up_pair(const struct pump *pump, struct look_up *look_up)
 	if (look_up->guess == FLOWTABLE_NONE)
 		return;
 	look_up->up = flowtable_entry(flows, look_up->guess)->up;
-	if (look_up->up < pairs->capacity)
+	if (look_up->up < pairs->capacity) {
 		flowtable_prefetch_entry(pairs, look_up->up);
+		__builtin_prefetch(&pump->engine.credits[look_up->up], 1);
+	}
 }
 
 static void look_up_host(const struct pump *pump, const struct look_up *look_up)
@@ -176,7 +179,8 @@ static enum pump_verdict offer_one(struct pump *pump,
 
 	switch (found->what) {
 	case LOOK_UP_NONE:
-		pump->engine.stats.counter[STATS_transit_pkts]++;
+		pump->engine.stats.counter[STATS_transit_pkts] +=
+			pump_told_pkts(packet);
 		return PUMP_PASS;
 	case LOOK_UP_CLASS:
 		return pump_offer_class(pump, packet);
@@ -288,11 +292,12 @@ static enum pump_verdict hold_one(struct pump *pump, struct pump_packet *packet)
 					found.onward);
 		if (verdict == PUMP_PASS && found.onward &&
 		    packet->shard == PUMP_HERE)
-			tell_receiver(pump, packet, 1);
+			tell_receiver(pump, packet, pump_told_pkts(packet));
 		break;
 	case LOOK_UP_IN:
 		verdict = pump_offer_in(pump, packet, &found.key, found.hash,
-					FLOWTABLE_NONE, 1, false);
+					FLOWTABLE_NONE, pump_told_pkts(packet),
+					false);
 		break;
 	case LOOK_UP_CLASS:
 	case LOOK_UP_NONE:

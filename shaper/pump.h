@@ -87,8 +87,10 @@ struct pump_packet {
 	uint64_t arrived_ns; /* pump_take: when it is to be judged */
 	uint16_t src_zone;   /* where the source lives, when it is guarded */
 	uint16_t dst_zone;   /* the same of the destination */
-	uint16_t wire_pkts;  /* 1; a super-packet: its segments, or 0 when only
-			      * the pump can know (learnt from the flow) */
+	uint16_t wire_pkts;  /* 1; what was put together on its way here: its
+			      * fragments; a super-packet: its segments, or 0
+			      * when only the pump can know (learnt from the
+			      * flow) */
 	bool super_packet;   /* GSO or GRO: more than one wire packet */
 	bool from_shard;     /* only its destination is still to be told: the
 			      * source's engine has let it out */
@@ -136,7 +138,9 @@ void pump_free(struct pump *pump);
 size_t pump_offer(struct pump *pump, struct pump_packet *packets, size_t count,
 		  uint64_t now_ns);
 
-/* Bring packets that pump_offer set aside, each a single wire packet. */
+/* Bring packets that pump_offer set aside.  Each is a single wire packet, or
+ * says by wire_pkts that it was put together: that leaves whole, when the last
+ * of its fragments may. */
 void pump_hold(struct pump *pump, struct pump_packet *packets, size_t count,
 	       uint64_t now_ns);
 

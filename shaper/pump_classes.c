@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Classes of packets that S never holds: plain limits only. */
+/* Classes of packets that S does not hold: plain limits only. */
 #include <string.h>
 
 #include "policy/policy.h"
@@ -19,13 +19,30 @@ static struct engine_host *sender_of(struct pump *pump,
 	return &pump->engine.hosts[place.host_slot];
 }
 
+/* Is it to one address that is not link-local? */
+static bool may_be_far(const struct packet_meta *meta)
+{
+	const uint8_t *dst = meta->ends.dst;
+
+	return meta->ethertype == 0x86dd && dst[0] != 0xff &&
+	       !(dst[0] == 0xfe && (dst[1] & 0xc0) == 0x80);
+}
+
+/* Neighbour discovery of one address, which may be anywhere beyond a bridge, is
+ * answered, else asked again by multicast: there S holds nobody but a flood. */
+bool pump_is_of_class(const struct packet_meta *meta)
+{
+	return meta->kind != PACKET_UNICAST &&
+	       !(meta->kind == PACKET_NEIGHBOUR && may_be_far(meta));
+}
+
 /* A plain rate for what guarded hosts send of a class. */
 static enum pump_verdict limit_class(struct pump *pump,
 				     const struct pump_packet *packet,
 				     uint64_t *state_ns, uint32_t pkts_per_s,
 				     enum stats_counter dropped)
 {
-	uint32_t pkts = packet->wire_pkts ? packet->wire_pkts : 1;
+	uint32_t pkts = pump_told_pkts(packet);
 
 	if (engine_allows(state_ns, pkts_per_s, pkts, pump->now_ns))
 		return PUMP_PASS;
@@ -64,19 +81,20 @@ enum pump_verdict pump_offer_class(struct pump *pump,
 	uint64_t *counter = pump->engine.stats.counter;
 	bool out = pump_goes_out(pump, packet);
 	struct engine_host *host = out ? sender_of(pump, packet) : NULL;
+	uint32_t pkts = pump_told_pkts(packet);
 
 	switch ((enum packet_kind)packet->meta.kind) {
 	case PACKET_UNICAST:
 		break;
 	case PACKET_MULTICAST:
-		counter[STATS_multicast_pkts]++;
+		counter[STATS_multicast_pkts] += pkts;
 		if (out)
 			return limit_class(pump, packet, &host->multicast_ns,
 					   policy->multicast_pkts_per_s,
 					   STATS_multicast_dropped);
 		break;
 	case PACKET_ICMP_ERROR:
-		counter[STATS_icmp_error_pkts]++;
+		counter[STATS_icmp_error_pkts] += pkts;
 		attribute_error(pump, packet);
 		if (out)
 			return limit_class(pump, packet, &host->icmp_error_ns,
@@ -84,10 +102,10 @@ enum pump_verdict pump_offer_class(struct pump *pump,
 					   STATS_icmp_error_dropped);
 		break;
 	case PACKET_NEIGHBOUR:
-		counter[STATS_neighbour_pkts]++;
+		counter[STATS_neighbour_pkts] += pkts;
 		break;
 	case PACKET_DHCP:
-		counter[STATS_dhcp_pkts]++;
+		counter[STATS_dhcp_pkts] += pkts;
 		if (out)
 			return limit_class(pump, packet, &host->dhcp_ns,
 					   policy->dhcp_pkts_per_s,

@@ -8,7 +8,8 @@
  *    many; a refusal (RST) is no answer, or closed ports would be scanned at
  *    will.
  *  - new connections (TCP SYN) of a pair.  Below half the pace in flows they
- *    are not even counted: most pairs need no meter.
+ *    are not even counted, unless one is used again within its window: most
+ *    pairs need no meter.
  *
  * A packet that is paced waits at the head of the FIFO in which it rests; the
  * FIFO stands in line at the host's or the pair's suspect, and asks no gate
@@ -37,8 +38,11 @@ bool pump_is_connection(struct pump *pump, const struct packet_meta *meta,
 		return false;
 	if (!flow)
 		return true;
+	/* A SYN that is said again begins nothing.  Once anything else left,
+	 * or waits to, the port is used for another connection. */
 	engine_sums(&pump->engine, flow, pump->now_ns, &sent, &heard);
-	return sent == 0;
+	return sent == 0 || !(flow->flags & FLOW_ENTRY_ASKED) || flow->parked ||
+	       (flow->suspect && suspect_of(pump, flow->suspect)->first);
 }
 
 /* Who was silent for a minute begins anew. */
@@ -67,10 +71,21 @@ static bool may_contact(struct pump *pump, struct engine_host *host)
 	return pace == 0 || contacts_allow(&host->contacts, pace, pump->now_ns);
 }
 
-/* Whoever has few flows has made few connections lately.  When it gets its
- * meter, those count. */
+static bool is_used_again(struct pump *pump, struct flow_entry *flow)
+{
+	uint32_t sent, heard;
+
+	if (!flow)
+		return false;
+	engine_sums(&pump->engine, flow, pump->now_ns, &sent, &heard);
+	return sent > 0;
+}
+
+/* Whoever has few flows, each used once, has made few connections lately.
+ * When it gets its meter, those count.  Pairs for which no suspect is left
+ * share their host's: nobody is paced less for having used up its share. */
 static uint32_t connections_pacer(struct pump *pump,
-				  const struct engine_place *place)
+				  const struct engine_place *place, bool again)
 {
 	uint32_t uncounted = pump->engine.policy->connections_per_s / 2;
 	struct flow_entry *pair = place->pair;
@@ -78,11 +93,13 @@ static uint32_t connections_pacer(struct pump *pump,
 	uint32_t id;
 
 	if (!pump->engine.policy->connections_per_s || !pair ||
-	    (!pair->suspect && pair->u.below < uncounted))
+	    (!pair->suspect && pair->u.below < uncounted && !again))
 		return 0;
 	id = engine_suspect(&pump->engine, pair, pump->now_ns);
+	if (!id)
+		id = engine_suspect(&pump->engine, place->host, pump->now_ns);
 	suspect = suspect_of(pump, id);
-	if (id && !suspect->is_metered) {
+	if (!suspect->is_metered) {
 		suspect->is_metered = true;
 		pacer_count(&suspect->connections,
 			    pair->u.below < uncounted ? pair->u.below
@@ -109,7 +126,9 @@ uint32_t pump_guard(struct pump *pump, const struct engine_place *place,
 		*ret_by = PUMP_BY_CONTACTS;
 		return engine_suspect(&pump->engine, place->host, pump->now_ns);
 	}
-	pair = connection ? connections_pacer(pump, place) : 0;
+	pair = connection ? connections_pacer(pump, place,
+					      is_used_again(pump, place->flow))
+			  : 0;
 	if (may_connect(pump, pair))
 		return 0;
 	*ret_by = PUMP_BY_CONNECTIONS;
@@ -117,6 +136,14 @@ uint32_t pump_guard(struct pump *pump, const struct engine_place *place,
 }
 
 /* ------ what counts */
+
+static void note_asked(struct flow_entry *flow, bool connection)
+{
+	if (flow && connection)
+		flow->flags |= FLOW_ENTRY_ASKED;
+	else if (flow)
+		flow->flags &= (uint8_t)~FLOW_ENTRY_ASKED;
+}
 
 void pump_guards_sent(struct pump *pump, const struct engine_place *place,
 		      bool connection)
@@ -129,7 +156,8 @@ void pump_guards_sent(struct pump *pump, const struct engine_place *place,
 			       pump->now_ns);
 	if (place->pair)
 		place->pair->flags |= FLOW_ENTRY_CONTACTED;
-	pair = connection ? connections_pacer(pump, place) : 0;
+	note_asked(place->flow, connection);
+	pair = connection ? connections_pacer(pump, place, false) : 0;
 	if (pair)
 		pacer_count(&suspect_of(pump, pair)->connections, 1,
 			    pump->now_ns);
@@ -161,6 +189,7 @@ void pump_guard_join(struct pump *pump, uint32_t gate, uint32_t id)
 	struct suspect *fifo = suspect_of(pump, id);
 
 	fifo->paced_at = gate;
+	fifo->paced_number = wide->paced_numbers++;
 	fifo->paced_next = 0;
 	fifo->paced_prev = wide->paced_last;
 	if (wide->paced_last)
@@ -191,21 +220,28 @@ void pump_guard_leave(struct pump *pump, uint32_t id)
 	fifo->paced_at = 0;
 }
 
-static struct engine_host *host_of_gate(struct pump *pump,
-					const struct suspect *gate)
+/* Whom the first in line waits for.  A host's line has both. */
+static struct engine_host *host_waited_for(struct pump *pump,
+					   const struct suspect *gate)
 {
-	return gate->scope == FLOW_SCOPE_HOST ? &pump->engine.hosts[gate->slot]
-					      : NULL;
+	return gate->scope == FLOW_SCOPE_HOST &&
+			       suspect_of(pump, gate->paced_first)->by !=
+				       PUMP_BY_CONNECTIONS
+		       ? &pump->engine.hosts[gate->slot]
+		       : NULL;
 }
 
 /* The next FIFO in line, when there is a place for its head. */
 uint32_t pump_guard_next(struct pump *pump, uint32_t gate)
 {
 	struct suspect *wide = suspect_of(pump, gate);
-	struct engine_host *host = host_of_gate(pump, wide);
 	uint32_t id = wide->paced_first;
+	struct engine_host *host;
 
-	if (!id || !(host ? may_contact(pump, host) : may_connect(pump, gate)))
+	if (!id)
+		return 0;
+	host = host_waited_for(pump, wide);
+	if (!(host ? may_contact(pump, host) : may_connect(pump, gate)))
 		return 0;
 	pump_guard_leave(pump, id);
 	return id;
@@ -215,10 +251,11 @@ uint64_t pump_guard_next_ns(struct pump *pump, uint32_t gate)
 {
 	const struct policy *policy = pump->engine.policy;
 	struct suspect *wide = suspect_of(pump, gate);
-	struct engine_host *host = host_of_gate(pump, wide);
+	struct engine_host *host;
 
 	if (!wide->paced_first)
 		return NS_NEVER;
+	host = host_waited_for(pump, wide);
 	if (host ? may_contact(pump, host) : may_connect(pump, gate))
 		return pump->now_ns;
 	return host ? contacts_next_ns(&host->contacts,

@@ -200,6 +200,10 @@ static void resume_pair(struct pump *pump, const struct engine_place *place,
 	place->pair->flags |= FLOW_ENTRY_HEARD | FLOW_ENTRY_CONTACTED;
 	engine_credit_resume(&pump->engine, place->pair, lease->heard_all_pkts,
 			     pump->now_ns);
+	for (uint32_t i = 0; i < lease->runs_count; i++)
+		engine_floor_left(&pump->engine, place->pair,
+				  lease->runs[i].sent_pkts,
+				  lease->runs[i].start_ns);
 	count_runs(pump, place->host, lease);
 }
 

@@ -46,6 +46,7 @@ static size_t release_from(struct pump *pump, uint32_t id,
 		if (!is_about(&token->key, address))
 			continue;
 		released += token->wire_pkts;
+		pump_note_sent(pump, token);
 		pump_expel(pump, id, at, PUMP_PASS);
 		if (fifo->first)
 			pump_stir_later(pump, id);
@@ -142,11 +143,14 @@ void pump_drain(struct pump *pump, enum pump_verdict verdict, uint64_t now_ns)
 	pump_advance(pump, now_ns);
 	while ((host = lengths_longest(&pump->busiest)) != UINT32_MAX) {
 		uint32_t id = lengths_longest(&pump->engine.hosts[host].fifos);
-		uint32_t token = suspect_of(pump, id)->first;
+		uint32_t at = suspect_of(pump, id)->first;
+		const struct token *token = tokens_get(&pump->tokens, at);
 
 		if (verdict == PUMP_DROP)
-			*dropped += tokens_get(&pump->tokens, token)->wire_pkts;
-		pump_expel(pump, id, token, verdict);
+			*dropped += token->wire_pkts;
+		else
+			pump_note_sent(pump, token);
+		pump_expel(pump, id, at, verdict);
 	}
 	pump_tell(pump);
 }

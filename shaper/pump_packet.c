@@ -153,6 +153,7 @@ static enum pump_verdict make_wait(struct pump *pump,
 	}
 	if (!set_aside_for(pump, place, rest, wire_pkts)) {
 		pump->engine.stats.counter[STATS_dropped_bound] += wire_pkts;
+		note_offered(pump, place, wire_pkts);
 		return PUMP_DROP;
 	}
 	return PUMP_WAIT;
@@ -243,6 +244,42 @@ static enum evidence_refusal refusal_of(const struct pump *pump,
 	return refusal;
 }
 
+/* For whoever asks why what came in does not count. */
+static void note_refused(struct pump *pump, const struct engine_place *place,
+			 enum evidence_refusal refusal, uint32_t wire_pkts)
+{
+	struct flow_entry *entries[] = { place->flow, place->pair,
+					 place->host };
+
+	pump->engine.stats
+		.counter[refusal == EVIDENCE_RESET ? STATS_refused_rst
+						   : STATS_refused_syn_ack] +=
+		wire_pkts;
+	for (int scope = 0; scope < FLOW_SCOPES; scope++)
+		if (entries[scope] && entries[scope]->suspect)
+			suspects_get(&pump->engine.suspects,
+				     entries[scope]->suspect)
+				->refused_pkts[refusal] += wire_pkts;
+}
+
+/* One SYN-ACK counts after all. */
+static void forgive(struct pump *pump, const struct engine_place *place)
+{
+	struct flow_entry *entries[] = { place->flow, place->pair,
+					 place->host };
+
+	for (int scope = 0; scope < FLOW_SCOPES; scope++) {
+		struct suspect *suspect;
+
+		if (!entries[scope] || !entries[scope]->suspect)
+			continue;
+		suspect = suspects_get(&pump->engine.suspects,
+				       entries[scope]->suspect);
+		if (suspect->refused_pkts[EVIDENCE_UNFINISHED] > 0)
+			suspect->refused_pkts[EVIDENCE_UNFINISHED]--;
+	}
+}
+
 /* The guarded host goes on with a connection that was accepted: now that
  * counts. */
 static void finish_handshake(struct pump *pump,
@@ -253,28 +290,26 @@ static void finish_handshake(struct pump *pump,
 	    (meta->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK)
 		return;
 	place->flow->flags &= (uint8_t)~FLOW_ENTRY_ACCEPTED;
-	pump_heard(pump, place, 1);
+	forgive(pump, place);
+	pump_heard(pump, place, 1, 0);
 }
 
 /* What was heard, in packets: as many as came, or what they stand for. */
 static uint32_t replies_of(struct pump *pump, const struct pump_packet *packet,
-			   struct flow_entry *flow, uint32_t wire_pkts)
+			   const struct engine_place *place, uint32_t wire_pkts)
 {
-	struct evidence *evidence = evidence_of(pump, packet, flow);
-	enum evidence_refusal refusal = refusal_of(pump, packet, flow);
+	struct evidence *evidence = evidence_of(pump, packet, place->flow);
+	enum evidence_refusal refusal = refusal_of(pump, packet, place->flow);
 
 	if (refusal != EVIDENCE_COUNTS) {
-		pump->engine.stats.counter[refusal == EVIDENCE_RESET
-						   ? STATS_refused_rst
-						   : STATS_refused_syn_ack] +=
-			wire_pkts;
+		note_refused(pump, place, refusal, wire_pkts);
 		return 0;
 	}
 	if (!evidence)
 		return wire_pkts;
 	return wire_pkts - 1 +
 	       evidence_replies(evidence, &packet->meta,
-				pump_segment_bytes(flow, FLOW_OUT));
+				pump_segment_bytes(place->flow, FLOW_OUT));
 }
 
 static enum pump_verdict judge_out(struct pump *pump,
@@ -301,7 +336,7 @@ static enum pump_verdict judge_out(struct pump *pump,
 	}
 	asked.by = PUMP_BYS;
 	asked.connection = pump_is_connection(pump, &packet->meta, place->flow);
-	if (follows || !pump_ask(pump, place, wire_pkts, &asked))
+	if (follows || !pump_ask(pump, place, place, wire_pkts, &asked))
 		return make_wait(pump, place, key, packet, wire_pkts, asked.by);
 	note_offered(pump, place, wire_pkts);
 	pump_sent(pump, place, &asked, wire_pkts);
@@ -357,13 +392,13 @@ enum pump_verdict pump_offer_in(struct pump *pump, struct pump_packet *packet,
 	if (packet->meta.tcp_flags & TCP_SYN && place.flow &&
 	    place.flow->flags & FLOW_ENTRY_OPENING)
 		pump->sides.accepted_ns = pump->now_ns;
-	packet->replies = replies_of(pump, packet, place.flow, wire_pkts);
+	packet->replies = replies_of(pump, packet, &place, wire_pkts);
 	if (!(packet->meta.tcp_flags & TCP_RST))
 		pump_guards_heard(pump, &place);
 	if (pump_is_exempt(pump, &place, key))
 		pass_exempt(pump, &place, wire_pkts, FLOW_IN);
 	else
-		pump_heard(pump, &place, packet->replies);
+		pump_heard(pump, &place, packet->replies, wire_pkts);
 	return PUMP_PASS;
 }
 
@@ -375,18 +410,19 @@ static enum pump_verdict judge_held(struct pump *pump,
 				    const struct flow_key *key, bool onward)
 {
 	bool follows = pump_follows(pump, place, PUMP_RESTING);
+	uint32_t wire_pkts = pump_told_pkts(packet);
 	struct pump_asked asked;
 	uint32_t rest;
 	uint8_t flags = 0;
 
 	if (pump_is_exempt(pump, place, key) && !follows) {
-		pass_exempt(pump, place, 1, FLOW_OUT);
+		pass_exempt(pump, place, wire_pkts, FLOW_OUT);
 		return PUMP_PASS;
 	}
 	asked.connection = pump_is_connection(pump, &packet->meta, place->flow);
-	if (!follows && pump_ask(pump, place, 1, &asked)) {
-		note_offered(pump, place, 1);
-		pump_sent(pump, place, &asked, 1);
+	if (!follows && pump_ask(pump, place, place, wire_pkts, &asked)) {
+		note_offered(pump, place, wire_pkts);
+		pump_sent(pump, place, &asked, wire_pkts);
 		return PUMP_PASS;
 	}
 	if (onward && packet->shard == PUMP_HERE)
@@ -397,9 +433,9 @@ static enum pump_verdict judge_held(struct pump *pump,
 	note_by(suspects_get(&pump->engine.suspects, rest),
 		follows ? PUMP_BYS : asked.by, packet);
 	if (!pump_holds(pump))
-		return shadow(pump, place, rest, key, packet, 1, false);
-	note_offered(pump, place, 1);
-	return pump_enqueue(pump, place, rest, key, packet, 1, flags);
+		return shadow(pump, place, rest, key, packet, wire_pkts, false);
+	note_offered(pump, place, wire_pkts);
+	return pump_enqueue(pump, place, rest, key, packet, wire_pkts, flags);
 }
 
 enum pump_verdict pump_hold_out(struct pump *pump, struct pump_packet *packet,

@@ -341,12 +341,11 @@ static bool make_room(struct pump *pump, uint32_t id, uint32_t pkts,
 			continue;
 		}
 		if (victim == id ||
-		    fifo->held_pkts <= suspect_of(pump, id)->held_pkts ||
-		    tokens_get(&pump->tokens, token)->wire_pkts > 1) {
+		    fifo->held_pkts < suspect_of(pump, id)->held_pkts + pkts) {
 			counter[why] += pkts;
 			return false;
 		}
-		counter[why]++;
+		counter[why] += tokens_get(&pump->tokens, token)->wire_pkts;
 		pump_expel(pump, victim, token, PUMP_DROP);
 	}
 	return true;
@@ -355,14 +354,15 @@ static bool make_room(struct pump *pump, uint32_t id, uint32_t pkts,
 /* As many packets of this key are parked as can be counted. */
 static bool make_room_to_park(struct pump *pump,
 			      const struct engine_place *place, uint32_t id,
-			      uint8_t flags)
+			      uint32_t wire_pkts, uint8_t flags)
 {
 	bool release = pump->engine.policy->limits.at_bound ==
 		       POLICY_BOUND_RELEASE;
 
 	while (!may_park(place, flags)) {
 		if (!release) {
-			pump->engine.stats.counter[STATS_dropped_key_bound]++;
+			pump->engine.stats.counter[STATS_dropped_key_bound] +=
+				wire_pkts;
 			return false;
 		}
 		release_at_bound(pump, id);
@@ -380,7 +380,7 @@ enum pump_verdict pump_enqueue(struct pump *pump,
 	uint32_t id;
 
 	flags |= flags_at(pump, place, scope);
-	if (!make_room_to_park(pump, place, rest, flags) ||
+	if (!make_room_to_park(pump, place, rest, wire_pkts, flags) ||
 	    !make_room(pump, rest, wire_pkts, packet->meta.length_bytes))
 		return PUMP_DROP;
 	id = tokens_take(&pump->tokens);
@@ -394,6 +394,7 @@ enum pump_verdict pump_enqueue(struct pump *pump,
 		.arrived_ns = pump->now_ns,
 		.bytes = packet->meta.length_bytes,
 		.wire_pkts = (uint16_t)wire_pkts,
+		.whole_pkts = (uint16_t)wire_pkts,
 		.dst_zone = packet->dst_zone,
 		.flags = flags,
 		.shard = packet->shard,
@@ -430,10 +431,12 @@ static void rehome(struct pump *pump, uint32_t id)
 	uint32_t rest;
 
 	if (token->flags & TOKEN_GHOST && pump_holds(pump)) {
+		pump_note_sent(pump, token);
 		tokens_give_back(&pump->tokens, id);
 		return;
 	}
 	if (!policy_is_inside(engine->policy, key.inside)) {
+		pump_note_sent(pump, token);
 		pump_let_go(pump, id, PUMP_PASS);
 		return;
 	}
@@ -445,12 +448,14 @@ static void rehome(struct pump *pump, uint32_t id)
 	flags = flags_at(pump, &place, scope);
 	if ((!(token->flags & TOKEN_GHOST) && !pump_holds(pump)) ||
 	    (pump_is_exempt(pump, &place, &key) &&
-	     !pump_follows(pump, &place, PUMP_RESTING)) ||
-	    !may_park(&place, flags)) {
+	     !pump_follows(pump, &place, PUMP_RESTING))) {
 		pump_sent(pump, &place, NULL, token->wire_pkts);
 		pump_let_go(pump, id, PUMP_PASS);
 		return;
 	}
+	/* the oldest of them go first, so that none overtakes another */
+	while (!may_park(&place, flags))
+		release_at_bound(pump, rest);
 	token->flags |= flags;
 	enter(pump, &place, rest, id);
 	pump_stir_later(pump, rest);

@@ -55,10 +55,10 @@ uint32_t pump_wire_pkts(struct pump *pump, const struct pump_packet *packet,
 	struct engine_host *host = &pump->engine.hosts[place->host_slot];
 	uint32_t segment, payload;
 
-	if (!packet->super_packet)
-		return 1;
 	if (packet->wire_pkts > 0)
 		return packet->wire_pkts;
+	if (!packet->super_packet)
+		return 1;
 	if (!flow || !(flow->u.segment_bytes[direction] & SURE) ||
 	    is_due(host, packet->meta.ends.proto))
 		return 0;
@@ -133,7 +133,8 @@ void pump_learn_segment(const struct pump *pump,
 	uint32_t payload = payload_bytes(&packet->meta);
 	uint16_t sure = 0;
 
-	if (!flow || payload <= pump_segment_bytes(flow, direction))
+	if (!flow || packet->wire_pkts > 1 ||
+	    payload <= pump_segment_bytes(flow, direction))
 		return;
 	if (is_probed(pump, flow, direction))
 		sure = SURE;

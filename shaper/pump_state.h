@@ -94,6 +94,7 @@ struct pump_asked {
 	uint8_t by;      /* enum pump_by; meaningless when all are open */
 	uint32_t guard;  /* whose pacer has no place; 0: none was asked */
 	bool connection; /* as the caller says: it begins one */
+	bool paid;       /* by the floor, patience or credit */
 	bool by_host;    /* in the place of a key that has none, or no gate */
 };
 
@@ -134,9 +135,11 @@ static inline bool pump_comes_in(const struct pump *pump,
 /* --- pump_wait.c: for whom it waits, and how it leaves */
 
 /* Ask every enforced key of a packet; all are asked even if one is closed.
- * ret_asked->by: the narrowest that is. */
+ * ret_asked->by: the narrowest that is.  `whole`: all of its keys, also those
+ * narrower than where it rests, which ask no gate. */
 bool pump_ask(struct pump *pump, const struct engine_place *place,
-	      uint32_t wire_pkts, struct pump_asked *ret_asked);
+	      const struct engine_place *whole, uint32_t wire_pkts,
+	      struct pump_asked *ret_asked);
 
 /* A packet leaves whose keys were asked: what they owed is given up.  Without
  * `asked` it only counts. */
@@ -160,9 +163,10 @@ void pump_place_of_token(const struct pump *pump, const struct suspect *fifo,
 			 const struct token *token,
 			 struct engine_place *ret_place);
 
-/* Packets came in for these keys. */
+/* So many packets came in for these keys, which stand for so many replies; 0:
+ * they are no evidence.  A reply without a packet is one that came before. */
 void pump_heard(struct pump *pump, const struct engine_place *place,
-		uint32_t wire_pkts);
+		uint32_t replies, uint32_t wire_pkts);
 
 /* Stir what is to be stirred and tell guarded destinations of what left; to be
  * called last. */
@@ -221,6 +225,12 @@ enum pump_verdict pump_enqueue(struct pump *pump,
 void pump_expel(struct pump *pump, uint32_t id, uint32_t token,
 		enum pump_verdict verdict);
 
+/* It goes without having been asked for. */
+static inline void pump_note_sent(struct pump *pump, const struct token *token)
+{
+	pump->engine.stats.counter[STATS_sent_pkts] += token->wire_pkts;
+}
+
 /* A token that is in no FIFO leaves, after those that left before. */
 void pump_let_go(struct pump *pump, uint32_t token, enum pump_verdict verdict);
 
@@ -259,6 +269,9 @@ enum pump_verdict pump_hold_out(struct pump *pump, struct pump_packet *packet,
 
 /* --- pump_classes.c */
 
+/* Is it of those, and none that is judged like any other? */
+bool pump_is_of_class(const struct packet_meta *meta);
+
 /* Multicast, errors, neighbour discovery, DHCP. */
 enum pump_verdict pump_offer_class(struct pump *pump,
 				   const struct pump_packet *packet);
@@ -273,6 +286,12 @@ uint32_t pump_wire_pkts(struct pump *pump, const struct pump_packet *packet,
 
 /* The same where its segments cannot be learnt. */
 uint32_t pump_guess_wire_pkts(const struct pump_packet *packet);
+
+/* Wire packets as the adapter tells; it may leave out that it is one. */
+static inline uint32_t pump_told_pkts(const struct pump_packet *packet)
+{
+	return packet->wire_pkts > 0 ? packet->wire_pkts : 1;
+}
 
 /* A single wire packet, perhaps a segment of what is taken apart. */
 void pump_learn_segment(const struct pump *pump,

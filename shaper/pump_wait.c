@@ -39,16 +39,17 @@ static bool ask(struct pump *pump, struct flow_entry *entry, uint32_t wire_pkts,
 /* The host's gate is asked when it holds packets, and in the place of every
  * enforced key that has none. */
 bool pump_ask(struct pump *pump, const struct engine_place *place,
-	      uint32_t wire_pkts, struct pump_asked *ret_asked)
+	      const struct engine_place *whole, uint32_t wire_pkts,
+	      struct pump_asked *ret_asked)
 {
 	const struct engine *engine = &pump->engine;
 	struct flow_entry *entries[] = { place->flow, place->pair };
 	bool may = true;
 
 	ret_asked->count = 0;
-	ret_asked->by_host = false;
+	ret_asked->by_host = ret_asked->paid = false;
 	ret_asked->guard =
-		pump_guard(pump, place, ret_asked->connection, &ret_asked->by);
+		pump_guard(pump, whole, ret_asked->connection, &ret_asked->by);
 	if (ret_asked->guard)
 		return false;
 	ret_asked->by = PUMP_BYS;
@@ -71,9 +72,11 @@ bool pump_ask(struct pump *pump, const struct engine_place *place,
 	if ((ret_asked->by_host || engine_enforces(engine, place->host)) &&
 	    !ask(pump, place->host, wire_pkts, ret_asked))
 		return false;
-	return may || (place->pair && !ret_asked->by_host &&
-		       engine_credit_pay(&pump->engine, place->flow,
-					 place->pair, wire_pkts, pump->now_ns));
+	ret_asked->paid = !may && place->pair && !ret_asked->by_host &&
+			  engine_credit_pay(&pump->engine, place->flow,
+					    place->pair, wire_pkts,
+					    pump->now_ns);
+	return may || ret_asked->paid;
 }
 
 void pump_sent(struct pump *pump, const struct engine_place *place,
@@ -82,7 +85,8 @@ void pump_sent(struct pump *pump, const struct engine_place *place,
 	struct flow_entry *entries[] = { place->flow, place->pair,
 					 place->host };
 
-	for (unsigned int i = 0; asked && i < asked->count; i++)
+	/* What is paid for leaves to others what one of its gates owes. */
+	for (unsigned int i = 0; asked && !asked->paid && i < asked->count; i++)
 		if (asked->answer[i] == ENGINE_OWES)
 			gate_left(&suspect_of(pump, asked->entry[i]->suspect)
 					   ->gate);
@@ -92,6 +96,9 @@ void pump_sent(struct pump *pump, const struct engine_place *place,
 				     0, pump->now_ns);
 	if (place->pair)
 		engine_credit_sent(&pump->engine, place->pair, pump->now_ns);
+	if (place->pair && !(asked && asked->paid))
+		engine_floor_left(&pump->engine, place->pair, wire_pkts,
+				  pump->now_ns);
 	pump_guards_sent(pump, place, asked && asked->connection);
 	pump->engine.stats.counter[STATS_sent_pkts] += wire_pkts;
 }
@@ -181,7 +188,7 @@ static void schedule(struct pump *pump, uint32_t gate)
 	const struct gate_params *params =
 		&engine_params(&pump->engine, entry)->gate;
 	uint64_t next_ns = pump_guard_next_ns(pump, gate);
-	uint64_t falls_ns, armed_ns = suspect->gate.armed_ns;
+	uint64_t falls_ns, floor_ns, armed_ns = suspect->gate.armed_ns;
 
 	if (suspect->first || suspect->waiting) {
 		window_slide(&suspect->window, params->window_ns, pump->now_ns);
@@ -191,6 +198,11 @@ static void schedule(struct pump *pump, uint32_t gate)
 			next_ns = falls_ns;
 		if (falls_ns > pump->now_ns && armed_ns && armed_ns < next_ns)
 			next_ns = armed_ns;
+		floor_ns = falls_ns > pump->now_ns
+				   ? engine_floor_next_ns(&pump->engine, entry)
+				   : UINT64_MAX;
+		if (floor_ns > pump->now_ns && floor_ns < next_ns)
+			next_ns = floor_ns;
 	}
 	if (next_ns == NS_NEVER)
 		deadlines_clear(&pump->deadlines, gate);
@@ -209,16 +221,12 @@ static void rest_if_idle(struct pump *pump, uint32_t gate)
 	schedule(pump, gate);
 }
 
-/* It stands in no line, and waits for no wider gate: each of those is told. */
-static void leave_lines(struct pump *pump, uint32_t id,
+/* It waits for no wider gate: each of those is told. */
+static void leave_gates(struct pump *pump, uint32_t id,
 			void (*tell)(struct pump *pump, uint32_t gate))
 {
 	struct suspect *fifo = suspect_of(pump, id);
-	uint32_t guard = fifo->paced_at;
 
-	pump_guard_leave(pump, id);
-	if (guard)
-		tell(pump, guard);
 	for (int ring = 0; ring < SUSPECT_RINGS; ring++) {
 		uint32_t gate = fifo->ring[ring].of;
 
@@ -231,6 +239,18 @@ static void leave_lines(struct pump *pump, uint32_t id,
 	}
 }
 
+/* ... nor for a pacer. */
+static void leave_lines(struct pump *pump, uint32_t id,
+			void (*tell)(struct pump *pump, uint32_t gate))
+{
+	uint32_t guard = suspect_of(pump, id)->paced_at;
+
+	pump_guard_leave(pump, id);
+	if (guard)
+		tell(pump, guard);
+	leave_gates(pump, id, tell);
+}
+
 void pump_wait_ends(struct pump *pump, uint32_t id)
 {
 	leave_lines(pump, id, rest_if_idle);
@@ -241,6 +261,34 @@ void pump_wait_elsewhere(struct pump *pump, uint32_t id)
 {
 	pump_stir_later(pump, id);
 	leave_lines(pump, id, pump_stir_later);
+}
+
+/* Who waits for its own gate is in no line of its pair's, but may be paid for
+ * by it as soon as an answer to another flow fills the purse. */
+static void note_unpaid(struct pump *pump, uint32_t id)
+{
+	const struct engine *engine = &pump->engine;
+	const struct suspect *fifo = suspect_of(pump, id);
+	const struct flow_entry *pair;
+
+	if (fifo->scope != FLOW_SCOPE_FLOW)
+		return;
+	pair = flowtable_entry(&engine->tables[FLOW_SCOPE_PAIR],
+			       engine_entry_of(engine, fifo)->up);
+	if (pair->suspect)
+		suspect_of(pump, pair->suspect)->unpaid = id;
+}
+
+static void stir_unpaid(struct pump *pump, const struct flow_entry *pair)
+{
+	const struct engine *engine = &pump->engine;
+	uint32_t id = pair->suspect ? suspect_of(pump, pair->suspect)->unpaid
+				    : 0;
+	const struct suspect *fifo = suspect_of(pump, id);
+
+	if (id && fifo->scope == FLOW_SCOPE_FLOW && fifo->first &&
+	    engine_entry_of(engine, fifo)->up == engine_slot(engine, pair))
+		pump_stir(pump, id);
 }
 
 /* The head of FIFO `id` was refused: each gate that is closed will fire, and
@@ -271,14 +319,18 @@ static uint32_t wait_for(struct pump *pump, uint32_t id,
 			line_leave(pump, id, ring);
 	if (shut != id)
 		line_join(pump, shut, id);
+	else
+		note_unpaid(pump, id);
 	return shut;
 }
 
-/* The same of a pacer; who stands in its line keeps its place. */
+/* The same of a pacer.  Who stands in its line already keeps its place. */
 static void wait_for_guard(struct pump *pump, uint32_t id,
 			   const struct pump_asked *asked)
 {
-	if (suspect_of(pump, id)->paced_at != asked->guard) {
+	if (suspect_of(pump, id)->paced_at == asked->guard) {
+		leave_gates(pump, id, rest_if_idle);
+	} else {
 		leave_lines(pump, id, rest_if_idle);
 		pump_guard_join(pump, asked->guard, id);
 	}
@@ -324,7 +376,8 @@ void pump_place_of_token(const struct pump *pump, const struct suspect *fifo,
 			pump_entry_of(pump, &token->key, FLOW_SCOPE_FLOW);
 }
 
-/* Let one wire packet of the head go.  A ghost of many goes one by one. */
+/* Let one wire packet of the head go.  A ghost of many goes one by one; what
+ * was put together leaves whole, with the last of its own. */
 static void leave(struct pump *pump, uint32_t id)
 {
 	struct suspect *fifo = suspect_of(pump, id);
@@ -333,6 +386,9 @@ static void leave(struct pump *pump, uint32_t id)
 
 	counter[STATS_waited_pkts]++;
 	counter[STATS_waited_ns] += pump->now_ns - token->arrived_ns;
+	counter[STATS_waited_contact_pkts] += fifo->by == PUMP_BY_CONTACTS;
+	counter[STATS_waited_connection_pkts] += fifo->by ==
+						 PUMP_BY_CONNECTIONS;
 	if (token->wire_pkts > 1) {
 		token->wire_pkts--;
 		pump_account(pump, id, -1, 0);
@@ -346,16 +402,18 @@ static void leave(struct pump *pump, uint32_t id)
 static bool leave_one(struct pump *pump, uint32_t id, uint32_t *ret_shut)
 {
 	struct suspect *fifo = suspect_of(pump, id);
+	const struct token *head;
 	struct pump_asked asked;
-	struct engine_place place;
+	struct engine_place place, whole;
 
 	*ret_shut = 0;
 	if (!fifo->first)
 		return false;
+	head = tokens_get(&pump->tokens, fifo->first);
 	place_of_fifo(pump, fifo, &place);
-	asked.connection = tokens_get(&pump->tokens, fifo->first)->flags &
-			   TOKEN_CONNECTION;
-	if (!pump_ask(pump, &place, 1, &asked)) {
+	pump_place_of_token(pump, fifo, head, &whole);
+	asked.connection = head->flags & TOKEN_CONNECTION;
+	if (!pump_ask(pump, &place, &whole, 1, &asked)) {
 		if (asked.guard) {
 			wait_for_guard(pump, id, &asked);
 			return false;
@@ -363,9 +421,7 @@ static bool leave_one(struct pump *pump, uint32_t id, uint32_t *ret_shut)
 		*ret_shut = wait_for(pump, id, &asked);
 		return false;
 	}
-	pump_place_of_token(pump, fifo, tokens_get(&pump->tokens, fifo->first),
-			    &place);
-	pump_sent(pump, &place, &asked, 1);
+	pump_sent(pump, &whole, &asked, 1);
 	leave(pump, id);
 	return true;
 }
@@ -452,22 +508,25 @@ void pump_stir(struct pump *pump, uint32_t id)
 }
 
 void pump_heard(struct pump *pump, const struct engine_place *place,
-		uint32_t wire_pkts)
+		uint32_t replies, uint32_t wire_pkts)
 {
 	struct flow_entry *entries[] = { place->flow, place->pair,
 					 place->host };
 
 	for (int scope = 0; scope < FLOW_SCOPES; scope++)
 		if (entries[scope])
-			engine_count(&pump->engine, entries[scope], 0,
-				     wire_pkts, pump->now_ns);
-	if (place->pair && wire_pkts)
-		engine_credit_heard(&pump->engine, place->pair, 1,
+			engine_hear(&pump->engine, entries[scope], replies,
+				    wire_pkts, pump->now_ns);
+	if (place->pair && replies)
+		engine_credit_heard(&pump->engine, place->pair,
+				    wire_pkts > 0 ? wire_pkts : 1,
 				    pump->now_ns);
 	for (int scope = 0; scope < FLOW_SCOPES; scope++)
 		if (entries[scope] && entries[scope]->suspect &&
 		    suspect_waits(suspect_of(pump, entries[scope]->suspect)))
 			pump_stir(pump, entries[scope]->suspect);
+	if (place->pair && replies)
+		stir_unpaid(pump, place->pair);
 }
 
 /* Telling may let more leave, which is appended and told in its turn. */
@@ -491,6 +550,6 @@ void pump_tell(struct pump *pump)
 			flowtable_hash(&pump->engine.tables[FLOW_SCOPE_FLOW],
 				       &key),
 			FLOWTABLE_NONE, FLOW_IN, pump->now_ns, &place);
-		pump_heard(pump, &place, 1);
+		pump_heard(pump, &place, token->whole_pkts, token->whole_pkts);
 	}
 }

@@ -16,6 +16,88 @@ static bool is_wanted(const struct snapshot_query *query,
 		memcmp(key->outside, query->address, 16) == 0);
 }
 
+static uint32_t pace_of(const struct pump *pump, bool contacts)
+{
+	const struct policy *policy = pump->engine.policy;
+
+	return contacts ? policy->first_contacts_per_s
+			: policy->connections_per_s;
+}
+
+/* As a key whose pacer others ask. */
+static void describe_guard(const struct pump *pump,
+			   const struct suspect *suspect,
+			   struct snapshot_row *row)
+{
+	const struct suspects *suspects = &pump->engine.suspects;
+	bool is_host = suspect->scope == FLOW_SCOPE_HOST;
+	struct pacer pacer =
+		is_host ? pump->engine.hosts[suspect->slot].contacts.unanswered
+			: suspect->connections;
+
+	if (!is_host && !suspect->is_metered)
+		return;
+	row->pace_per_s = pace_of(pump, is_host);
+	if (!pacer_is_idle(&pacer, pump->now_ns))
+		row->paced = pacer.events;
+	if (suspect->paced_first)
+		row->line = suspects_get(suspects, suspect->paced_last)
+				    ->paced_number -
+			    suspects_get(suspects, suspect->paced_first)
+				    ->paced_number +
+			    1;
+}
+
+static void describe_wait(const struct pump *pump,
+			  const struct suspect *suspect,
+			  struct snapshot_row *row)
+{
+	const struct suspects *suspects = &pump->engine.suspects;
+	uint32_t first;
+
+	row->by = suspect->by;
+	row->held_since_ns =
+		tokens_get(&pump->tokens, suspect->first)->arrived_ns;
+	if (row->by == PUMP_BY_CONTACTS || row->by == PUMP_BY_CONNECTIONS)
+		row->pace_per_s = pace_of(pump, row->by == PUMP_BY_CONTACTS);
+	if (!suspect->paced_at)
+		return;
+	first = suspects_get(suspects, suspect->paced_at)->paced_first;
+	row->before = suspect->paced_number -
+		      suspects_get(suspects, first)->paced_number;
+}
+
+/* What its gate does not let go, it pays for from its pair's purse. */
+static void describe_purse(const struct pump *pump,
+			   const struct flow_entry *entry,
+			   struct snapshot_row *row)
+{
+	const struct engine *engine = &pump->engine;
+	const struct flow_entry *pair = entry;
+	const struct credit *credit;
+	uint64_t began_ns;
+
+	if (engine->policy->evidence != POLICY_EVIDENCE_CONSENT ||
+	    entry->key.scope == FLOW_SCOPE_HOST)
+		return;
+	if (entry->key.scope == FLOW_SCOPE_FLOW)
+		pair = flowtable_entry(&engine->tables[FLOW_SCOPE_PAIR],
+				       entry->up);
+	credit = &engine->credits[engine_slot(engine, pair)];
+	row->floor_pkts = engine->policy->credit.floor_pkts;
+	row->below_floor = engine_floor_next_ns(engine, pair) <= pump->now_ns;
+	row->patience_max_pkts = engine->policy->credit.patience_pkts;
+	credit_purse(credit, pump->now_ns, &row->patience_pkts,
+		     &row->earned_pkts);
+	began_ns = credit_began_ns(credit, pump->now_ns);
+	row->stream =
+		began_ns && credit->state & CREDIT_STREAM &&
+		(entry->key.scope == FLOW_SCOPE_PAIR ||
+		 media_is_stream(&engine->media[engine_slot(engine, entry)])) &&
+		pump->now_ns - began_ns < (uint64_t)CREDIT_STREAM_TICKS
+						  << CREDIT_TICK_SHIFT;
+}
+
 static void describe_suspect(const struct pump *pump,
 			     const struct suspect *suspect,
 			     const struct gate_params *params,
@@ -28,14 +110,16 @@ static void describe_suspect(const struct pump *pump,
 		row->offered_pkts = offered;
 	row->held_pkts = suspect->held_pkts;
 	row->icmp_errors = suspect->icmp_errors;
+	row->refused_rst = suspect->refused_pkts[EVIDENCE_RESET];
+	row->refused_syn_ack = suspect->refused_pkts[EVIDENCE_UNFINISHED];
 	row->releases = suspect->gate.releases;
 	row->armed_ns = suspect->gate.armed_ns;
 	row->over_since_ns = suspect->over_since_ns;
 	if (suspect->gate.armed_ns)
 		row->delay_ns = gate_delay_ns(params, suspect->gate.releases);
+	describe_guard(pump, suspect, row);
 	if (suspect->first)
-		row->held_since_ns =
-			tokens_get(&pump->tokens, suspect->first)->arrived_ns;
+		describe_wait(pump, suspect, row);
 }
 
 static bool describe(struct pump *pump, struct flow_entry *entry,
@@ -44,27 +128,32 @@ static bool describe(struct pump *pump, struct flow_entry *entry,
 {
 	const struct engine *engine = &pump->engine;
 	const struct gate_params *params = &engine_params(engine, entry)->gate;
-	uint32_t sent, heard;
+	uint32_t sent, replies;
 
-	engine_sums(&pump->engine, entry, pump->now_ns, &sent, &heard);
+	engine_sums(&pump->engine, entry, pump->now_ns, &sent, &replies);
 	*row = (struct snapshot_row){
 		.key = entry->key,
 		.offered_pkts = sent,
 		.sent_pkts = sent,
-		.heard_pkts = heard,
+		.heard_pkts =
+			engine_heard_pkts(&pump->engine, entry, pump->now_ns),
+		.replies = replies,
+		.by = PUMP_BYS,
 		.window_ns = params->window_ns,
 		.ratio_q16 = params->ratio_q16,
-		.over = asym_exceeds(sent, heard, params->ratio_q16),
+		.over = asym_exceeds(sent, replies, params->ratio_q16),
 		.exempt = entry->flags & FLOW_ENTRY_EXEMPT,
 		.enforced = engine_enforces(engine, entry),
 	};
+	describe_purse(pump, entry, row);
 	if (entry->suspect)
 		describe_suspect(
 			pump, suspects_get(&engine->suspects, entry->suspect),
 			params, row);
 	if (query->only_over)
-		return row->over || row->held_pkts;
-	return row->offered_pkts || row->heard_pkts || row->held_pkts;
+		return row->over || row->held_pkts || row->line;
+	return row->offered_pkts || row->heard_pkts || row->held_pkts ||
+	       row->line;
 }
 
 size_t snapshot_rows(struct pump *pump, const struct snapshot_query *query,

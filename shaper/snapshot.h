@@ -23,6 +23,8 @@ struct snapshot_row {
 				 * refused */
 	uint32_t sent_pkts;     /* out and let go, in the window */
 	uint32_t heard_pkts;    /* in, in the window */
+	uint32_t replies;       /* what those count for: with sent_pkts, what
+				 * decides */
 	uint32_t held_pkts;     /* waiting now */
 	uint32_t releases;      /* n: releases over the threshold in a row */
 	uint64_t armed_ns;      /* when the next one leaves; 0: not armed */
@@ -30,10 +32,28 @@ struct snapshot_row {
 	uint64_t held_since_ns; /* oldest that waits came then; 0: none */
 	uint64_t over_since_ns; /* over the threshold since; 0: it is not */
 	uint64_t window_ns;
-	uint32_t ratio_q16;   /* its threshold, as in gate_params */
-	uint32_t icmp_errors; /* that complained of it, since it came near
-			       * its threshold */
-	bool over;
+	uint32_t ratio_q16; /* its threshold, as in gate_params */
+
+	/* since it came near its threshold */
+	uint32_t icmp_errors;     /* that complained of it */
+	uint32_t refused_rst;     /* in, no consent: resets, ... */
+	uint32_t refused_syn_ack; /* ... handshakes not completed */
+
+	/* flow, pair: what the pair may send over its threshold */
+	uint32_t patience_pkts, patience_max_pkts; /* of its first second */
+	uint32_t earned_pkts;
+	bool stream;         /* as one that has begun: CREDIT_STREAM_* */
+	uint32_t floor_pkts; /* so few in a window are not held ... */
+	bool below_floor;    /* ... and there are fewer now */
+
+	uint8_t by;          /* what its head waits for: enum pump_by; PUMP_BYS:
+			      * nothing waits */
+	uint32_t pace_per_s; /* of that guard, or of its own; 0: none */
+	uint32_t before;     /* by a guard: at most so many in line before it */
+	uint32_t line;       /* in line at its own guard, at most */
+	uint32_t paced;      /* by its own guard, counted in the last second */
+
+	bool over; /* by what decides */
 	bool exempt;
 	bool enforced; /* may hold packets */
 };
@@ -42,7 +62,8 @@ struct snapshot_query {
 	uint8_t scopes;  /* bit (1 << enum flow_scope) */
 	bool by_address; /* only keys with `address` at either end */
 	uint8_t address[16];
-	bool only_over; /* only keys over their threshold or held */
+	bool only_over; /* only keys over their threshold, held, or at whose
+			 * guard others wait */
 };
 
 /* Where the next step goes on; all-zero is the beginning. */

@@ -19,10 +19,15 @@
 	X(sent_pkts, "packets", "let out")                                     \
 	X(waited_pkts, "packets", "let out after they waited")                 \
 	X(waited_ns, "nanoseconds", "waited in all")                           \
+	X(waited_contact_pkts, "packets",                                      \
+	  "let out after they waited as first contacts")                       \
+	X(waited_connection_pkts, "packets",                                   \
+	  "let out after they waited as new connections")                      \
 	X(refused_rst, "packets", "in, no consent: a reset")                   \
 	X(refused_syn_ack, "packets",                                          \
 	  "in, no consent until the handshake is completed")                   \
 	X(paid_pkts, "packets", "let out on patience or credit")               \
+	X(floor_pkts, "packets", "let out at once, being so few")              \
 	X(dropped_key_bound, "packets", "dropped: too many of their key wait") \
 	X(dropped_host_bound, "packets",                                       \
 	  "dropped: too many of their host wait")                              \

@@ -89,26 +89,25 @@ void suspects_take_back(struct suspects *suspects, uint32_t id)
 	suspects->used--;
 }
 
-static void offered_slide(struct suspect *suspect, uint64_t window_ns,
+static void offered_slide(struct suspect *suspect, uint64_t slot_ns,
 			  uint64_t now_ns)
 {
-	uint64_t half_ns = window_ns / 2;
-	uint64_t halves = (now_ns - suspect->offered_start_ns) / half_ns;
+	uint64_t slots = (now_ns - suspect->offered_start_ns) / slot_ns;
+	uint64_t kept = slots < SUSPECT_SLOTS ? SUSPECT_SLOTS - slots : 0;
 
-	if (halves == 0)
+	if (slots == 0)
 		return;
-	suspect->offered_pkts[2] = halves == 1   ? suspect->offered_pkts[1]
-				   : halves == 2 ? suspect->offered_pkts[0]
-						 : 0;
-	suspect->offered_pkts[1] = halves == 1 ? suspect->offered_pkts[0] : 0;
-	suspect->offered_pkts[0] = 0;
-	suspect->offered_start_ns += halves * half_ns;
+	memmove(suspect->offered_pkts + (SUSPECT_SLOTS - kept),
+		suspect->offered_pkts, kept * sizeof(uint32_t));
+	memset(suspect->offered_pkts, 0,
+	       (SUSPECT_SLOTS - kept) * sizeof(uint32_t));
+	suspect->offered_start_ns += slots * slot_ns;
 }
 
 void suspect_offer(struct suspect *suspect, uint64_t window_ns, uint32_t pkts,
 		   uint64_t now_ns)
 {
-	offered_slide(suspect, window_ns, now_ns);
+	offered_slide(suspect, window_ns / (SUSPECT_SLOTS - 1), now_ns);
 	suspect->offered_pkts[0] += pkts;
 }
 
@@ -116,10 +115,15 @@ uint32_t suspect_offered(const struct suspect *suspect, uint64_t window_ns,
 			 uint64_t now_ns)
 {
 	struct suspect copy = { .offered_start_ns = suspect->offered_start_ns };
+	uint64_t slot_ns = window_ns / (SUSPECT_SLOTS - 1);
+	uint64_t left_ns, pkts;
 
 	memcpy(copy.offered_pkts, suspect->offered_pkts,
 	       sizeof(copy.offered_pkts));
-	offered_slide(&copy, window_ns, now_ns);
-	return copy.offered_pkts[0] + copy.offered_pkts[1] +
-	       copy.offered_pkts[2];
+	offered_slide(&copy, slot_ns, now_ns);
+	left_ns = slot_ns - (now_ns - copy.offered_start_ns);
+	pkts = copy.offered_pkts[SUSPECT_SLOTS - 1] * left_ns / slot_ns;
+	for (int i = 0; i + 1 < SUSPECT_SLOTS; i++)
+		pkts += copy.offered_pkts[i];
+	return pkts < UINT32_MAX ? (uint32_t)pkts : UINT32_MAX;
 }

@@ -14,9 +14,12 @@
 #include <stdint.h>
 
 #include "shaper/evidence.h"
+#include "shaper/floor.h"
 #include "shaper/gate.h"
 #include "shaper/pacer.h"
 #include "shaper/window.h"
+
+enum { SUSPECT_SLOTS = 17 }; /* of W/16 */
 
 enum suspect_ring { SUSPECT_RING_PAIR, SUSPECT_RING_HOST, SUSPECT_RINGS };
 
@@ -24,9 +27,10 @@ struct suspect { /* zeroed when it is lent */
 	struct gate gate;
 	uint64_t over_since_ns;    /* 0: it is not over its threshold */
 	uint64_t refused_until_ns; /* the adapter was told to refuse it */
-	uint64_t offered_start_ns; /* offered packets: this half window ... */
-	uint32_t icmp_errors;      /* that quoted its packets */
-	uint32_t offered_pkts[3];  /* ... and the two before */
+	uint64_t offered_start_ns; /* of the newest slot */
+	uint32_t offered_pkts[SUSPECT_SLOTS];
+	uint32_t icmp_errors;                     /* that quoted its packets */
+	uint32_t refused_pkts[EVIDENCE_REFUSALS]; /* in, no consent, by why */
 
 	uint32_t slot; /* its entry, in the table of ... */
 	uint8_t scope; /* ... this scope; FLOW_SCOPES: not lent */
@@ -43,11 +47,16 @@ struct suspect { /* zeroed when it is lent */
 		uint32_t next, prev; /* in its line; 0: not in line, since
 				      * another gate is to open first */
 	} ring[SUSPECT_RINGS];
+	struct floor_log floor;           /* pair: what left of it */
 	struct pacer connections;         /* pair: new ones ... */
 	bool is_metered;                  /* ... are counted */
 	uint32_t paced_first, paced_last; /* FIFOs in line at the pacer */
 	uint32_t paced_at; /* FIFO: whose line it stands in; 0: none */
 	uint32_t paced_next, paced_prev;
+	uint32_t paced_number;  /* FIFO: its own in that line; pacer: ... */
+	uint32_t paced_numbers; /* ... how many it has given */
+	uint32_t unpaid; /* pair: a flow's FIFO that found its purse empty, the
+			  * latest; if it still waits there */
 	uint32_t stirs_next; /* in the list of those to stir */
 	bool stirs;
 
@@ -96,8 +105,9 @@ static inline bool suspect_waits(const struct suspect *suspect)
 	       suspect->paced_first != 0;
 }
 
-/* Offered in the window, to half a window's precision (counts up to W/2 too
- * long); for display only. */
+/* Offered in the window; for display only.  They are remembered in slots of
+ * W/16; of the oldest counts as large a part as is still in the window, so that
+ * what is steady is told exactly. */
 void suspect_offer(struct suspect *suspect, uint64_t window_ns, uint32_t pkts,
 		   uint64_t now_ns);
 uint32_t suspect_offered(const struct suspect *suspect, uint64_t window_ns,

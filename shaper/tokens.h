@@ -33,7 +33,8 @@ struct token {
 	uint32_t next, prev;
 	uint32_t after; /* as in pump_release */
 	uint32_t bytes;
-	uint16_t wire_pkts;
+	uint16_t wire_pkts;  /* not let out yet */
+	uint16_t whole_pkts; /* wire_pkts when it came */
 	uint16_t dst_zone;
 	uint8_t flags;   /* enum token_flag */
 	uint8_t verdict; /* once it leaves: enum pump_verdict */

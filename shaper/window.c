@@ -41,6 +41,7 @@ void window_slide(struct window *window, uint64_t window_ns, uint64_t now_ns)
 			break;
 		window->sent_pkts -= oldest->sent_pkts;
 		window->heard_pkts -= oldest->heard_pkts;
+		window->plain_pkts -= oldest->plain_pkts;
 		window->head = (window->head + 1) & (room_of(window) - 1);
 		window->count--;
 	}
@@ -72,9 +73,15 @@ static bool enlarge(struct window *window)
 	return true;
 }
 
-static uint32_t *span_at(struct window *window, unsigned int i)
+/* What run i counts, run i + 1 counts as well. */
+static void give_to_next(struct window *window, unsigned int i)
 {
-	return &window->spans[(window->head + i) % WINDOW_RUNS];
+	const struct window_run *run = run_at(window, i);
+	struct window_run *next = run_at(window, i + 1);
+
+	next->sent_pkts += run->sent_pkts;
+	next->heard_pkts += run->heard_pkts;
+	next->plain_pkts += run->plain_pkts;
 }
 
 /* How much older than the start of run i+1 is the oldest packet of run i? */
@@ -83,7 +90,7 @@ static uint64_t joined_span(struct window *window, unsigned int i)
 	uint64_t gap_ns =
 		run_at(window, i + 1)->start_ns - run_at(window, i)->start_ns;
 
-	return (gap_ns >> WINDOW_SPAN_SHIFT) + *span_at(window, i);
+	return (gap_ns >> WINDOW_SPAN_SHIFT) + run_at(window, i)->span;
 }
 
 /*
@@ -104,14 +111,11 @@ static void join_nearest(struct window *window)
 			at = i;
 		}
 	}
-	if (nearest > *span_at(window, at + 1))
-		*span_at(window, at + 1) = (uint32_t)nearest;
-	run_at(window, at + 1)->sent_pkts += run_at(window, at)->sent_pkts;
-	run_at(window, at + 1)->heard_pkts += run_at(window, at)->heard_pkts;
-	for (unsigned int i = at; i > 0; i--) {
+	if (nearest > run_at(window, at + 1)->span)
+		run_at(window, at + 1)->span = (uint32_t)nearest;
+	give_to_next(window, at);
+	for (unsigned int i = at; i > 0; i--)
 		*run_at(window, i) = *run_at(window, i - 1);
-		*span_at(window, i) = *span_at(window, i - 1);
-	}
 	window->head = (window->head + 1) % WINDOW_RUNS;
 	window->count--;
 }
@@ -119,8 +123,7 @@ static void join_nearest(struct window *window)
 /* The oldest is remembered as the one after it. */
 static void join_oldest(struct window *window)
 {
-	run_at(window, 1)->sent_pkts += run_at(window, 0)->sent_pkts;
-	run_at(window, 1)->heard_pkts += run_at(window, 0)->heard_pkts;
+	give_to_next(window, 0);
 	window->head = (window->head + 1) & (room_of(window) - 1);
 	window->count--;
 }
@@ -144,30 +147,51 @@ static bool joins(const struct window *window, const struct window_run *newest,
 			       age_ns < window_ns / JOIN_SHARE);
 }
 
-void window_add(struct window *window, uint64_t window_ns, uint32_t sent_pkts,
-		uint32_t heard_pkts, uint64_t now_ns)
+static void add(struct window *window, uint64_t window_ns,
+		const struct window_run *more)
 {
 	struct window_run *newest;
 
-	window_slide(window, window_ns, now_ns);
-	window->sent_pkts += sent_pkts;
-	window->heard_pkts += heard_pkts;
+	window_slide(window, window_ns, more->start_ns);
+	window->sent_pkts += more->sent_pkts;
+	window->heard_pkts += more->heard_pkts;
+	window->plain_pkts += more->plain_pkts;
 
 	newest = window->count ? run_at(window, window->count - 1u) : NULL;
-	if (newest && joins(window, newest, window_ns, now_ns)) {
-		newest->sent_pkts += sent_pkts;
-		newest->heard_pkts += heard_pkts;
+	if (newest && joins(window, newest, window_ns, more->start_ns)) {
+		newest->sent_pkts += more->sent_pkts;
+		newest->heard_pkts += more->heard_pkts;
+		newest->plain_pkts += more->plain_pkts;
 		return;
 	}
 	make_room(window);
-	*run_at(window, window->count) = (struct window_run){
+	*run_at(window, window->count) = *more;
+	window->count++;
+}
+
+void window_add(struct window *window, uint64_t window_ns, uint32_t sent_pkts,
+		uint32_t heard_pkts, uint64_t now_ns)
+{
+	const struct window_run more = {
 		.start_ns = now_ns,
 		.sent_pkts = sent_pkts,
 		.heard_pkts = heard_pkts,
+		.plain_pkts = heard_pkts,
 	};
-	if (!window->grows)
-		*span_at(window, window->count) = 0;
-	window->count++;
+
+	add(window, window_ns, &more);
+}
+
+void window_hear(struct window *window, uint64_t window_ns, uint32_t heard_pkts,
+		 uint32_t plain_pkts, uint64_t now_ns)
+{
+	const struct window_run more = {
+		.start_ns = now_ns,
+		.heard_pkts = heard_pkts,
+		.plain_pkts = plain_pkts,
+	};
+
+	add(window, window_ns, &more);
 }
 
 uint64_t window_falls_ns(const struct window *window, uint64_t window_ns,
@@ -282,6 +306,10 @@ void window_small_add(struct flow_entry *entry, uint64_t window_ns,
 
 	if (entry->base_ns + window_ns <= now_ns)
 		window_small_slide(entry, window_ns, now_ns);
+	/* An answer that does not count: a run of nothing would be 0 as soon
+	 * as it is the oldest, as if no more came after it. */
+	if (sent_pkts == 0 && heard_pkts == 0)
+		return;
 	for (int i = 0; i < FLOWTABLE_RUNS; i++)
 		count += run_is_used(runs[i]);
 	if (count == 0) {

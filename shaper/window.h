@@ -24,6 +24,10 @@
  * - A window that `grows` takes more runs instead, and is exact whatever comes:
  *   for the simulator, where memory may be taken while packets are judged.
  *
+ * What was heard may count for more or fewer packets than came (evidence.h):
+ * heard_pkts is what it counts for, and decides; the first kind also keeps how
+ * many came, for display.
+ *
  * Time never runs back here: the caller clamps.
  */
 
@@ -34,28 +38,34 @@ struct flow_entry;
 
 enum { WINDOW_RUNS = 64 };
 
+#define WINDOW_SPAN_SHIFT 6 /* spans are kept in 64 ns */
+
 struct window_run {
 	uint64_t start_ns;
 	uint32_t sent_pkts, heard_pkts;
+	uint32_t plain_pkts; /* heard, whatever they counted for */
+	uint32_t span;       /* how much older than its start its oldest
+			      * packet is */
 };
-
-#define WINDOW_SPAN_SHIFT 6 /* spans are kept in 64 ns */
 
 struct window {                         /* all-zero: empty */
 	uint32_t sent_pkts, heard_pkts; /* in all runs */
-	uint32_t head, count;           /* oldest run, how many */
+	uint32_t plain_pkts;
+	uint32_t head, count; /* oldest run, how many */
 	bool grows;
 	uint32_t more_count;     /* a power of two */
 	struct window_run *more; /* in the place of `runs`, once they were too
 				  * few */
 	struct window_run runs[WINDOW_RUNS];
-	uint32_t spans[WINDOW_RUNS]; /* how much older than its start a run's
-				      * oldest packet is */
 };
 
 void window_slide(struct window *window, uint64_t window_ns, uint64_t now_ns);
 void window_add(struct window *window, uint64_t window_ns, uint32_t sent_pkts,
 		uint32_t heard_pkts, uint64_t now_ns);
+
+/* `plain_pkts` were heard, and count as `heard_pkts`. */
+void window_hear(struct window *window, uint64_t window_ns, uint32_t heard_pkts,
+		 uint32_t plain_pkts, uint64_t now_ns);
 
 /*
  * When (sent, heard) first stop exceeding `ratio_q16` if nothing is sent and
@@ -94,7 +104,8 @@ void window_small_sums(const struct flow_entry *entry, uint32_t *ret_sent_pkts,
 
 uint64_t window_small_newest_ns(const struct flow_entry *entry);
 
-/* Move what is remembered from one kind to the other; the source is emptied. */
+/* Move what is remembered from one kind to the other; the source is emptied.
+ * What came is taken for what it counted for. */
 void window_grow(struct window *window, struct flow_entry *entry,
 		 uint64_t window_ns);
 void window_shrink(struct flow_entry *entry, struct window *window,

@@ -182,17 +182,25 @@ static void count_let_out(struct judge *judge,
 	conversation->let_out = true;
 }
 
+/* false: there is no place for them. */
+static bool find(struct judge *judge, const struct flow_key *flow,
+		 struct conversation **ret_conversation, struct pair **ret_pair)
+{
+	struct flow_key key;
+
+	flow_key_widen(flow, FLOW_SCOPE_PAIR, &key);
+	*ret_conversation = book_find_or_add(&judge->conversations, flow);
+	*ret_pair = book_find_or_add(&judge->pairs, &key);
+	return *ret_conversation && *ret_pair;
+}
+
 static void out(struct judge *judge, const struct replay_event *event)
 {
 	struct judge_figures *figures = &judge->figures;
-	struct conversation *conversation =
-		book_find_or_add(&judge->conversations, &event->flow);
-	struct flow_key key;
+	struct conversation *conversation;
 	struct pair *pair;
 
-	flow_key_widen(&event->flow, FLOW_SCOPE_PAIR, &key);
-	pair = book_find_or_add(&judge->pairs, &key);
-	if (!conversation || !pair)
+	if (!find(judge, &event->flow, &conversation, &pair))
 		return;
 	pair->sent = true;
 	if (event->fate != REPLAY_PASSED) {
@@ -214,14 +222,10 @@ static void out(struct judge *judge, const struct replay_event *event)
 
 static void in(struct judge *judge, const struct replay_event *event)
 {
-	struct conversation *conversation =
-		book_find_or_add(&judge->conversations, &event->flow);
-	struct flow_key key;
+	struct conversation *conversation;
 	struct pair *pair;
 
-	flow_key_widen(&event->flow, FLOW_SCOPE_PAIR, &key);
-	pair = book_find_or_add(&judge->pairs, &key);
-	if (!conversation || !pair)
+	if (!find(judge, &event->flow, &conversation, &pair))
 		return;
 	conversation->told.in_pkts += event->wire_pkts;
 	if (event->replies == 0)
@@ -243,6 +247,12 @@ static void group(struct judge_figures *figures,
 		figures->group_held_pkts += event->wire_pkts;
 }
 
+/* What a host says to itself passes no gateway. */
+static bool is_within_a_host(const struct flow_key *flow)
+{
+	return memcmp(flow->inside, flow->outside, sizeof(flow->inside)) == 0;
+}
+
 static void packet(void *self, const struct replay_event *event)
 {
 	struct judge *judge = self;
@@ -254,7 +264,7 @@ static void packet(void *self, const struct replay_event *event)
 		figures->forged_pkts += event->wire_pkts;
 		return;
 	}
-	if (event->fate == REPLAY_TRANSIT) {
+	if (event->fate == REPLAY_TRANSIT || is_within_a_host(&event->flow)) {
 		figures->transit_pkts += event->wire_pkts;
 		return;
 	}
@@ -319,19 +329,11 @@ static void conclude_conversation(struct judge_figures *figures,
 	add_worst(figures, told);
 }
 
-static int64_t excess(const struct judge_second *second)
-{
-	return (int64_t)second->pkts -
-	       (int64_t)second->heard_pkts * RATE_PER_HEARD;
-}
-
 static void worse(struct judge_second *worst, uint32_t pkts,
 		  uint32_t heard_pkts, const struct flow_key *key)
 {
-	struct judge_second second = { pkts, heard_pkts, *key };
-
-	if (pkts && (worst->pkts == 0 || excess(&second) > excess(worst)))
-		*worst = second;
+	judge_take_worse(worst,
+			 &(struct judge_second){ pkts, heard_pkts, *key });
 }
 
 static void conclude_pair(struct judge_figures *figures, struct pair *pair)

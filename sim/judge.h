@@ -90,6 +90,10 @@ void judge_conclude(struct judge *judge, struct judge_figures *ret_figures);
  * to the next power of two of microseconds; UINT64_MAX: dropped. */
 uint64_t judge_delay_ns(const struct judge_figures *figures, double share);
 
+/* *worst becomes *other where that is worse: more than was heard excuses. */
+void judge_take_worse(struct judge_second *worst,
+		      const struct judge_second *other);
+
 /* Sums and maxima of two: *total also of what is in *more. */
 void judge_merge(struct judge_figures *total, const struct judge_figures *more);
 

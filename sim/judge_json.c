@@ -1,51 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sim/judge_json.h"
 
-#include <errno.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "policy/address.h"
 #include "policy/units.h"
 #include "sim/judgement.h"
 #include "sim/sweep.h"
-
-static json_t *count(uint64_t value)
-{
-	return json_integer((json_int_t)value);
-}
-
-static json_t *decimal(double value)
-{
-	return json_real(round(value * 1e6) / 1e6);
-}
-
-static json_t *milliseconds(uint64_t ns)
-{
-	return decimal((double)ns / 1e6);
-}
-
-/* File names may be anything: what is no UTF-8 is shown as '?'. */
-static json_t *text(const char *string)
-{
-	json_t *json = json_string(string);
-	char *copy;
-
-	if (json)
-		return json;
-	copy = strdup(string);
-	if (!copy)
-		return NULL;
-	for (char *at = copy; *at; at++)
-		if ((unsigned char)*at >= 0x80)
-			*at = '?';
-	json = json_string(copy);
-	free(copy);
-	return json;
-}
+#include "sim/value.h"
 
 static json_t *facts_of(const struct judge_facts *facts)
 {
@@ -58,14 +21,14 @@ static json_t *facts_of(const struct judge_facts *facts)
 			list,
 			json_pack("{s:s,s:s,s:o,s:o,s:o,s:o}", "name",
 				  fact->name, "unit", fact->unit, "found",
-				  decimal(fact->found), "at_most",
-				  fact->judged ? decimal(fact->limit)
+				  value_decimal(fact->found), "at_most",
+				  fact->judged ? value_decimal(fact->limit)
 					       : json_null(),
 				  "pass",
 				  fact->judged ? json_boolean(judge_fact_passes(
 							 fact))
 					       : json_null(),
-				  "where", text(fact->where)));
+				  "where", value_text(fact->where)));
 	}
 	return list;
 }
@@ -95,11 +58,11 @@ static void set_figures(json_t *json, const struct judge_figures *figures)
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		json_object_set_new(json, counts[i].name,
-				    count(counts[i].value));
+				    value_count(counts[i].value));
 	json_object_set_new(json, "delay_ms_max",
-			    milliseconds(figures->delay_max_ns));
+			    value_ms(figures->delay_max_ns));
 	json_object_set_new(json, "conversation_ms_max",
-			    milliseconds(figures->worst_ns));
+			    value_ms(figures->worst_ns));
 }
 
 static json_t *exceptions_of(const struct judge_figures *figures)
@@ -115,10 +78,10 @@ static json_t *exceptions_of(const struct judge_figures *figures)
 			list,
 			json_pack("{s:s,s:o,s:o,s:s}", "conversation", key,
 				  "delay_ms_total",
-				  milliseconds(figures->worst[i].delay_ns),
+				  value_ms(figures->worst[i].delay_ns),
 				  "dropped",
-				  count(figures->worst[i].dropped_pkts), "why",
-				  why));
+				  value_count(figures->worst[i].dropped_pkts),
+				  "why", why));
 	}
 	return list;
 }
@@ -132,12 +95,12 @@ static json_t *trial_of(const struct judge_trial *trial)
 		snprintf(guarded, sizeof(guarded), "responders");
 	else if (trial->guarded == JUDGE_GUARDED_PREFIX)
 		address_print_prefix(&trial->entry->prefix, guarded);
-	json = json_pack("{s:o,s:s,s:o,s:o,s:o}", "file",
-			 text(trial->entry->file), "guarded", guarded,
-			 "problem",
-			 trial->problem[0] ? text(trial->problem) : json_null(),
-			 "targets", facts_of(&trial->facts), "exceptions",
-			 exceptions_of(&trial->figures));
+	json = json_pack(
+		"{s:o,s:s,s:o,s:o,s:o}", "file", value_text(trial->entry->file),
+		"guarded", guarded, "problem",
+		trial->problem[0] ? value_text(trial->problem) : json_null(),
+		"targets", facts_of(&trial->facts), "exceptions",
+		exceptions_of(&trial->figures));
 	set_figures(json, &trial->figures);
 	return json;
 }
@@ -149,42 +112,21 @@ static json_t *group_of(const struct judge_group *group)
 
 	for (size_t i = 0; i < group->count; i++)
 		json_array_append_new(list, trial_of(&group->trials[i]));
-	json = json_pack("{s:s,s:s,s:o,s:b,s:o,s:o}", "class",
-			 judge_class_name(group->family), "family",
-			 judge_family_name(group->family), "guarded",
-			 group->family == JUDGE_LEGIT
-				 ? text(group->guarded ==
-							JUDGE_GUARDED_INITIATORS
-						? "initiators"
-						: "responders")
-				 : json_null(),
-			 "pass", group->passed, "targets",
-			 group->family == JUDGE_LEGIT ? facts_of(&group->facts)
-						      : json_null(),
-			 "captures", list);
+	json = json_pack(
+		"{s:s,s:s,s:o,s:b,s:o,s:o}", "class",
+		judge_class_name(group->family), "family",
+		judge_family_name(group->family), "guarded",
+		group->family == JUDGE_LEGIT
+			? value_text(group->guarded == JUDGE_GUARDED_INITIATORS
+					     ? "initiators"
+					     : "responders")
+			: json_null(),
+		"pass", group->passed, "targets",
+		group->family == JUDGE_LEGIT ? facts_of(&group->facts)
+					     : json_null(),
+		"captures", list);
 	set_figures(json, &group->figures);
 	return json;
-}
-
-/* ------ writing; takes `json` over */
-
-static bool write_json(json_t *json, const char *path)
-{
-	bool to_stdout = strcmp(path, "-") == 0;
-	FILE *file = to_stdout ? stdout : fopen(path, "w");
-	bool good = file && json &&
-		    json_dumpf(json, file,
-			       JSON_INDENT(1) | JSON_REAL_PRECISION(15)) == 0;
-
-	if (good)
-		good = fputc('\n', file) != EOF && fflush(file) == 0;
-	if (file && !to_stdout && fclose(file) != 0)
-		good = false;
-	if (!good)
-		fprintf(stderr, "symtap-sim: %s: %s\n", path,
-			strerror(errno ? errno : ENOMEM));
-	json_decref(json);
-	return good;
 }
 
 bool judge_json(const struct judgement *judgement, const char *path)
@@ -193,11 +135,11 @@ bool judge_json(const struct judgement *judgement, const char *path)
 
 	for (size_t i = 0; i < judgement->groups_count; i++)
 		json_array_append_new(groups, group_of(&judgement->groups[i]));
-	return write_json(json_pack("{s:o,s:b,s:b,s:o}", "folder",
-				    text(judgement->folder), "pass",
-				    judgement->passed, "unreadable",
-				    judgement->unreadable, "groups", groups),
-			  path);
+	return value_write(json_pack("{s:o,s:b,s:b,s:o}", "folder",
+				     value_text(judgement->folder), "pass",
+				     judgement->passed, "unreadable",
+				     judgement->unreadable, "groups", groups),
+			   path);
 }
 
 bool judge_json_sweep(const struct sweep *sweep, const char *path)
@@ -214,22 +156,31 @@ bool judge_json_sweep(const struct sweep *sweep, const char *path)
 		set_figures(attack, &point->attack);
 		json_array_append_new(
 			points,
-			json_pack("{s:s,s:o,s:s,s:b,s:b,s:o,s:o,s:o,s:o,s:o}",
+			json_pack("{s:s,s:o,s:s,s:i,s:i,s:b,s:b,s:o,s:o,s:o,s:"
+				  "i,s:"
+				  "o,s:o}",
 				  "threshold", threshold, "window_ms",
-				  milliseconds(point->window_ns), "evidence",
-				  point->evidence == POLICY_EVIDENCE_CONSENT
+				  value_ms(point->window_ns), "evidence",
+				  point->consent.evidence ==
+						  POLICY_EVIDENCE_CONSENT
 					  ? "consent"
 					  : "packets",
+				  "patience", (int)point->consent.patience_pkts,
+				  "floor", (int)point->consent.floor_pkts,
 				  "as_given", point->as_given, "bettered",
 				  point->bettered, "late_pct",
-				  decimal(point->late_pct), "late_pairs_pct",
-				  decimal(point->late_pairs_pct), "let_out_pct",
-				  decimal(point->let_out_pct), "good", good,
-				  "attack", attack));
+				  value_decimal(point->late_pct),
+				  "late_pairs_pct",
+				  value_decimal(point->late_pairs_pct),
+				  "let_out_pct",
+				  value_decimal(point->let_out_pct),
+				  "let_out_first_second",
+				  (int)point->attack.first_second.pkts, "good",
+				  good, "attack", attack));
 	}
-	return write_json(json_pack("{s:o,s:b,s:o}", "folder",
-				    text(sweep->judgement->folder),
-				    "unreadable", sweep->unreadable, "points",
-				    points),
-			  path);
+	return value_write(json_pack("{s:o,s:b,s:o}", "folder",
+				     value_text(sweep->judgement->folder),
+				     "unreadable", sweep->unreadable, "points",
+				     points),
+			   path);
 }

@@ -3,12 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/policy.h"
 #include "sim/judge_json.h"
 #include "sim/judge_options.h"
 #include "sim/judge_text.h"
 #include "sim/judgement.h"
-#include "sim/policy_file.h"
 #include "sim/report_judge.h"
 #include "sim/verbs.h"
 
@@ -34,47 +32,30 @@ static int verdict(const struct judgement *judgement)
 	return judgement->passed ? EXIT_DONE : EXIT_NO;
 }
 
-static int judge(const struct judge_options *options)
+static int judge(const struct judge_options *options,
+		 struct judgement *judgement, const struct policy *policy)
 {
-	struct policy *policy = policy_file_load(options->config);
-	struct judgement *judgement = NULL;
 	bool to_stdout = options->json && strcmp(options->json, "-") == 0;
-	int status = EXIT_USAGE;
+	int status;
 
-	if (policy) {
-		judgement = judgement_new(options->folder);
-		status = EXIT_DAMAGED;
-	}
-	if (judgement) {
-		judgement_run(judgement, policy, options->jobs);
-		status = verdict(judgement);
-		if (!to_stdout)
-			judge_print(stdout, judgement);
-		if (options->json && !judge_json(judgement, options->json))
-			status = EXIT_NO;
-		if (options->report &&
-		    !report_judge(judgement, policy, options->report))
-			status = EXIT_NO;
-		fputs(judgement->passed ? "every target is reached\n"
-					: "NOT every target is reached\n",
-		      to_stdout ? stderr : stdout);
-	}
-	judgement_free(judgement);
-	policy_free(policy);
+	judgement_run(judgement, policy, options->jobs);
+	status = verdict(judgement);
+	if (!to_stdout)
+		judge_print(stdout, judgement);
+	if (options->json && !judge_json(judgement, options->json))
+		status = EXIT_NO;
+	if (options->report &&
+	    !report_judge(judgement, policy, options->report))
+		status = EXIT_NO;
+	fputs(judgement->passed ? "every target is reached\n"
+				: "NOT every target is reached\n",
+	      to_stdout ? stderr : stdout);
 	return status;
 }
 
 int judge_main(int argc, char **argv)
 {
-	struct judge_options options;
+	static const struct judge_verb verb = { help, judge };
 
-	switch (judge_options_parse(&options, help, argc, argv)) {
-	case JUDGE_OPTIONS_HELP:
-		return EXIT_DONE;
-	case JUDGE_OPTIONS_WRONG:
-		return EXIT_USAGE;
-	case JUDGE_OPTIONS_RUN:
-		break;
-	}
-	return judge(&options);
+	return judge_options_do(&verb, argc, argv);
 }

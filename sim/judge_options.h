@@ -14,16 +14,21 @@ struct judge_options {
 	size_t jobs; /* 0: as many as there are processors */
 };
 
-enum judge_options_result {
-	JUDGE_OPTIONS_RUN,
-	JUDGE_OPTIONS_HELP,
-	JUDGE_OPTIONS_WRONG,
+struct judgement;
+struct policy;
+
+struct judge_verb {
+	const char *help;
+	/* Returns the exit status. */
+	int (*run)(const struct judge_options *options,
+		   struct judgement *judgement, const struct policy *policy);
 };
 
-/* argv[0] is the verb.  Prints `help` when asked to; what is wrong goes to
- * standard error. */
-enum judge_options_result judge_options_parse(struct judge_options *ret_options,
-					      const char *help, int argc,
-					      char **argv);
+/*
+ * Parses the command line (argv[0] is the verb), reads policy and JUDGE.tsv,
+ * and runs the verb.  Returns the exit status; what is wrong was said on
+ * standard error.
+ */
+int judge_options_do(const struct judge_verb *verb, int argc, char **argv);
 
 #endif

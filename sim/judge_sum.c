@@ -9,8 +9,8 @@ static int64_t excess(const struct judge_second *second)
 	       (int64_t)second->heard_pkts * RATE_PER_HEARD;
 }
 
-static void merge_second(struct judge_second *worst,
-			 const struct judge_second *other)
+void judge_take_worse(struct judge_second *worst,
+		      const struct judge_second *other)
 {
 	if (other->pkts && (!worst->pkts || excess(other) > excess(worst)))
 		*worst = *other;
@@ -25,13 +25,14 @@ static void merge_max(uint64_t *largest, uint64_t other)
 static void merge_seconds(struct judge_figures *total,
 			  const struct judge_figures *more)
 {
-	merge_second(&total->first_second, &more->first_second);
-	merge_second(&total->later_second, &more->later_second);
-	merge_second(&total->sliding_second, &more->sliding_second);
-	merge_second(&total->connections, &more->connections);
-	merge_second(&total->connections_sliding, &more->connections_sliding);
-	merge_second(&total->contacts, &more->contacts);
-	merge_second(&total->contacts_sliding, &more->contacts_sliding);
+	judge_take_worse(&total->first_second, &more->first_second);
+	judge_take_worse(&total->later_second, &more->later_second);
+	judge_take_worse(&total->sliding_second, &more->sliding_second);
+	judge_take_worse(&total->connections, &more->connections);
+	judge_take_worse(&total->connections_sliding,
+			 &more->connections_sliding);
+	judge_take_worse(&total->contacts, &more->contacts);
+	judge_take_worse(&total->contacts_sliding, &more->contacts_sliding);
 	merge_max(&total->delay_max_ns, more->delay_max_ns);
 	merge_max(&total->worst_ns, more->worst_ns);
 	merge_max(&total->duration_ns, more->duration_ns);

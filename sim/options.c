@@ -254,7 +254,8 @@ enum options_result options_parse(struct options *options, int argc,
 			return OPTIONS_WRONG;
 	}
 	read_operands(options, argv + optind);
-	if (options->passes_count == 0)
+	options->has_inside = options->passes_count > 0;
+	if (!options->has_inside)
 		guard(options, REPLAY_INITIATORS, 1);
 	return is_complete(options) ? OPTIONS_RUN : OPTIONS_WRONG;
 }

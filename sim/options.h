@@ -18,6 +18,7 @@ struct options {
 	size_t prefixes_count;
 	enum replay_guarded passes[OPTIONS_PASSES_MAX]; /* each end in turn */
 	size_t passes_count;
+	bool has_inside; /* --inside was given */
 	bool arrives_inside, exact, progress, has_keys;
 	const char *json;   /* NULL: none; "-": standard output */
 	const char *report; /* NULL: none */

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "sim/link.h"
 #include "sim/result.h"
 
 static int compare(const void *a, const void *b)
@@ -46,7 +47,7 @@ static void add_held(struct tally_held *sum, const struct tally_held *held)
 	sum->delay_ns += held->delay_ns;
 	if (held->delay_max_ns > sum->delay_max_ns)
 		sum->delay_max_ns = held->delay_max_ns;
-	for (int by = 0; by < TALLY_BYS; by++)
+	for (int by = 0; by <= PUMP_BYS; by++)
 		sum->by_pkts[by] += held->by_pkts[by];
 }
 
@@ -88,6 +89,55 @@ void output_add(struct output_totals *totals, const struct result *result)
 	totals->packets += result->counts.packets;
 	output_summary(result, &summary);
 	add_summary(&totals->summary, &summary, false);
+}
+
+uint64_t output_guard_pkts(const struct tally_held *held)
+{
+	uint64_t pkts = 0;
+
+	for (int by = PUMP_BY_HOST; by <= PUMP_BYS; by++)
+		pkts += held->by_pkts[by];
+	return pkts;
+}
+
+static void add_reason(struct output_reason *reasons, size_t *count,
+		       const char *name, uint64_t packets)
+{
+	struct output_reason *reason = &reasons[*count];
+
+	if (packets == 0)
+		return;
+	snprintf(reason->name, sizeof(reason->name), "%s", name);
+	reason->packets = packets;
+	++*count;
+}
+
+size_t output_reasons(const struct replay_counts *counts,
+		      struct output_reason ret_reasons[OUTPUT_REASONS_MAX])
+{
+	uint64_t others = counts->unknown_link_pkts;
+	size_t count = 0;
+	char name[64];
+
+	for (int i = PACKET_OK + 1; i < PACKET_ERRORS; i++)
+		add_reason(ret_reasons, &count,
+			   packet_error_name((enum packet_error)i),
+			   counts->errors[i]);
+	add_reason(ret_reasons, &count, "link_without_ip", counts->not_ip);
+	add_reason(ret_reasons, &count, "bad_link", counts->bad_link);
+	add_reason(ret_reasons, &count, "out_of_memory", counts->unjudged);
+	for (size_t i = 0; i < counts->unknown_links_count; i++) {
+		uint32_t type = counts->unknown_links[i].link_type;
+		const char *known = link_type_name(type);
+
+		snprintf(name, sizeof(name), "link_type_%u%s%s", type,
+			 known ? "_" : "", known ? known : "");
+		add_reason(ret_reasons, &count, name,
+			   counts->unknown_links[i].packets);
+		others -= counts->unknown_links[i].packets;
+	}
+	add_reason(ret_reasons, &count, "link_type_other", others);
+	return count;
 }
 
 double output_s(const struct tally_key *key)

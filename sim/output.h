@@ -19,10 +19,14 @@ struct result;
 bool output_json(FILE *file, const struct result *result,
 		 const struct policy *policy, const struct options *options);
 
-/* A table of at most `keys` keys of the narrowest scope that is enforced but
- * for flows, which are shown as their pair. */
+/* Who is guarded, in a line. */
+void output_whom(FILE *file, const struct options *options);
+
+/* What would have happened, in sentences, and a table of the worst keys, each
+ * with its reason: of the narrowest scope that is enforced but for flows, which
+ * are shown as their pair. */
 void output_text(FILE *file, const struct result *result,
-		 const struct policy *policy, size_t keys);
+		 const struct policy *policy, const struct options *options);
 
 /* Under several of them. */
 struct output_totals {
@@ -42,6 +46,19 @@ const struct tally_key **output_keys(const struct result *result,
 /* All passes together. */
 void output_summary(const struct result *result,
 		    struct tally_summary *ret_summary);
+
+/* Held by what is wider than a pair's gate. */
+uint64_t output_guard_pkts(const struct tally_held *held);
+
+/* Why packets could not be judged. */
+enum { OUTPUT_REASONS_MAX = PACKET_ERRORS + REPLAY_LINK_TYPES_MAX + 4 };
+struct output_reason {
+	char name[64];
+	uint64_t packets;
+};
+/* Returns how many there are. */
+size_t output_reasons(const struct replay_counts *counts,
+		      struct output_reason ret_reasons[OUTPUT_REASONS_MAX]);
 
 /* The largest S of a key. */
 double output_s(const struct tally_key *key);

@@ -2,51 +2,15 @@
 /* The JSON that symtap-sim(1) promises.  Keys are written one by one, since
  * there may be millions. */
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "policy/address.h"
 #include "policy/policy.h"
-#include "sim/link.h"
 #include "sim/output.h"
 #include "sim/result.h"
+#include "sim/value.h"
 
 enum { FLAGS = JSON_COMPACT | JSON_REAL_PRECISION(15) };
-
-static json_t *count(uint64_t value)
-{
-	return json_integer((json_int_t)value);
-}
-
-static json_t *decimal(double value)
-{
-	return json_real(round(value * 1e6) / 1e6);
-}
-
-static json_t *milliseconds(uint64_t ns)
-{
-	return decimal((double)ns / 1e6);
-}
-
-/* File names may be anything: what is no UTF-8 is shown as '?'. */
-static json_t *text(const char *string)
-{
-	json_t *json = json_string(string);
-	char *copy;
-
-	if (json)
-		return json;
-	copy = strdup(string);
-	if (!copy)
-		return NULL;
-	for (char *at = copy; *at; at++)
-		if ((unsigned char)*at >= 0x80)
-			*at = '?';
-	json = json_string(copy);
-	free(copy);
-	return json;
-}
 
 static json_t *address(const uint8_t addr[16])
 {
@@ -58,17 +22,16 @@ static json_t *address(const uint8_t addr[16])
 
 static void set_held(json_t *json, const struct tally_held *held)
 {
-	json_object_set_new(json, "delayed", count(held->delayed_pkts));
-	json_object_set_new(json, "delay_ms_total",
-			    milliseconds(held->delay_ns));
-	json_object_set_new(json, "delay_ms_max",
-			    milliseconds(held->delay_max_ns));
-	json_object_set_new(json, "dropped", count(held->dropped_pkts));
-	json_object_set_new(json, "verdict_by",
-			    json_pack("{s:o,s:o,s:o}", "flow",
-				      count(held->by_pkts[TALLY_FLOW]), "pair",
-				      count(held->by_pkts[TALLY_PAIR]), "guard",
-				      count(held->by_pkts[TALLY_GUARD])));
+	json_object_set_new(json, "delayed", value_count(held->delayed_pkts));
+	json_object_set_new(json, "delay_ms_total", value_ms(held->delay_ns));
+	json_object_set_new(json, "delay_ms_max", value_ms(held->delay_max_ns));
+	json_object_set_new(json, "dropped", value_count(held->dropped_pkts));
+	json_object_set_new(
+		json, "verdict_by",
+		json_pack("{s:o,s:o,s:o}", "flow",
+			  value_count(held->by_pkts[PUMP_BY_FLOW]), "pair",
+			  value_count(held->by_pkts[PUMP_BY_PAIR]), "guard",
+			  value_count(output_guard_pkts(held))));
 }
 
 /* ------ a key: what its scope does not have is null */
@@ -83,12 +46,14 @@ static json_t *key_object(const struct tally_key *key)
 		"outside",
 		scope == FLOW_SCOPE_HOST ? json_null()
 					 : address(key->key.outside),
-		"proto", flow ? count(key->key.proto) : json_null(),
-		"inside_port", flow ? count(key->key.inside_port) : json_null(),
+		"proto", flow ? value_count(key->key.proto) : json_null(),
+		"inside_port",
+		flow ? value_count(key->key.inside_port) : json_null(),
 		"outside_port",
-		flow ? count(key->key.outside_port) : json_null(), "guarded",
-		output_guarded(key->guarded), "out", count(key->out_pkts), "in",
-		count(key->in_pkts), "max_s", decimal(output_s(key)));
+		flow ? value_count(key->key.outside_port) : json_null(),
+		"guarded", output_guarded(key->guarded), "out",
+		value_count(key->out_pkts), "in", value_count(key->in_pkts),
+		"max_s", value_decimal(output_s(key)));
 
 	if (json)
 		set_held(json, &key->held);
@@ -118,36 +83,13 @@ static bool write_keys(FILE *file, const struct result *result, size_t max)
 
 static json_t *skipped_object(const struct replay_counts *counts)
 {
+	struct output_reason reasons[OUTPUT_REASONS_MAX];
+	size_t reasons_count = output_reasons(counts, reasons);
 	json_t *json = json_object();
-	uint64_t named = 0;
-	char name[64];
 
-	for (int i = PACKET_OK + 1; i < PACKET_ERRORS; i++)
-		if (counts->errors[i])
-			json_object_set_new(
-				json, packet_error_name((enum packet_error)i),
-				count(counts->errors[i]));
-	if (counts->not_ip)
-		json_object_set_new(json, "link_without_ip",
-				    count(counts->not_ip));
-	if (counts->bad_link)
-		json_object_set_new(json, "bad_link", count(counts->bad_link));
-	if (counts->unjudged)
-		json_object_set_new(json, "out_of_memory",
-				    count(counts->unjudged));
-	for (size_t i = 0; i < counts->unknown_links_count; i++) {
-		uint32_t type = counts->unknown_links[i].link_type;
-		const char *known = link_type_name(type);
-
-		snprintf(name, sizeof(name), "link_type_%u%s%s", type,
-			 known ? "_" : "", known ? known : "");
-		json_object_set_new(json, name,
-				    count(counts->unknown_links[i].packets));
-		named += counts->unknown_links[i].packets;
-	}
-	if (counts->unknown_link_pkts > named)
-		json_object_set_new(json, "link_type_other",
-				    count(counts->unknown_link_pkts - named));
+	for (size_t i = 0; i < reasons_count; i++)
+		json_object_set_new(json, reasons[i].name,
+				    value_count(reasons[i].packets));
 	return json;
 }
 
@@ -158,32 +100,41 @@ static json_t *summary_object(const struct result *result)
 	json_t *json;
 
 	output_summary(result, &summary);
-	json = json_pack("{s:o,s:o}", "out", count(summary.out_pkts), "in",
-			 count(summary.in_pkts));
+	json = json_pack("{s:o,s:o}", "out", value_count(summary.out_pkts),
+			 "in", value_count(summary.in_pkts));
 	if (!json)
 		return NULL;
 	set_held(json, &summary.held);
+	json_object_set_new(
+		json, "guards",
+		json_pack("{s:o,s:o,s:o}", "host",
+			  value_count(summary.held.by_pkts[PUMP_BY_HOST]),
+			  "first_contacts",
+			  value_count(summary.held.by_pkts[PUMP_BY_CONTACTS]),
+			  "new_connections",
+			  value_count(
+				  summary.held.by_pkts[PUMP_BY_CONNECTIONS])));
 	for (size_t i = 0; i < result->passes_count; i++) {
 		accepted += result->passes[i].counts.rule_accepted;
 		dropped += result->passes[i].counts.rule_dropped;
 	}
 	json_object_set_new(json, "transit",
-			    count(summary.transit_pkts -
-				  result->counts.rule_accepted -
-				  result->counts.rule_dropped));
-	json_object_set_new(json, "rule_accepted", count(accepted));
-	json_object_set_new(json, "rule_dropped", count(dropped));
-	json_object_set_new(json, "forged", count(summary.forged_pkts));
+			    value_count(summary.transit_pkts -
+					result->counts.rule_accepted -
+					result->counts.rule_dropped));
+	json_object_set_new(json, "rule_accepted", value_count(accepted));
+	json_object_set_new(json, "rule_dropped", value_count(dropped));
+	json_object_set_new(json, "forged", value_count(summary.forged_pkts));
 	json_object_set_new(json, "multicast",
-			    count(summary.kind_pkts[PACKET_MULTICAST]));
+			    value_count(summary.kind_pkts[PACKET_MULTICAST]));
 	json_object_set_new(json, "icmp_errors",
-			    count(summary.kind_pkts[PACKET_ICMP_ERROR]));
+			    value_count(summary.kind_pkts[PACKET_ICMP_ERROR]));
 	json_object_set_new(json, "neighbour",
-			    count(summary.kind_pkts[PACKET_NEIGHBOUR]));
+			    value_count(summary.kind_pkts[PACKET_NEIGHBOUR]));
 	json_object_set_new(json, "dhcp",
-			    count(summary.kind_pkts[PACKET_DHCP]));
+			    value_count(summary.kind_pkts[PACKET_DHCP]));
 	json_object_set_new(json, "over_plain_limits",
-			    count(summary.limited_pkts));
+			    value_count(summary.limited_pkts));
 	return json;
 }
 
@@ -191,10 +142,10 @@ static void set_damage(json_t *json, const struct result *result)
 {
 	if (result->why[0] == '\0')
 		return;
-	json_object_set_new(json, "error", text(result->why));
+	json_object_set_new(json, "error", value_text(result->why));
 	if (result->passes_count > 0)
 		json_object_set_new(json, "error_offset",
-				    count(result->offset));
+				    value_count(result->offset));
 }
 
 static json_t *pass_array(const struct options *options)
@@ -225,13 +176,15 @@ static json_t *head_object(const struct result *result,
 	struct tally_summary summary;
 	bool one_sided = false;
 	json_t *json = json_pack(
-		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "file", text(result->file),
-		"packets", count(counts->packets), "parsed",
-		count(counts->parsed - counts->unjudged), "imperfect",
-		count(counts->imperfect), "skipped", skipped_object(counts),
-		"duration_s",
-		decimal((double)(counts->last_ns - counts->first_ns) / 1e9),
-		"time_ran_back", count(counts->time_ran_back), "guarded",
+		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "file",
+		value_text(result->file), "packets",
+		value_count(counts->packets), "parsed",
+		value_count(counts->parsed - counts->unjudged), "imperfect",
+		value_count(counts->imperfect), "skipped",
+		skipped_object(counts), "duration_s",
+		value_decimal((double)(counts->last_ns - counts->first_ns) /
+			      1e9),
+		"time_ran_back", value_count(counts->time_ran_back), "guarded",
 		pass_array(options));
 
 	if (!json)
@@ -249,12 +202,13 @@ static json_t *head_object(const struct result *result,
 					 result_is_complete(result)));
 	json_object_set_new(json, "one_sided", json_boolean(one_sided));
 	json_object_set_new(json, "keys_found",
-			    count(summary.keys[FLOW_SCOPE_FLOW] +
-				  summary.keys[FLOW_SCOPE_PAIR] +
-				  summary.keys[FLOW_SCOPE_HOST]));
-	json_object_set_new(json, "keys_omitted", count(summary.keys_omitted));
+			    value_count(summary.keys[FLOW_SCOPE_FLOW] +
+					summary.keys[FLOW_SCOPE_PAIR] +
+					summary.keys[FLOW_SCOPE_HOST]));
+	json_object_set_new(json, "keys_omitted",
+			    value_count(summary.keys_omitted));
 	json_object_set_new(json, "pairs_forgotten",
-			    count(forgotten_pairs(result)));
+			    value_count(forgotten_pairs(result)));
 	set_damage(json, result);
 	return json;
 }

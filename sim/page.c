@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sim/page_parts.h"
+#include "sim/value.h"
 
 /*
  * A chart or table is the JSON object that the page's script reads: to the
@@ -20,25 +21,6 @@ struct page {
 	json_t *section, *choice; /* borrowed from data; may be NULL */
 	bool failed;              /* for want of memory */
 };
-
-/* File names may be anything: what is no UTF-8 is shown as '?'. */
-static json_t *text_of(const char *string)
-{
-	json_t *json = json_string(string);
-	char *copy;
-
-	if (json)
-		return json;
-	copy = strdup(string);
-	if (!copy)
-		return NULL;
-	for (char *at = copy; *at; at++)
-		if ((unsigned char)*at >= 0x80)
-			*at = '?';
-	json = json_string(copy);
-	free(copy);
-	return json;
-}
 
 static json_t *number_of(double value)
 {
@@ -92,8 +74,8 @@ void page_add_fact(struct page *page, const char *name, const char *value)
 {
 	json_t *fact = json_array();
 
-	json_array_append_new(fact, text_of(name));
-	json_array_append_new(fact, text_of(value));
+	json_array_append_new(fact, value_text(name));
+	json_array_append_new(fact, value_text(value));
 	page->failed |= json_array_append_new(
 		json_object_get(page->data, "facts"), fact);
 }
@@ -101,15 +83,15 @@ void page_add_fact(struct page *page, const char *name, const char *value)
 void page_set_settings(struct page *page, const char *text)
 {
 	page->failed |=
-		json_object_set_new(page->data, "settings", text_of(text));
+		json_object_set_new(page->data, "settings", value_text(text));
 }
 
 void page_add_section(struct page *page, const char *title, const char *text)
 {
 	page->section = json_pack("{s:o,s:o,s:[],s:[],s:[]}", "title",
-				  text_of(title), "text",
-				  text_of(text ? text : ""), "charts", "tables",
-				  "choices");
+				  value_text(title), "text",
+				  value_text(text ? text : ""), "charts",
+				  "tables", "choices");
 	page->choice = NULL;
 	page->failed |= json_array_append_new(
 		json_object_get(page->data, "sections"), page->section);
@@ -121,9 +103,11 @@ void page_add_choice(struct page *page, const char *question, const char *name,
 	json_t *choices = json_object_get(page->section, "choices");
 
 	if (json_array_size(choices) == 0)
-		json_object_set_new(page->section, "choose", text_of(question));
-	page->choice = json_pack("{s:o,s:o,s:[]}", "name", text_of(name),
-				 "text", text_of(text ? text : ""), "charts");
+		json_object_set_new(page->section, "choose",
+				    value_text(question));
+	page->choice = json_pack("{s:o,s:o,s:[]}", "name", value_text(name),
+				 "text", value_text(text ? text : ""),
+				 "charts");
 	page->failed |= json_array_append_new(choices, page->choice);
 }
 
@@ -131,7 +115,7 @@ void page_add_choice(struct page *page, const char *question, const char *name,
 
 static json_t *axis_of(const struct page_axis *axis)
 {
-	json_t *json = json_pack("{s:o,s:b}", "title", text_of(axis->title),
+	json_t *json = json_pack("{s:o,s:b}", "title", value_text(axis->title),
 				 "log", axis->log);
 
 	if (isfinite(axis->min))
@@ -154,9 +138,9 @@ struct page_chart *page_add_chart(struct page *page, enum page_kind kind,
 	};
 	json_t *parent = page->choice ? page->choice : page->section;
 	json_t *chart = json_pack("{s:s,s:o,s:o,s:o,s:o,s:[]}", "kind",
-				  kinds[kind], "title", text_of(title), "note",
-				  text_of(note ? note : ""), "x", axis_of(x),
-				  "y", axis_of(y), "lines");
+				  kinds[kind], "title", value_text(title),
+				  "note", value_text(note ? note : ""), "x",
+				  axis_of(x), "y", axis_of(y), "lines");
 
 	page->failed |=
 		json_array_append_new(json_object_get(parent, "charts"), chart);
@@ -189,15 +173,16 @@ void page_chart_add_label(struct page_chart *chart, const char *label)
 
 	if (!json_object_get(axis, "labels"))
 		json_object_set_new(axis, "labels", json_array());
-	json_array_append_new(json_object_get(axis, "labels"), text_of(label));
+	json_array_append_new(json_object_get(axis, "labels"),
+			      value_text(label));
 }
 
 void page_chart_add_line(struct page_chart *chart, const char *name,
 			 const char *role)
 {
 	json_array_append_new(json_object_get((json_t *)chart, "lines"),
-			      json_pack("{s:o,s:s,s:[]}", "name", text_of(name),
-					"role", role, "y"));
+			      json_pack("{s:o,s:s,s:[]}", "name",
+					value_text(name), "role", role, "y"));
 }
 
 void page_chart_add_point(struct page_chart *chart, double x, double y,
@@ -215,7 +200,7 @@ void page_chart_add_point(struct page_chart *chart, double x, double y,
 		return;
 	if (!json_object_get(line, "notes"))
 		json_object_set_new(line, "notes", json_array());
-	json_array_append_new(json_object_get(line, "notes"), text_of(note));
+	json_array_append_new(json_object_get(line, "notes"), value_text(note));
 }
 
 void page_chart_draw_as_line(struct page_chart *chart)
@@ -238,12 +223,12 @@ void page_chart_step(struct page_chart *chart)
 struct page_table *page_add_table(struct page *page, const char *title,
 				  const char *const *columns)
 {
-	json_t *table = json_pack("{s:o,s:[],s:[]}", "title", text_of(title),
+	json_t *table = json_pack("{s:o,s:[],s:[]}", "title", value_text(title),
 				  "columns", "rows");
 
 	for (; *columns; columns++)
 		json_array_append_new(json_object_get(table, "columns"),
-				      text_of(*columns));
+				      value_text(*columns));
 	page->failed |= json_array_append_new(
 		json_object_get(page->section, "tables"), table);
 	return (struct page_table *)table;
@@ -264,7 +249,7 @@ void page_table_add_row(struct page_table *table)
 
 void page_table_add_text(struct page_table *table, const char *text)
 {
-	json_array_append_new(last_row(table), text_of(text));
+	json_array_append_new(last_row(table), value_text(text));
 }
 
 void page_table_add_number(struct page_table *table, double value)

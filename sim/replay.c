@@ -90,6 +90,9 @@ struct replay *replay_new(const struct replay_config *config)
 	if (!replay || getrandom(seed, sizeof(seed), 0) != sizeof(seed))
 		goto fail;
 	replay->config = *config;
+	replay->counts_only = true;
+	for (size_t i = 0; i < config->observers_count; i++)
+		replay->counts_only &= config->observers[i].counts_only;
 	replay->zones = zones_new();
 	if (!copy_policy(replay) || !replay->zones ||
 	    !held_init(&replay->held, 2 * REPLAY_BATCH))

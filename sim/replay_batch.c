@@ -32,6 +32,7 @@ static void tell_again(const struct replay *replay, struct replay_event event,
 	tell(replay, &event);
 }
 
+/* All but its flow. */
 static void describe(const struct pump_packet *packet,
 		     const struct replay_ends *ends,
 		     struct replay_event *ret_event)
@@ -50,11 +51,18 @@ static void describe(const struct pump_packet *packet,
 	ret_event->fate = 0;
 	ret_event->by = 0;
 	ret_event->again = false;
+}
+
+static void name_flow(const struct pump_packet *packet,
+		      const struct replay_ends *ends,
+		      struct replay_event *event)
+{
 	if (ends->ends == PUMP_ENDS_NONE)
-		memset(&ret_event->flow, 0, sizeof(ret_event->flow));
+		memset(&event->flow, 0, sizeof(event->flow));
 	else
-		flow_key_of(&packet->meta, out ? FLOW_OUT : FLOW_IN,
-			    packet->src_zone, &ret_event->flow);
+		flow_key_of(&packet->meta,
+			    (enum flow_direction)event->direction,
+			    packet->src_zone, &event->flow);
 }
 
 static bool wants_captured(const struct replay *replay)
@@ -87,11 +95,15 @@ static void tell_captured(const struct replay *replay,
 	if (ends->ends == PUMP_ENDS_NONE)
 		return;
 	describe(packet, ends, &event);
+	if (!replay->counts_only)
+		name_flow(packet, ends, &event);
 	pass_on_captured(replay, &event);
 	if (!ends->onward)
 		return;
-	flow_key_reverse(&event.flow, packet->dst_zone, &flow);
-	event.flow = flow;
+	if (!replay->counts_only) {
+		flow_key_reverse(&event.flow, packet->dst_zone, &flow);
+		event.flow = flow;
+	}
 	event.direction = FLOW_IN;
 	event.again = true;
 	pass_on_captured(replay, &event);
@@ -112,7 +124,11 @@ static void settle(struct replay *replay, size_t at)
 	const struct replay_ends *ends = &replay->ends[at];
 	struct replay_event event;
 
+	if (replay->counts_only && packet->verdict != PUMP_WAIT &&
+	    fate_of(packet, ends) == REPLAY_PASSED)
+		return;
 	describe(packet, ends, &event);
+	name_flow(packet, ends, &event);
 	if (packet->verdict == PUMP_WAIT) {
 		event.by = packet->by;
 		replay->held.all[packet->id] = (struct held_packet){

@@ -21,8 +21,6 @@
 #include "sim/result.h"
 #include "sim/verbs.h"
 
-enum { TEXT_KEYS = 10 };
-
 struct slot {
 	struct result result;
 	struct result_progress progress;
@@ -40,7 +38,7 @@ struct jobs {
 	size_t threads_count;
 	pthread_t threads[OPTIONS_JOBS_MAX];
 	struct progress progress;
-	bool draws, reads_ahead;
+	bool draws, reads_ahead, said_whom;
 	uint64_t size_bytes; /* of all files; 0: not known */
 	FILE *json, *text;   /* NULL: not wanted */
 	struct output_totals totals;
@@ -172,9 +170,12 @@ static void print(struct jobs *jobs, const struct result *result)
 	const struct options *options = jobs->options;
 
 	progress_wipe(&jobs->progress);
+	if (jobs->text && result->passes_count > 0 && !jobs->said_whom) {
+		output_whom(jobs->text, options);
+		jobs->said_whom = true;
+	}
 	if (jobs->text)
-		output_text(jobs->text, result, jobs->policy,
-			    options->has_keys ? options->keys : TEXT_KEYS);
+		output_text(jobs->text, result, jobs->policy, options);
 	if (jobs->json && result->passes_count > 0 &&
 	    !output_json(jobs->json, result, jobs->policy, options)) {
 		fprintf(stderr, "symtap-sim: %s: %s\n", options->json,

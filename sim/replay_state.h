@@ -43,7 +43,8 @@ struct replay {
 	struct snapshot_totals totals;
 	uint16_t zone, zone_vlan; /* of the last packet */
 	bool has_zone, has_begun, with_vlans, was_one_sided;
-	size_t count; /* in the batch */
+	bool counts_only; /* so say all observers */
+	size_t count;     /* in the batch */
 	struct pump_packet batch[REPLAY_BATCH];
 	struct replay_ends ends[REPLAY_BATCH];
 	uint32_t spares[REPLAY_BATCH]; /* ids, for those that have to wait */

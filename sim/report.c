@@ -12,6 +12,7 @@
 #include "sim/page.h"
 #include "sim/report_series.h"
 #include "sim/series.h"
+#include "sim/why.h"
 #include "sim/words.h"
 
 struct report {
@@ -159,11 +160,52 @@ static void add_facts(struct report *report)
 	page_add_fact(report->page, "Longest delay", text);
 }
 
+/* What S had no part in. */
+static void add_guards(struct words *words, const struct series_sums *sums)
+{
+	uint64_t contacts = sums->by_pkts[PUMP_BY_CONTACTS];
+	uint64_t connections = sums->by_pkts[PUMP_BY_CONNECTIONS];
+
+	if (contacts)
+		words_add(words,
+			  " %" PRIu64 " of these tried new hosts faster than "
+			  "the pace of first contacts allows.",
+			  contacts);
+	if (connections)
+		words_add(words,
+			  " %" PRIu64 " of these opened new connections faster "
+			  "than their pace allows.",
+			  connections);
+}
+
+static void add_worst(struct words *words, const struct report *report)
+{
+	const struct series_key *worst = &report->worst;
+	const struct why why = {
+		.by = why_most(worst->sums.by_pkts),
+		.s_max = (double)worst->s_max,
+		.threshold = (double)worst->threshold,
+		.window_ns = report->policy->params[0].window_ns,
+		.out_pkts = worst->sums.offered_pkts,
+		.in_pkts = worst->sums.heard_pkts,
+	};
+	char key[JUDGE_KEY_SIZE];
+
+	judge_print_key(&worst->key, key);
+	words_add(words,
+		  " Most were held of %s, %" PRIu64 " of its %" PRIu64
+		  " packets: ",
+		  key, held(&worst->sums), worst->sums.offered_pkts);
+	why_add(words, &why, report->policy);
+	words_add(words, "; %" PRIu64 " packets came back.",
+		  worst->sums.heard_pkts);
+}
+
 static void set_verdict(struct report *report)
 {
 	const struct series_sums *sums = &report->sums;
 	struct words words = { 0 };
-	char key[JUDGE_KEY_SIZE], delay[32];
+	char delay[32];
 
 	print_delay(sums->delay_max_ns, delay, sizeof(delay));
 
@@ -199,19 +241,9 @@ static void set_verdict(struct report *report)
 			  " packets came from forged sources and went "
 			  "nowhere.",
 			  sums->forged_pkts);
-	if (report->has_worst) {
-		judge_print_key(&report->worst.key, key);
-		words_add(&words,
-			  " Most were held of %s: %" PRIu64 " of its %" PRIu64
-			  " packets, with S up to %.1f against a threshold of "
-			  "%.1f; "
-			  "%" PRIu64 " packets came back.",
-			  key, held(&report->worst.sums),
-			  report->worst.sums.offered_pkts,
-			  (double)report->worst.s_max,
-			  (double)report->worst.threshold,
-			  report->worst.sums.heard_pkts);
-	}
+	add_guards(&words, sums);
+	if (report->has_worst)
+		add_worst(&words, report);
 	if (report->damaged)
 		words_add(&words,
 			  " %zu of the captures %s damaged and judged up to "

@@ -8,6 +8,8 @@
 #include "sim/judge_targets.h"
 #include "sim/page.h"
 #include "sim/series.h"
+#include "sim/why.h"
+#include "sim/words.h"
 
 enum { OVERVIEW_KEYS = 5 };
 
@@ -298,20 +300,27 @@ static void add_keys_table(struct page *page, const struct series_key *worst,
 	}
 }
 
-static void add_gates_table(struct page *page, const struct series_sums *sums)
+static void add_gates_table(struct page *page, const struct series_sums *sums,
+			    const struct policy *policy)
 {
-	static const char *const columns[] = { "what", "packets", NULL };
+	static const char *const columns[] = { "what", "packets held",
+					       "held to", NULL };
 	struct page_table *table =
 		page_add_table(page, "What the gates and guards did", columns);
 
 	for (int by = 0; by <= PUMP_BYS; by++) {
+		struct words measure = { 0 };
+
+		why_add_measure(&measure, (enum pump_by)by, policy);
 		page_table_add_row(table);
 		page_table_add_text(table, judge_gate_name((enum pump_by)by));
 		page_table_add_number(table, (double)sums->by_pkts[by]);
+		page_table_add_text(table, measure.text);
 	}
 	page_table_add_row(table);
 	page_table_add_text(table, "anti-spoof");
 	page_table_add_number(table, (double)sums->forged_pkts);
+	page_table_add_text(table, "no forged source leaves");
 }
 
 void report_draw(struct page *page, const struct series *series,
@@ -341,5 +350,5 @@ void report_draw(struct page *page, const struct series *series,
 		draw_key(&drawing, &worst[i]);
 	if (count)
 		add_keys_table(page, worst, count);
-	add_gates_table(page, &total.sums);
+	add_gates_table(page, &total.sums, policy);
 }

@@ -12,15 +12,18 @@
 #include "sim/sweep.h"
 #include "sim/words.h"
 
+/* As given: NULL. */
 static void add_points(struct page_chart *chart, const struct sweep *sweep,
-		       enum policy_evidence evidence, bool as_given)
+		       const struct sweep_consent *consent)
 {
 	for (size_t i = 0; i < sweep->count; i++) {
 		const struct sweep_point *point = &sweep->points[i];
 		char name[SWEEP_NAME_SIZE];
 
-		if (point->as_given != as_given ||
-		    (!as_given && point->evidence != evidence))
+		if (consent ? point->as_given ||
+				      !sweep_consent_equal(&point->consent,
+							   consent)
+			    : !point->as_given)
 			continue;
 		sweep_name(point, name);
 		page_chart_add_point(chart, point->let_out_pct, point->late_pct,
@@ -35,6 +38,7 @@ static void draw(struct page *page, const struct sweep *sweep)
 	const struct page_axis y = { "good packets late or dropped (%)", false,
 				     NAN, NAN };
 	struct page_chart *chart;
+	char name[SWEEP_CONSENT_SIZE], role[2] = "0";
 
 	page_add_section(page,
 			 "Good packets late against attack packets let "
@@ -48,11 +52,13 @@ static void draw(struct page *page, const struct sweep *sweep)
 		&x, &y);
 	page_chart_set_wide(chart);
 	page_chart_add_line(chart, "as given", "dropped");
-	add_points(chart, sweep, POLICY_EVIDENCE_PACKETS, true);
-	page_chart_add_line(chart, "evidence: packets", "1");
-	add_points(chart, sweep, POLICY_EVIDENCE_PACKETS, false);
-	page_chart_add_line(chart, "evidence: consent", "0");
-	add_points(chart, sweep, POLICY_EVIDENCE_CONSENT, false);
+	add_points(chart, sweep, NULL);
+	for (int i = 0; i < SWEEP_CONSENTS; i++) {
+		sweep_consent_name(&sweep_consents[i], name);
+		role[0] = (char)('0' + i);
+		page_chart_add_line(chart, name, role);
+		add_points(chart, sweep, &sweep_consents[i]);
+	}
 }
 
 static void add_table(struct page *page, const struct sweep *sweep)
@@ -64,6 +70,7 @@ static void add_table(struct page *page, const struct sweep *sweep)
 		"good dropped",
 		"worst conversation (ms)",
 		"attack let out (%)",
+		"worst first second (packets)",
 		"worst later second (packets)",
 		"",
 		NULL,
@@ -84,6 +91,7 @@ static void add_table(struct page *page, const struct sweep *sweep)
 		page_table_add_number(table,
 				      (double)point->good.worst_ns / 1e6);
 		page_table_add_number(table, point->let_out_pct);
+		page_table_add_number(table, point->attack.first_second.pkts);
 		page_table_add_number(table, point->attack.later_second.pkts);
 		page_table_add_text(table,
 				    point->bettered ? "" : "none is better");

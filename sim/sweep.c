@@ -15,30 +15,47 @@ static const char *const thresholds[] = { "1.0", "1.585", "2.0",
 					  "2.5", "2.885", "4.0" };
 static const uint64_t windows_ns[] = { 500 * MS_NS, 1000 * MS_NS, 2000 * MS_NS,
 				       4000 * MS_NS };
-static const enum policy_evidence evidences[] = { POLICY_EVIDENCE_PACKETS,
-						  POLICY_EVIDENCE_CONSENT };
+const struct sweep_consent sweep_consents[SWEEP_CONSENTS] = {
+	{ POLICY_EVIDENCE_PACKETS, 0, 0 },
+	{ POLICY_EVIDENCE_CONSENT, 0, 0 },
+	{ POLICY_EVIDENCE_CONSENT, 0, 10 },
+	{ POLICY_EVIDENCE_CONSENT, 48, 0 },
+	{ POLICY_EVIDENCE_CONSENT, 48, 10 },
+	{ POLICY_EVIDENCE_CONSENT, 96, 20 },
+};
 
 #define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
 
-_Static_assert(COUNT_OF(thresholds) * COUNT_OF(windows_ns) *
-				       COUNT_OF(evidences) +
+_Static_assert(COUNT_OF(thresholds) * COUNT_OF(windows_ns) * SWEEP_CONSENTS +
 			       1 <=
 		       SWEEP_POINTS_MAX,
 	       "more points than there is room for");
 
 static void add_point(struct sweep *sweep, uint32_t ratio_q16,
-		      uint64_t window_ns, enum policy_evidence evidence)
+		      uint64_t window_ns, struct sweep_consent consent)
 {
 	struct sweep_point *point = &sweep->points[sweep->count++];
 	const struct sweep_point *given = &sweep->points[0];
 
 	*point = (struct sweep_point){ .ratio_q16 = ratio_q16,
 				       .window_ns = window_ns,
-				       .evidence = evidence };
+				       .consent = consent };
 	/* It is there already. */
 	if (point != given && given->ratio_q16 == ratio_q16 &&
-	    given->window_ns == window_ns && given->evidence == evidence)
+	    given->window_ns == window_ns &&
+	    sweep_consent_equal(&given->consent, &consent))
 		sweep->count--;
+}
+
+static struct sweep_consent consent_of(const struct policy *policy)
+{
+	bool packets = policy->evidence == POLICY_EVIDENCE_PACKETS;
+
+	return (struct sweep_consent){
+		.evidence = policy->evidence,
+		.patience_pkts = packets ? 0 : policy->credit.patience_pkts,
+		.floor_pkts = packets ? 0 : policy->credit.floor_pkts,
+	};
 }
 
 struct sweep *sweep_new(struct judgement *judgement,
@@ -51,16 +68,16 @@ struct sweep *sweep_new(struct judgement *judgement,
 		return NULL;
 	sweep->judgement = judgement;
 	add_point(sweep, params->ratio_q16, params->window_ns,
-		  policy->evidence);
+		  consent_of(policy));
 	sweep->points[0].as_given = true;
 	for (size_t i = 0; i < COUNT_OF(thresholds); i++) {
 		uint32_t ratio_q16 = params->ratio_q16;
 
 		units_parse_log2(thresholds[i], &ratio_q16);
 		for (size_t j = 0; j < COUNT_OF(windows_ns); j++)
-			for (size_t k = 0; k < COUNT_OF(evidences); k++)
+			for (size_t k = 0; k < SWEEP_CONSENTS; k++)
 				add_point(sweep, ratio_q16, windows_ns[j],
-					  evidences[k]);
+					  sweep_consents[k]);
 	}
 	return sweep;
 }
@@ -70,17 +87,39 @@ void sweep_free(struct sweep *sweep)
 	free(sweep);
 }
 
+bool sweep_consent_equal(const struct sweep_consent *a,
+			 const struct sweep_consent *b)
+{
+	return a->evidence == b->evidence &&
+	       a->patience_pkts == b->patience_pkts &&
+	       a->floor_pkts == b->floor_pkts;
+}
+
+void sweep_consent_name(const struct sweep_consent *consent,
+			char ret_name[SWEEP_CONSENT_SIZE])
+{
+	switch (consent->evidence) {
+	case POLICY_EVIDENCE_CONSENT:
+		snprintf(ret_name, SWEEP_CONSENT_SIZE,
+			 "consent, patience %u, floor %u",
+			 consent->patience_pkts, consent->floor_pkts);
+		return;
+	case POLICY_EVIDENCE_PACKETS:
+		break;
+	}
+	snprintf(ret_name, SWEEP_CONSENT_SIZE, "packets");
+}
+
 void sweep_name(const struct sweep_point *point, char ret_name[SWEEP_NAME_SIZE])
 {
 	char threshold[UNITS_TEXT_SIZE], window[UNITS_TEXT_SIZE];
+	char consent[SWEEP_CONSENT_SIZE];
 
 	units_print_log2(point->ratio_q16, threshold);
 	units_print_time(point->window_ns, window);
+	sweep_consent_name(&point->consent, consent);
 	snprintf(ret_name, SWEEP_NAME_SIZE, "T %s, window %s, %s%s", threshold,
-		 window,
-		 point->evidence == POLICY_EVIDENCE_CONSENT ? "consent"
-							    : "packets",
-		 point->as_given ? ", as given" : "");
+		 window, consent, point->as_given ? ", as given" : "");
 }
 
 /* ------ a trial of a point */
@@ -141,7 +180,9 @@ static void piece(void *self, size_t at)
 	    !is_weighed(trial.entry->family))
 		return;
 	own.params = params_of(run->policy, point);
-	own.evidence = point->evidence;
+	own.evidence = point->consent.evidence;
+	own.credit.patience_pkts = point->consent.patience_pkts;
+	own.credit.floor_pkts = point->consent.floor_pkts;
 	if (own.params)
 		judgement_try(judgement, &own, &trial);
 	pthread_mutex_lock(&run->lock);

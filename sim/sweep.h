@@ -14,12 +14,22 @@
 #include "policy/policy.h"
 #include "sim/judgement.h"
 
-enum { SWEEP_POINTS_MAX = 128 };
+enum { SWEEP_POINTS_MAX = 160 };
+
+/* What counts as a reply, and how much may go out without one. */
+struct sweep_consent {
+	enum policy_evidence evidence;
+	/* Both 0 where evidence is packets: there is none. */
+	uint8_t patience_pkts, floor_pkts;
+};
+
+enum { SWEEP_CONSENTS = 6 };
+extern const struct sweep_consent sweep_consents[SWEEP_CONSENTS];
 
 struct sweep_point {
 	uint32_t ratio_q16;
 	uint64_t window_ns;
-	enum policy_evidence evidence;
+	struct sweep_consent consent;
 	bool as_given; /* the policy's own settings */
 
 	struct judge_figures good;   /* initiators and responders guarded */
@@ -45,9 +55,17 @@ void sweep_free(struct sweep *sweep);
 void sweep_run(struct sweep *sweep, const struct policy *policy,
 	       size_t threads);
 
-/* "T 2.0, window 1s, consent" */
-enum { SWEEP_NAME_SIZE = 96 };
+bool sweep_consent_equal(const struct sweep_consent *a,
+			 const struct sweep_consent *b);
+
+/* "T 2.0, window 1s, consent, patience 48, floor 10" */
+enum { SWEEP_NAME_SIZE = 192 };
 void sweep_name(const struct sweep_point *point,
 		char ret_name[SWEEP_NAME_SIZE]);
+
+/* "packets", or "consent, patience 48, floor 10" */
+enum { SWEEP_CONSENT_SIZE = 48 };
+void sweep_consent_name(const struct sweep_consent *consent,
+			char ret_name[SWEEP_CONSENT_SIZE]);
 
 #endif

@@ -4,10 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/policy.h"
 #include "sim/judge_json.h"
 #include "sim/judge_options.h"
-#include "sim/policy_file.h"
 #include "sim/report_sweep.h"
 #include "sim/sweep.h"
 #include "sim/verbs.h"
@@ -16,8 +14,9 @@ static const char help[] =
 	"usage: symtap-sim sweep [OPTION...] FOLDER\n"
 	"\n"
 	"Judges the captures that FOLDER/JUDGE.tsv names by many settings:\n"
-	"thresholds, windows, and what counts as a reply; tells how many good\n"
-	"packets come late and how many attack packets get out by each.\n"
+	"thresholds, windows, what counts as a reply, and how much may go out\n"
+	"without one; tells how many good packets come late, and how many\n"
+	"attack packets get out, by each.\n"
 	"\n"
 	"  -c, --config FILE    what does not vary; as shipped, when not "
 	"given\n"
@@ -31,18 +30,20 @@ static const char help[] =
 
 static void print(const struct sweep *sweep)
 {
-	printf("%-44s %10s %10s %10s %12s %10s\n", "settings", "good late",
-	       "pairs late", "dropped", "worst, ms", "attack out");
+	printf("%-63s %10s %10s %10s %12s %10s %10s\n", "settings", "good late",
+	       "pairs late", "dropped", "worst, ms", "attack out",
+	       "1st second");
 	for (size_t i = 0; i < sweep->count; i++) {
 		const struct sweep_point *point = &sweep->points[i];
 		char name[SWEEP_NAME_SIZE];
 
 		sweep_name(point, name);
-		printf("%-44s %8.3f %% %8.3f %% %10" PRIu64
-		       " %12.1f %8.2f %%%s\n",
+		printf("%-63s %8.3f %% %8.3f %% %10" PRIu64
+		       " %12.1f %8.2f %% %10" PRIu32 "%s\n",
 		       name, point->late_pct, point->late_pairs_pct,
 		       point->good.dropped_pkts,
 		       (double)point->good.worst_ns / 1e6, point->let_out_pct,
+		       point->attack.first_second.pkts,
 		       point->bettered ? "" : "  none is better in both");
 	}
 }
@@ -61,44 +62,25 @@ static int tell(const struct judge_options *options, const struct sweep *sweep,
 	return status;
 }
 
-static int run(const struct judge_options *options)
+static int weigh(const struct judge_options *options,
+		 struct judgement *judgement, const struct policy *policy)
 {
-	struct policy *policy = policy_file_load(options->config);
-	struct judgement *judgement = NULL;
-	struct sweep *sweep = NULL;
-	int status = EXIT_USAGE;
+	struct sweep *sweep = sweep_new(judgement, policy);
+	int status = EXIT_NO;
 
-	if (policy) {
-		judgement = judgement_new(options->folder);
-		status = EXIT_DAMAGED;
-	}
-	if (judgement) {
-		sweep = sweep_new(judgement, policy);
-		if (!sweep)
-			fputs("symtap-sim: out of memory\n", stderr);
-		status = EXIT_NO;
-	}
 	if (sweep) {
 		sweep_run(sweep, policy, options->jobs);
 		status = tell(options, sweep, policy);
+	} else {
+		fputs("symtap-sim: out of memory\n", stderr);
 	}
 	sweep_free(sweep);
-	judgement_free(judgement);
-	policy_free(policy);
 	return status;
 }
 
 int sweep_main(int argc, char **argv)
 {
-	struct judge_options options;
+	static const struct judge_verb verb = { help, weigh };
 
-	switch (judge_options_parse(&options, help, argc, argv)) {
-	case JUDGE_OPTIONS_HELP:
-		return EXIT_DONE;
-	case JUDGE_OPTIONS_WRONG:
-		return EXIT_USAGE;
-	case JUDGE_OPTIONS_RUN:
-		break;
-	}
-	return run(&options);
+	return judge_options_do(&verb, argc, argv);
 }

@@ -7,7 +7,6 @@
 
 #include "policy/policy.h"
 #include "policy/zones.h"
-#include "shaper/pump.h"
 #include "sim/tally_table.h"
 
 enum {
@@ -118,7 +117,7 @@ static uint32_t add(struct tally *tally, const struct flow_key *key,
 		return TALLY_NONE;
 	}
 	policy_classify(tally->config.policy, key, &anywhere, &class);
-	table->entries[slot].params = class.params;
+	table->entries[slot].key.params = class.params;
 	table->entries[slot].key.guarded = tally->config.guarded;
 	tally->summary.keys[key->scope]++;
 	return slot;
@@ -196,7 +195,8 @@ static void count(struct tally *tally, const struct queued *packet)
 		*(out ? &entry->key.out_pkts : &entry->key.in_pkts) +=
 			packet->wire_pkts;
 		peak_add(&entry->peak, &tally->budget,
-			 tally->config.policy->params[entry->params].window_ns,
+			 tally->config.policy->params[entry->key.params]
+				 .window_ns,
 			 out ? packet->wire_pkts : 0,
 			 out ? 0 : packet->wire_pkts, packet->arrived_ns);
 	}
@@ -255,27 +255,11 @@ static void captured(void *self, const struct replay_event *event)
 		count_queued(tally);
 }
 
-static enum tally_by gate_of(enum pump_by by)
-{
-	switch (by) {
-	case PUMP_BY_FLOW:
-		return TALLY_FLOW;
-	case PUMP_BY_PAIR:
-		return TALLY_PAIR;
-	case PUMP_BY_HOST:
-	case PUMP_BY_CONTACTS:
-	case PUMP_BY_CONNECTIONS:
-	case PUMP_BYS:
-		break;
-	}
-	return TALLY_GUARD;
-}
-
 static void hold(struct tally_held *held, const struct replay_event *event)
 {
 	uint64_t delay_ns = event->left_ns - event->arrived_ns;
 
-	held->by_pkts[gate_of((enum pump_by)event->by)] += event->wire_pkts;
+	held->by_pkts[event->by] += event->wire_pkts;
 	if (event->fate == REPLAY_DROPPED) {
 		held->dropped_pkts += event->wire_pkts;
 		return;
@@ -332,6 +316,7 @@ struct replay_observer tally_observer(struct tally *tally)
 		.self = tally,
 		.packet = packet,
 		.captured = captured,
+		.counts_only = tally->config.summary_only,
 	};
 }
 

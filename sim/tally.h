@@ -18,20 +18,18 @@
 
 #include "flowtable/flow.h"
 #include "flowtable/packet_meta.h"
+#include "shaper/pump.h"
 #include "sim/replay.h"
 
 struct policy;
 struct tally;
 
-enum tally_by { TALLY_FLOW, TALLY_PAIR, TALLY_GUARD, TALLY_BYS };
-
 struct tally_held {
 	uint64_t delayed_pkts, dropped_pkts;
 	uint64_t delay_ns; /* in all */
 	uint64_t delay_max_ns;
-	uint64_t by_pkts[TALLY_BYS]; /* delayed and dropped, by whose gate; the
-				      * guard's is everything wider than a
-				      * pair's */
+	uint64_t by_pkts[PUMP_BYS + 1]; /* delayed and dropped, by whose gate
+					 * (enum pump_by); the last: none's */
 };
 
 struct tally_key {
@@ -41,6 +39,7 @@ struct tally_key {
 	 * sent. */
 	uint32_t peak_sent_pkts, peak_heard_pkts;
 	enum replay_guarded guarded; /* as in tally_config */
+	uint16_t params;             /* index into policy->params */
 	struct tally_held held;
 };
 

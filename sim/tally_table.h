@@ -17,8 +17,7 @@
 struct tally_entry {
 	struct tally_key key; /* its peak is copied when it is asked for */
 	struct peak peak;
-	uint32_t up;     /* flow: its pair; pair: its host; TALLY_NONE */
-	uint16_t params; /* index into policy->params */
+	uint32_t up; /* flow: its pair; pair: its host; TALLY_NONE */
 };
 
 struct tally_table {

@@ -65,8 +65,38 @@ class Answers(ServerCase):
                                        r"53 within 1 s would free it\.$")
         self.assertEqual({row["scope"] for row in body["rows"]},
                          {"flow", "pair", "host"})
+        self.assertEqual(held["reason"], "S")
+        self.assertRegex(held["says"], r"is held, for .*: S of what was let "
+                                       r"out is \d\.\d\d, above 2\.00\. In ")
         quiet = self.ask("explain 10.99.9.9")["ok"]
         self.assertEqual(quiet["rows"], [])
+
+    def test_explain_tells_the_pace_of_a_scan(self):
+        def scanner():
+            rows = self.ask("explain 10.20.3.33")["ok"]["rows"]
+            return {row["scope"]: row for row in reversed(rows)}
+        wait_for(lambda: scanner()["host"]["line"] > 0, 5, "contacts wait")
+        rows = scanner()
+        self.assertEqual((rows["host"]["state"], rows["host"]["reason"]),
+                         ("held", "first-contacts"))
+        self.assertLessEqual(rows["host"]["paced_per_s"], 20)
+        self.assertRegex(rows["host"]["says"],
+                         r": 20 first contacts a second, \d+ wait in line\.")
+        self.assertEqual((rows["flow"]["state"], rows["flow"]["reason"]),
+                         ("held", "first-contacts"))
+        self.assertRegex(rows["flow"]["says"],
+                         r": 20 first contacts a second, \d+ before it\.")
+
+    def test_status_tells_what_the_judgement_did(self):
+        def judgement():
+            return self.ask("status")["ok"]["judgement"]
+        self.assertEqual(set(judgement()), {
+            "paid_packets", "refused_rst_packets", "refused_syn_ack_packets",
+            "waited_contact_packets", "waited_connection_packets"})
+        wait_for(lambda: judgement()["waited_contact_packets"] > 0, 5,
+                 "first contacts leave")
+        self.assertGreater(judgement()["paid_packets"], 0)
+        self.assertEqual(judgement()["waited_connection_packets"], 0)
 
     def test_explain_finds_the_prefix_that_is_one_host(self):
         rows = self.ask("explain 2001:db8:20::5")["ok"]["rows"]
@@ -273,6 +303,9 @@ class Metrics(ServerCase):
         self.assertGreater(
             float(values['symtap_out_packets_total{engine="0"}']), 1000)
         self.assertGreater(float(values["symtap_held_packets"]), 0)
+        for name in ("paid", "refused_rst", "refused_syn_ack",
+                     "waited_contact", "waited_connection"):
+            self.assertIn(f'symtap_{name}_packets_total{{engine="0"}}', values)
 
     def test_status_json_is_json(self):
         with self.fetch("/status.json") as answer:

@@ -385,6 +385,20 @@ static void check_deadlines(const struct deadlines *deadlines)
 	}
 }
 
+/* What was offered was let out, waits or was dropped: one of these, and once.
+ */
+static void check_outcomes(const struct pump *pump)
+{
+	const uint64_t *counter = pump->engine.stats.counter;
+
+	CHECK(counter[STATS_out_pkts] ==
+	      counter[STATS_sent_pkts] + pump->held_pkts +
+		      counter[STATS_dropped_key_bound] +
+		      counter[STATS_dropped_host_bound] +
+		      counter[STATS_dropped_bound] +
+		      counter[STATS_dropped_drain]);
+}
+
 uint64_t pump_check(const struct pump *pump)
 {
 	struct recount recount;
@@ -396,6 +410,7 @@ uint64_t pump_check(const struct pump *pump)
 	check_counts_of_entries(pump, &recount);
 	check_tokens(pump, &recount);
 	check_deadlines(&pump->deadlines);
+	check_outcomes(pump);
 	CHECK(pump->held_pkts == recount.held_pkts);
 	CHECK(pump->held_bytes == recount.held_bytes);
 	CHECK((lengths_longest(&pump->busiest) == UINT32_MAX) ==

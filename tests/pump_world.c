@@ -45,6 +45,7 @@ struct sent_packet {
 	uint8_t direction; /* out of or into its flow's host */
 	bool super;        /* stands for itself and those after it */
 	uint8_t segments;
+	uint8_t pieces; /* it was put together of so many wire packets */
 };
 
 struct world {
@@ -259,7 +260,7 @@ static void fill_packet(const struct world *world, uint32_t id, bool whole,
 	packet->meta.header_bytes = 28;
 	packet->meta.length_bytes = 128;
 	packet->id = id;
-	packet->wire_pkts = 1;
+	packet->wire_pkts = sent->pieces;
 	if (whole && sent->super) {
 		packet->super_packet = true;
 		packet->meta.length_bytes = 28 + 100u * sent->segments;
@@ -424,10 +425,13 @@ static void offer(struct world *world)
 				.flow = (uint8_t)flow,
 				.direction = what & 1 ? FLOW_IN : FLOW_OUT,
 				.segments = 1,
+				.pieces = 1,
 			};
 		if (what & 2) {
 			sent->super = true;
 			sent->segments = (uint8_t)(1 + (what >> 2) % 4);
+		} else if (what & 0x80) {
+			sent->pieces = (uint8_t)(1 + (what >> 2) % 8);
 		}
 		world->count += sent->segments;
 		fill_packet(world, ids[i], true, &packets[i]);

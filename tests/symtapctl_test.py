@@ -43,7 +43,7 @@ class Commands(CtlCase):
     def test_top_is_one_table_in_a_pipe(self):
         lines = self.ctl("top", "--limit", "3").split("\n")
         self.assertEqual(len(lines), 5)
-        self.assertRegex(lines[0], r"^INSIDE +OUTSIDE +S off S out +OFF/s")
+        self.assertRegex(lines[0], r"^INSIDE +OUTSIDE +S off S out S dec OFF/s")
         self.assertRegex(lines[1], r"^10\.20\.0\.7 +192\.0\.2\.7 +1\d\.\d\d "
                                    r"+[23]\.\d\d ")
         flows = self.ctl("top", "--scope", "flow", "--by", "held")

@@ -180,6 +180,30 @@ static void show_policy(const struct json_t *body)
 		puts("  nothing is held: only one direction passes here");
 }
 
+static const char *judged(const struct json_t *body, const char *name,
+			  char cell[CELL_BYTES])
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "judgement.%s_packets", name);
+	return cell_count(reply_number(body, path), cell);
+}
+
+static void show_judgement(const struct json_t *body)
+{
+	char first[CELL_BYTES], second[CELL_BYTES];
+
+	puts("judgement, beside the gates");
+	printf("  %s packets passed on patience or credit\n",
+	       judged(body, "paid", first));
+	printf("  %s resets, %s SYN-ACKs came in that were no consent\n",
+	       judged(body, "refused_rst", first),
+	       judged(body, "refused_syn_ack", second));
+	printf("  %s first contacts, %s new connections waited\n",
+	       judged(body, "waited_contact", first),
+	       judged(body, "waited_connection", second));
+}
+
 void show_status(const struct json_t *body)
 {
 	char span[CELL_BYTES], held[CELL_BYTES], bytes[CELL_BYTES];
@@ -198,6 +222,7 @@ void show_status(const struct json_t *body)
 	show_table_use(body, "pairs");
 	show_table_use(body, "flows");
 	show_table_use(body, "suspects");
+	show_judgement(body);
 	show_engines(body);
 	show_interfaces(body);
 	show_kernel_counters(body);

@@ -15,6 +15,7 @@ enum {
 
 struct table {
 	bool has_outside; /* not for hosts */
+	bool has_decides; /* the S that decides, beside the plain one */
 	size_t inside_width, outside_width;
 };
 

@@ -2,7 +2,6 @@
 #include "shaper/daemon/answers.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,60 +10,10 @@
 #include "shaper/daemon/explain.h"
 #include "shaper/daemon/findings.h"
 #include "shaper/daemon/inquiry.h"
+#include "shaper/daemon/row_json.h"
+#include "shaper/daemon/sentences.h"
 #include "shaper/daemon/status.h"
-
-/* Every number is finite here; three decimals are what a reader can use. */
-static json_t *decimal(double value)
-{
-	return json_real(round(value * 1000) / 1000);
-}
-
-static json_t *seconds(uint64_t span_ns)
-{
-	return decimal((double)span_ns / 1e9);
-}
-
-static json_t *count_of(uint64_t value)
-{
-	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
-}
-
-static json_t *since(uint64_t then_ns, uint64_t now_ns)
-{
-	if (then_ns == 0)
-		return json_null();
-	return seconds(now_ns > then_ns ? now_ns - then_ns : 0);
-}
-
-static json_t *until(uint64_t then_ns, uint64_t now_ns)
-{
-	if (then_ns == 0)
-		return json_null();
-	return seconds(then_ns > now_ns ? then_ns - now_ns : 0);
-}
-
-static json_t *address_of(const uint8_t address[16])
-{
-	char text[EXPLAIN_ADDRESS_BYTES];
-
-	explain_address(address, text);
-	return json_string(text);
-}
-
-/* A path or a name may hold any byte: what is not UTF-8 becomes '?'. */
-static json_t *text_of(const char *text)
-{
-	json_t *string = json_string(text);
-	char ascii[STATUS_TEXT_BYTES];
-	size_t i;
-
-	if (string != NULL)
-		return string;
-	for (i = 0; i < sizeof(ascii) - 1 && text[i] != '\0'; i++)
-		ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
-	ascii[i] = '\0';
-	return json_string(ascii);
-}
+#include "shaper/daemon/values.h"
 
 /* One line; jansson escapes control characters inside of strings. */
 static char *line_of(json_t *json)
@@ -97,17 +46,17 @@ static char *ok(json_t *body)
 
 char *answers_no(const char *why)
 {
-	return line_of(json_pack("{s:o}", "no", text_of(why)));
+	return line_of(json_pack("{s:o}", "no", values_text(why)));
 }
 
 char *answers_bad(const char *why)
 {
-	return line_of(json_pack("{s:o}", "bad", text_of(why)));
+	return line_of(json_pack("{s:o}", "bad", values_text(why)));
 }
 
 char *answers_reloaded(const char *summary)
 {
-	return ok(json_pack("{s:o}", "reloaded", text_of(summary)));
+	return ok(json_pack("{s:o}", "reloaded", values_text(summary)));
 }
 
 static json_t *engines(const struct status *status)
@@ -120,16 +69,17 @@ static json_t *engines(const struct status *status)
 
 		json_array_append_new(
 			list,
-			json_pack("{s:i,s:i,s:o,s:o,s:o}", "queue",
-				  engine->queue, "hold_queue",
-				  engine->hold_queue, "offered_packets",
-				  count_of(engine->totals.stats
-						   .counter[STATS_out_pkts]),
-				  "let_out_packets",
-				  count_of(engine->totals.stats
-						   .counter[STATS_sent_pkts]),
-				  "held_packets",
-				  count_of(engine->totals.held_pkts)));
+			json_pack(
+				"{s:i,s:i,s:o,s:o,s:o}", "queue", engine->queue,
+				"hold_queue", engine->hold_queue,
+				"offered_packets",
+				values_count(engine->totals.stats
+						     .counter[STATS_out_pkts]),
+				"let_out_packets",
+				values_count(engine->totals.stats
+						     .counter[STATS_sent_pkts]),
+				"held_packets",
+				values_count(engine->totals.held_pkts)));
 	}
 	return list;
 }
@@ -146,7 +96,7 @@ static json_t *interfaces(const struct status *status)
 		json_array_append_new(
 			list,
 			json_pack("{s:o,s:b,s:s}", "name",
-				  text_of(interface->name), "guarded",
+				  values_text(interface->name), "guarded",
 				  (int)interface->is_guarded, "hold",
 				  interface->back_pressure ? "back-pressure"
 							   : "delay"));
@@ -166,9 +116,9 @@ static json_t *kernel_counters(const struct status *status)
 			continue;
 		json_array_append_new(
 			list, json_pack("{s:o,s:o,s:o}", "name",
-					text_of(counter.name), "packets",
-					count_of(counter.pkts), "bytes",
-					count_of(counter.bytes)));
+					values_text(counter.name), "packets",
+					values_count(counter.pkts), "bytes",
+					values_count(counter.bytes)));
 	}
 	return list;
 }
@@ -188,12 +138,13 @@ static json_t *offenders(const struct status *status)
 			 "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
 			 mac[2], mac[3], mac[4], mac[5]);
 		json_array_append_new(
-			list, json_pack("{s:o,s:s,s:o,s:o,s:o}", "interface",
-					text_of(offender->interface), "mac",
-					mac_text, "address",
-					address_of(offender->addr), "packets",
-					count_of(offender->pkts), "seen_s_ago",
-					seconds(offender->seen_ago_ns)));
+			list,
+			json_pack("{s:o,s:s,s:o,s:o,s:o}", "interface",
+				  values_text(offender->interface), "mac",
+				  mac_text, "address",
+				  values_address(offender->addr), "packets",
+				  values_count(offender->pkts), "seen_s_ago",
+				  values_seconds(offender->seen_ago_ns)));
 	}
 	return list;
 }
@@ -207,17 +158,17 @@ static json_t *exemptions(const struct status *status, uint64_t now_ns)
 		json_array_append_new(
 			list,
 			json_pack("{s:o,s:o}", "address",
-				  address_of(status->exemptions[i].address),
+				  values_address(status->exemptions[i].address),
 				  "for_s",
-				  until(status->exemptions[i].until_ns,
-					now_ns)));
+				  values_until(status->exemptions[i].until_ns,
+					       now_ns)));
 	return list;
 }
 
 static json_t *used_of(uint32_t used, uint32_t max)
 {
-	return json_pack("{s:o,s:o}", "used", count_of(used), "max",
-			 count_of(max));
+	return json_pack("{s:o,s:o}", "used", values_count(used), "max",
+			 values_count(max));
 }
 
 static json_t *tables(const struct snapshot_totals *totals)
@@ -259,43 +210,62 @@ static json_t *policy_of(const struct status *status, uint64_t now_ns)
 	const struct policy *policy = status->policy;
 
 	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:b}", "path",
-			 text_of(status->policy_path), "loaded_s_ago",
-			 since(status->policy_loaded_ns, now_ns), "reloads",
-			 count_of(status->reloads), "reloads_refused",
-			 count_of(status->reloads_refused), "error",
+			 values_text(status->policy_path), "loaded_s_ago",
+			 values_since(status->policy_loaded_ns, now_ns),
+			 "reloads", values_count(status->reloads),
+			 "reloads_refused",
+			 values_count(status->reloads_refused), "error",
 			 status->reload_error[0] == '\0'
 				 ? json_null()
-				 : text_of(status->reload_error),
+				 : values_text(status->reload_error),
 			 "bridged", (int)policy->nfqueue.bridge, "ipv4",
 			 (int)guards_ipv4(policy), "ipv6",
 			 (int)guards_ipv6(policy));
 }
 
+/* Since the beginning: what the judgement refused, paid for and held back,
+ * beside the gates. */
+static json_t *judgement(const struct snapshot_totals *totals)
+{
+	const uint64_t *counter = totals->stats.counter;
+
+	return json_pack("{s:o,s:o,s:o,s:o,s:o}", "refused_rst_packets",
+			 values_count(counter[STATS_refused_rst]),
+			 "refused_syn_ack_packets",
+			 values_count(counter[STATS_refused_syn_ack]),
+			 "paid_packets", values_count(counter[STATS_paid_pkts]),
+			 "waited_contact_packets",
+			 values_count(counter[STATS_waited_contact_pkts]),
+			 "waited_connection_packets",
+			 values_count(counter[STATS_waited_connection_pkts]));
+}
+
 static json_t *status_body(const struct status *status, uint64_t now_ns)
 {
 	const struct snapshot_totals *totals = &status->sums.totals;
-	json_t *body = json_pack("{s:s,s:s,s:s,s:o,s:o,s:b,s:i}", "version",
-				 SYMTAP_VERSION, "mode",
-				 status_mode_name(status->policy->mode), "fail",
-				 status_fail_name(status->policy->nfqueue.fail),
-				 "uptime_s", since(status->started_ns, now_ns),
-				 "policy", policy_of(status, now_ns),
-				 "one_sided",
-				 (int)status->sums.totals.one_sided,
-				 "one_sided_pct", (int)totals->one_sided_pct);
+	json_t *body = json_pack(
+		"{s:s,s:s,s:s,s:o,s:o,s:b,s:i}", "version", SYMTAP_VERSION,
+		"mode", status_mode_name(status->policy->mode), "fail",
+		status_fail_name(status->policy->nfqueue.fail), "uptime_s",
+		values_since(status->started_ns, now_ns), "policy",
+		policy_of(status, now_ns), "one_sided",
+		(int)status->sums.totals.one_sided, "one_sided_pct",
+		(int)totals->one_sided_pct);
 	json_t *more = json_pack(
 		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "offered_packets",
-		count_of(totals->stats.counter[STATS_out_pkts]),
+		values_count(totals->stats.counter[STATS_out_pkts]),
 		"let_out_packets",
-		count_of(totals->stats.counter[STATS_sent_pkts]),
-		"heard_packets", count_of(totals->stats.counter[STATS_in_pkts]),
-		"held_packets", count_of(totals->held_pkts), "held_bytes",
-		count_of(totals->held_bytes), "over_threshold",
-		count_of(totals->penalties), "memory_bytes",
-		count_of(totals->memory_bytes), "tables", tables(totals),
+		values_count(totals->stats.counter[STATS_sent_pkts]),
+		"heard_packets",
+		values_count(totals->stats.counter[STATS_in_pkts]),
+		"held_packets", values_count(totals->held_pkts), "held_bytes",
+		values_count(totals->held_bytes), "over_threshold",
+		values_count(totals->penalties), "memory_bytes",
+		values_count(totals->memory_bytes), "tables", tables(totals),
 		"engines", engines(status), "rules_restored",
-		count_of(status->rules_restored));
-	json_t *lists = json_pack("{s:o,s:o,s:o,s:o}", "interfaces",
+		values_count(status->rules_restored));
+	json_t *lists = json_pack("{s:o,s:o,s:o,s:o,s:o}", "judgement",
+				  judgement(totals), "interfaces",
 				  interfaces(status), "kernel_counters",
 				  kernel_counters(status), "offenders",
 				  offenders(status), "exemptions",
@@ -316,10 +286,10 @@ static void append_counters(json_t *list, const char *of,
 
 	for (i = first; i < count; i++)
 		json_array_append_new(
-			list,
-			json_pack("{s:s,s:s,s:s,s:s,s:o}", "of", of, "name",
-				  rows[i].name, "unit", rows[i].unit, "help",
-				  rows[i].help, "value", count_of(values[i])));
+			list, json_pack("{s:s,s:s,s:s,s:s,s:o}", "of", of,
+					"name", rows[i].name, "unit",
+					rows[i].unit, "help", rows[i].help,
+					"value", values_count(values[i])));
 }
 
 static json_t *stats_body(const struct status *status)
@@ -363,94 +333,33 @@ char *answers_doctor(const struct findings *findings)
 		const struct finding *finding = &findings->list[i];
 
 		json_array_append_new(
-			list, json_pack("{s:s,s:s,s:o,s:o}", "id", finding->id,
-					"weight",
-					finding_weight_name(finding->weight),
-					"what", text_of(finding->what),
-					"remedy", text_of(finding->remedy)));
+			list,
+			json_pack("{s:s,s:s,s:o,s:o}", "id", finding->id,
+				  "weight",
+				  finding_weight_name(finding->weight), "what",
+				  values_text(finding->what), "remedy",
+				  values_text(finding->remedy)));
 	}
 	return ok(json_pack("{s:o}", "findings", list));
-}
-
-static json_t *ends_of(const struct toplist_row *entry)
-{
-	const struct flow_key *key = &entry->row.key;
-	char number[4];
-	json_t *ends = json_pack("{s:s,s:o,s:o}", "scope",
-				 flow_scope_name((enum flow_scope)key->scope),
-				 "zone", text_of(entry->zone), "inside",
-				 address_of(key->inside));
-
-	if (key->scope != FLOW_SCOPE_HOST)
-		json_object_set_new(ends, "outside", address_of(key->outside));
-	if (key->scope == FLOW_SCOPE_FLOW) {
-		json_object_set_new(
-			ends, "proto",
-			json_string(explain_proto(key->proto, number)));
-		json_object_set_new(ends, "inside_port",
-				    json_integer(key->inside_port));
-		json_object_set_new(ends, "outside_port",
-				    json_integer(key->outside_port));
-	}
-	return ends;
-}
-
-static json_t *per_s(uint32_t pkts, uint64_t window_ns)
-{
-	return decimal(window_ns == 0 ? 0
-				      : (double)pkts * 1e9 / (double)window_ns);
-}
-
-static json_t *row_of(const struct toplist_row *entry, enum explain_mode mode,
-		      uint64_t now_ns)
-{
-	const struct snapshot_row *row = &entry->row;
-	json_t *json = ends_of(entry);
-	json_t *rates = json_pack(
-		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "S_offered",
-		decimal(explain_s(row->offered_pkts, row->heard_pkts)),
-		"S_let_out",
-		decimal(explain_s(row->sent_pkts, row->heard_pkts)),
-		"threshold", decimal(explain_threshold(row->ratio_q16)),
-		"window_s", seconds(row->window_ns), "offered_per_s",
-		per_s(row->offered_pkts, row->window_ns), "let_out_per_s",
-		per_s(row->sent_pkts, row->window_ns), "heard_per_s",
-		per_s(row->heard_pkts, row->window_ns));
-	json_t *gate = json_pack(
-		"{s:s,s:b,s:b,s:b,s:o,s:o,s:o,s:o,s:o,s:o}", "state",
-		explain_state_name(explain_state(row, mode)), "over",
-		(int)row->over, "exempt", (int)row->exempt, "enforced",
-		(int)row->enforced, "held_packets", count_of(row->held_pkts),
-		"releases", count_of(row->releases), "delay_s",
-		seconds(row->delay_ns), "next_in_s",
-		until(row->armed_ns, now_ns), "held_for_s",
-		since(row->held_since_ns, now_ns), "over_for_s",
-		since(row->over_since_ns, now_ns));
-
-	json_object_update_missing(json, rates);
-	json_object_update_missing(json, gate);
-	json_decref(rates);
-	json_decref(gate);
-	return json;
 }
 
 static json_t *rows_of(const struct inquiry_answer *answer,
 		       enum explain_mode mode, bool explained, uint64_t now_ns)
 {
-	char sentence[EXPLAIN_SENTENCE_BYTES];
+	char says[SENTENCES_BYTES];
 	json_t *list = json_array();
 	size_t i;
 
 	for (i = 0; i < answer->rows.count; i++) {
 		const struct toplist_row *row = &answer->rows.rows[i];
-		json_t *json = row_of(row, mode, now_ns);
+		json_t *json = row_json(row, mode, now_ns);
 
 		if (explained) {
-			explain_row(row, mode, now_ns, sentence);
-			json_object_set_new(json, "says", text_of(sentence));
-			json_object_set_new(
-				json, "replies_needed",
-				count_of(explain_replies_needed(&row->row)));
+			sentences_row(row, mode, now_ns, says);
+			json_object_set_new(json, "says", values_text(says));
+			json_object_set_new(json, "replies_needed",
+					    values_count(explain_replies_needed(
+						    &row->row)));
 		}
 		json_array_append_new(list, json);
 	}
@@ -465,22 +374,23 @@ static json_t *top_body(const struct inquiry_answer *answer,
 			 status_mode_name(status->policy->mode), "by",
 			 request_order_name(answer->request.by), "scope",
 			 flow_scope_name(answer->request.scope), "seen",
-			 count_of(answer->rows.seen), "held_packets",
-			 count_of(status->sums.totals.held_pkts), "rows",
+			 values_count(answer->rows.seen), "held_packets",
+			 values_count(status->sums.totals.held_pkts), "rows",
 			 rows_of(answer, mode, false, now_ns));
 }
 
 static json_t *explain_body(const struct inquiry_answer *answer,
 			    enum explain_mode mode, uint64_t now_ns)
 {
-	char summary[EXPLAIN_SENTENCE_BYTES];
+	char summary[SENTENCES_BYTES];
 
-	explain_summary(answer->request.address, answer->rows.rows,
-			answer->rows.count, mode, summary);
+	sentences_summary(answer->request.address, answer->rows.rows,
+			  answer->rows.count, mode, summary);
 	return json_pack("{s:o,s:o,s:o,s:o}", "address",
-			 address_of(answer->request.address), "says",
-			 text_of(summary), "seen", count_of(answer->rows.seen),
-			 "rows", rows_of(answer, mode, true, now_ns));
+			 values_address(answer->request.address), "says",
+			 values_text(summary), "seen",
+			 values_count(answer->rows.seen), "rows",
+			 rows_of(answer, mode, true, now_ns));
 }
 
 static enum explain_mode mode_of(const struct status *status)
@@ -506,15 +416,17 @@ char *answers_inquiry(const struct inquiry_answer *answer,
 	case REQUEST_EXPLAIN:
 		return ok(explain_body(answer, mode, now_ns));
 	case REQUEST_RELEASE:
-		return ok(json_pack(
-			"{s:o,s:o}", "address", address_of(request->address),
-			"released_packets", count_of(answer->released_pkts)));
+		return ok(json_pack("{s:o,s:o}", "address",
+				    values_address(request->address),
+				    "released_packets",
+				    values_count(answer->released_pkts)));
 	case REQUEST_EXEMPT:
 		if (answer->refused > 0)
 			return answers_no("too many exemptions; end one first");
-		return ok(json_pack(
-			"{s:o,s:o}", "address", address_of(request->address),
-			"exempt_for_s", seconds(request->exempt_ns)));
+		return ok(json_pack("{s:o,s:o}", "address",
+				    values_address(request->address),
+				    "exempt_for_s",
+				    values_seconds(request->exempt_ns)));
 	case REQUEST_STATUS:
 	case REQUEST_STATS:
 	case REQUEST_RELOAD:

@@ -3,23 +3,16 @@
 #define SHAPER_DAEMON_EXPLAIN_H
 
 /*
- * Why a key is held, in numbers and in sentences.  Here, and not on the packet
- * path, S is a logarithm.
+ * Why a key is held or not, in numbers and names; sentences.h says it.  Here,
+ * and not on the packet path, S is a logarithm.
  */
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-#include "flowtable/flow.h"
-
 struct snapshot_row;
-struct toplist_row;
 
-enum {
-	EXPLAIN_ADDRESS_BYTES = 46,
-	EXPLAIN_SENTENCE_BYTES = 512,
-};
+enum { EXPLAIN_ADDRESS_BYTES = 46 };
 
 /* S = log2((out + 1) / (in + 1)) of the last window. */
 double explain_s(uint32_t out_pkts, uint32_t in_pkts);
@@ -27,7 +20,7 @@ double explain_threshold(uint32_t ratio_q16);
 
 /*
  * Replies that, heard within one window and with nothing more sent, would
- * bring S down to the threshold; 0: it is not above.
+ * bring the S that decides down to the threshold; 0: it is not above.
  */
 uint32_t explain_replies_needed(const struct snapshot_row *row);
 
@@ -47,6 +40,7 @@ enum explain_mode {
 enum explain_state {
 	EXPLAIN_QUIET,   /* not over its threshold */
 	EXPLAIN_EXEMPT,  /* would be over, but is never held */
+	EXPLAIN_PASSES,  /* over, and passes: floor, patience, credit */
 	EXPLAIN_COUNTED, /* over, but nothing of it is held: see the mode, or
 			  * its scope is not enforced */
 	EXPLAIN_OVER,    /* over: its next packet would wait */
@@ -54,19 +48,25 @@ enum explain_state {
 };
 enum explain_state explain_state(const struct snapshot_row *row,
 				 enum explain_mode mode);
-/* "quiet", "exempt", "counted", "over", "held" */
+/* "quiet", "exempt", "passes", "counted", "over", "held" */
 const char *explain_state_name(enum explain_state state);
 
-/* One or two sentences on one key. */
-void explain_row(const struct toplist_row *row, enum explain_mode mode,
-		 uint64_t now_ns, char ret_sentence[EXPLAIN_SENTENCE_BYTES]);
-
-/*
- * One sentence on all `count` rows of `address`, the worst first: is it held,
- * and by how many of its keys.
- */
-void explain_summary(const uint8_t address[16], const struct toplist_row *rows,
-		     size_t count, enum explain_mode mode,
-		     char ret_sentence[EXPLAIN_SENTENCE_BYTES]);
+/* What decides that state. */
+enum explain_reason {
+	EXPLAIN_BY_S,        /* what came counts for what it is, or nearly */
+	EXPLAIN_EVIDENCE,    /* it counts for more, so that it is not held */
+	EXPLAIN_REFUSED,     /* some of it is no consent, so that it is */
+	EXPLAIN_FLOOR,       /* too few to be worth holding */
+	EXPLAIN_PATIENCE,    /* its first second */
+	EXPLAIN_STREAM,      /* the first seconds of a media stream */
+	EXPLAIN_CREDIT,      /* earned by answers */
+	EXPLAIN_CONTACTS,    /* the pace of first contacts */
+	EXPLAIN_CONNECTIONS, /* the pace of new connections */
+	EXPLAIN_SPARED,      /* a rule or an exemption */
+};
+enum explain_reason explain_reason(const struct snapshot_row *row);
+/* "S", "evidence", "refused", "floor", "patience", "stream", "credit",
+ * "first-contacts", "new-connections", "exempt" */
+const char *explain_reason_name(enum explain_reason reason);
 
 #endif

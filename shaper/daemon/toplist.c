@@ -43,7 +43,8 @@ static int compare_rate(const struct snapshot_row *a,
 static int compare_held(const struct snapshot_row *a,
 			const struct snapshot_row *b)
 {
-	int difference = order(a->held_pkts, b->held_pkts);
+	int difference = order((uint64_t)a->held_pkts + a->line,
+			       (uint64_t)b->held_pkts + b->line);
 
 	return difference != 0 ? difference : order(a->over, b->over);
 }

@@ -14,6 +14,7 @@ enum { RECEIVE_BYTES = 32768, FIRST_ROOM = 64 };
 
 struct interface {
 	uint32_t ifindex;
+	uint32_t mtu_bytes;
 	char name[IFNAMES_NAME_SIZE];
 };
 
@@ -64,12 +65,16 @@ static bool make_room(struct ifnames *names)
 	return true;
 }
 
-static void put(struct ifnames *names, uint32_t ifindex, const char *name)
+static void put(struct ifnames *names, uint32_t ifindex, const char *name,
+		uint32_t mtu_bytes)
 {
 	size_t at = place_of(names, ifindex);
 
 	if (is_at(names, at, ifindex)) {
-		if (strcmp(names->list[at].name, name) == 0)
+		if (mtu_bytes == 0) /* told nothing of it */
+			mtu_bytes = names->list[at].mtu_bytes;
+		if (strcmp(names->list[at].name, name) == 0 &&
+		    names->list[at].mtu_bytes == mtu_bytes)
 			return;
 	} else {
 		if (!make_room(names))
@@ -79,6 +84,7 @@ static void put(struct ifnames *names, uint32_t ifindex, const char *name)
 		names->count++;
 	}
 	names->list[at].ifindex = ifindex;
+	names->list[at].mtu_bytes = mtu_bytes;
 	strncpy(names->list[at].name, name, IFNAMES_NAME_SIZE - 1);
 	names->list[at].name[IFNAMES_NAME_SIZE - 1] = '\0';
 	names->generation++;
@@ -96,23 +102,34 @@ static void take_out(struct ifnames *names, uint32_t ifindex)
 	names->generation++;
 }
 
-/* The first name that an RTM_NEWLINK gives. */
-static int read_name(const struct nlattr *attr, void *self)
-{
-	const char **ret_name = self;
+struct told {
+	const char *name;
+	uint32_t mtu_bytes;
+};
 
-	if (mnl_attr_get_type(attr) != IFLA_IFNAME ||
-	    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0)
-		return MNL_CB_OK;
-	*ret_name = mnl_attr_get_str(attr);
-	return MNL_CB_STOP;
+/* What an RTM_NEWLINK gives. */
+static int read_attr(const struct nlattr *attr, void *self)
+{
+	struct told *ret_told = self;
+
+	switch (mnl_attr_get_type(attr)) {
+	case IFLA_IFNAME:
+		if (mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
+			ret_told->name = mnl_attr_get_str(attr);
+		break;
+	case IFLA_MTU:
+		if (mnl_attr_validate(attr, MNL_TYPE_U32) == 0)
+			ret_told->mtu_bytes = mnl_attr_get_u32(attr);
+		break;
+	}
+	return MNL_CB_OK;
 }
 
 static int read_link(const struct nlmsghdr *header, void *self)
 {
 	const struct ifinfomsg *link = mnl_nlmsg_get_payload(header);
 	struct ifnames *names = self;
-	const char *name = NULL;
+	struct told told = { 0 };
 
 	if (mnl_nlmsg_get_payload_len(header) < sizeof(*link) ||
 	    link->ifi_index <= 0)
@@ -127,9 +144,10 @@ static int read_link(const struct nlmsghdr *header, void *self)
 	}
 	if (header->nlmsg_type != RTM_NEWLINK)
 		return MNL_CB_OK;
-	mnl_attr_parse(header, sizeof(*link), read_name, &name);
-	if (name != NULL)
-		put(names, (uint32_t)link->ifi_index, name);
+	mnl_attr_parse(header, sizeof(*link), read_attr, &told);
+	if (told.name != NULL)
+		put(names, (uint32_t)link->ifi_index, told.name,
+		    told.mtu_bytes);
 	return MNL_CB_OK;
 }
 
@@ -252,4 +270,11 @@ const char *ifnames_get(const struct ifnames *names, uint32_t ifindex)
 	size_t at = place_of(names, ifindex);
 
 	return is_at(names, at, ifindex) ? names->list[at].name : NULL;
+}
+
+uint32_t ifnames_mtu_bytes(const struct ifnames *names, uint32_t ifindex)
+{
+	size_t at = place_of(names, ifindex);
+
+	return is_at(names, at, ifindex) ? names->list[at].mtu_bytes : 0;
 }

@@ -3,7 +3,7 @@
 #define SHAPER_IO_IFNAMES_H
 
 /*
- * Interface numbers to names, kept up to date by what the kernel tells
+ * Interface numbers to names and MTUs, kept up to date by what the kernel tells
  * (rtnetlink), so that no packet costs a system call.  One per thread.
  */
 
@@ -17,16 +17,19 @@ enum { IFNAMES_MAX = 65536, IFNAMES_NAME_SIZE = 16 };
 int ifnames_new(struct ifnames **ret_names);
 void ifnames_free(struct ifnames *names);
 
-/* Readable when interfaces came, went or were renamed; then update. */
+/* Readable when interfaces came, went or have changed; then update. */
 int ifnames_fd(const struct ifnames *names);
 
 /* Take in what the kernel has told.  0 or -errno; what was known stays. */
 int ifnames_update(struct ifnames *names);
 
-/* Grows whenever a name that was given may have become wrong. */
+/* Grows whenever a name or MTU that was given may have become wrong. */
 uint32_t ifnames_generation(const struct ifnames *names);
 
 /* Borrowed until the next update; NULL: no such interface is known. */
 const char *ifnames_get(const struct ifnames *names, uint32_t ifindex);
+
+/* 0: it is not known. */
+uint32_t ifnames_mtu_bytes(const struct ifnames *names, uint32_t ifindex);
 
 #endif

@@ -54,20 +54,21 @@ static uint16_t look_up_zone(struct nfqueue_reader *reader, uint32_t ifindex,
 	return zones_id(reader->zones, reader->policy, name, vlan);
 }
 
-static uint16_t zone_of(struct nfqueue_reader *reader, uint32_t ifindex,
-			uint16_t vlan)
+static const struct nfqueue_zone_cached *
+zone_of(struct nfqueue_reader *reader, uint32_t ifindex, uint16_t vlan)
 {
 	uint32_t at = (ifindex * 31 + vlan) % NFQUEUE_ZONE_CACHE;
 	struct nfqueue_zone_cached *cached = &reader->cache[at];
 
 	if (cached->ifindex == ifindex && cached->vlan == vlan &&
 	    cached->generation == reader->cache_generation)
-		return cached->zone;
+		return cached;
 	cached->zone = look_up_zone(reader, ifindex, vlan);
+	cached->mtu_bytes = ifnames_mtu_bytes(reader->names, ifindex);
 	cached->ifindex = ifindex;
 	cached->vlan = vlan;
 	cached->generation = reader->cache_generation;
-	return cached->zone;
+	return cached;
 }
 
 /* Has another engine, its source's, let it out already? */
@@ -101,12 +102,30 @@ static void follow_first(struct nfqueue_reader *reader,
 		reader->stats->counter[NFQUEUE_fragments_orphaned]++;
 }
 
+/*
+ * Connection tracking puts fragments together before we read them.  The kernel
+ * keeps how large they were to itself, so what no interface of that MTU can
+ * have brought in one piece counts as if each piece had been full.
+ */
+static uint16_t pieces_of(struct nfqueue_reader *reader,
+			  const struct packet_meta *meta, uint32_t mtu_bytes,
+			  bool again)
+{
+	uint16_t pieces =
+		fragments_count(meta->ethertype, meta->length_bytes, mtu_bytes);
+
+	if (pieces > 1 && !again)
+		reader->stats->counter[NFQUEUE_put_together]++;
+	return pieces;
+}
+
 /* false: nothing in it that could be judged. */
 static bool understand(struct nfqueue_reader *reader,
 		       const struct nfqueue_message *message, bool again,
 		       uint64_t now_ns, struct pump_packet *packet)
 {
 	struct packet_meta *meta = &packet->meta;
+	const struct nfqueue_zone_cached *from;
 	enum packet_error error = packet_parse(message->ethertype,
 					       message->bytes,
 					       message->captured_bytes,
@@ -123,10 +142,16 @@ static bool understand(struct nfqueue_reader *reader,
 		meta->vlan[0] = message->vlan;
 	}
 	packet->id = message->id;
-	packet->src_zone = zone_of(reader, message->in_ifindex, meta->vlan[0]);
-	packet->dst_zone = zone_of(reader, message->out_ifindex, meta->vlan[0]);
+	from = zone_of(reader, message->in_ifindex, meta->vlan[0]);
+	packet->src_zone = from->zone;
 	packet->super_packet = message->super_packet;
-	packet->wire_pkts = message->super_packet ? 0 : 1;
+	packet->wire_pkts = 0;
+	if (!message->super_packet)
+		packet->wire_pkts =
+			pieces_of(reader, meta, from->mtu_bytes, again);
+	/* which may take the place of what `from` is */
+	packet->dst_zone =
+		zone_of(reader, message->out_ifindex, meta->vlan[0])->zone;
 	packet->shard = PUMP_HERE;
 	packet->verdict = PUMP_PASS;
 	packet->from_shard = comes_from_shard(reader, packet);

@@ -4,8 +4,8 @@
 
 /*
  * The kernel's messages to packets that a pump can judge: bytes are parsed,
- * interfaces become zones, later fragments get their ports.  Internal to the
- * NFQUEUE data path.
+ * interfaces become zones, later fragments get their ports, and what was put
+ * together on its way here is counted.  Internal to the NFQUEUE data path.
  */
 
 #include <stdbool.h>
@@ -49,6 +49,7 @@ struct nfqueue_reader {
 		uint32_t ifindex;
 		uint16_t vlan;
 		uint16_t zone;
+		uint32_t mtu_bytes;  /* 0: not known */
 		uint32_t generation; /* of the cache; 0: empty */
 	} cache[NFQUEUE_ZONE_CACHE];
 };
@@ -72,7 +73,7 @@ bool nfqueue_reader_hear(struct nfqueue_reader *reader,
 			 const struct fast_event *event, uint16_t zone,
 			 uint64_t now_ns, struct pump_packet *ret_packet);
 
-/* Interfaces came, went or were renamed.  0 or -errno. */
+/* Interfaces came, went or have changed.  0 or -errno. */
 int nfqueue_reader_names_fd(const struct nfqueue_reader *reader);
 int nfqueue_reader_read_names(struct nfqueue_reader *reader);
 

@@ -42,6 +42,8 @@
 	X(fragments, "packets", "first and later fragments")                   \
 	X(fragments_orphaned, "packets",                                       \
 	  "later fragments whose first was not seen: counted by pair only")    \
+	X(put_together, "packets",                                             \
+	  "larger than their interface's MTU: counted as their fragments")     \
 	X(unknown_interfaces, "packets", "their interface has no name (yet)")  \
 	X(refusals_lost, "refusals", "not passed on: the ring was full")       \
 	X(fast_out_pkts, "packets", "passed out by the kernel itself")         \

@@ -17,6 +17,8 @@ enum event_kind {
 	EVENT_TIMER,       /* of a sender */
 	EVENT_PUMP,        /* the gateway's timer */
 	EVENT_LOOK,        /* somebody wants to know S */
+	EVENT_RELOAD,      /* the gateway is given its policy anew */
+	EVENT_RESTART,     /* the gateway ends and begins */
 };
 
 struct event {

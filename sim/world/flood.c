@@ -17,6 +17,7 @@ enum {
 	REPLY_BYTES = 60,
 	PORTS_FIRST = 1024,
 	PORTS = 64512,
+	TOO_FAR_BYTES = 1 << 24, /* nothing so far was sent */
 };
 
 struct flood {
@@ -221,6 +222,21 @@ static void heard(struct agent *agent, const struct parcel *parcel)
 
 /* ------ the far end */
 
+static uint32_t acknowledged(const struct agent *agent)
+{
+	const struct flood *flood = agent->self;
+
+	switch (agent->sender->acks) {
+	case SCENARIO_ACKS_CAME:
+		break;
+	case SCENARIO_ACKS_NOTHING:
+		return 1;
+	case SCENARIO_ACKS_MORE:
+		return flood->expects + TOO_FAR_BYTES;
+	}
+	return flood->expects;
+}
+
 static void reply(struct agent *agent, const struct packet_ends *to,
 		  enum parcel_what what)
 {
@@ -238,7 +254,7 @@ static void reply(struct agent *agent, const struct packet_ends *to,
 		parcel.tcp_flags = what == PARCEL_ACCEPT ? TCP_SYN | TCP_ACK
 							 : TCP_ACK;
 		parcel.tcp_seq = what != PARCEL_ACCEPT;
-		parcel.tcp_ack = flood->expects;
+		parcel.tcp_ack = acknowledged(agent);
 	}
 	flood->replied++;
 	world_send(agent, &parcel);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sim/world/gateway.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "policy/address.h"
@@ -10,6 +11,7 @@
 #include "sim/world/parcel.h"
 
 enum {
+	RECORDS = 256,
 	ETHERTYPE_V4 = 0x0800,
 	ETHERTYPE_V6 = 0x86dd,
 	MULTICAST_V4 = 0xe0, /* 224.0.0.0/4 */
@@ -17,24 +19,79 @@ enum {
 	MULTICAST_V6 = 0xff,
 };
 
+static struct pump *make_pump(const struct gateway *gateway,
+			      const struct policy *policy, uint64_t seed,
+			      uint64_t now_ns)
+{
+	struct pump_config config = { .policy = policy,
+				      .zones = gateway->zones,
+				      .shards = 1 };
+	struct dice dice = { seed };
+
+	for (size_t i = 0; i < sizeof(config.seed); i++)
+		config.seed[i] = (uint8_t)dice_roll(&dice);
+	return pump_new(&config, now_ns);
+}
+
 bool gateway_init(struct gateway *gateway, const struct policy *policy,
 		  uint64_t seed, uint64_t now_ns)
 {
-	struct pump_config config = { .policy = policy, .shards = 1 };
-	struct dice dice = { seed };
-
 	*gateway = (struct gateway){ 0 };
 	if (!policy)
 		return true;
-	for (size_t i = 0; i < sizeof(config.seed); i++)
-		config.seed[i] = (uint8_t)dice_roll(&dice);
 	gateway->zones = zones_new();
 	if (!gateway->zones)
 		return false;
 	gateway->zone = zones_id(gateway->zones, policy, "world0", 0);
-	config.zones = gateway->zones;
-	gateway->pump = pump_new(&config, now_ns);
+	gateway->pump = make_pump(gateway, policy, seed, now_ns);
 	return gateway->pump != NULL;
+}
+
+/* ------ upkeep */
+
+void gateway_reload(struct gateway *gateway, const struct policy *policy,
+		    uint64_t now_ns)
+{
+	if (gateway->pump)
+		pump_set_policy(gateway->pump, policy, now_ns);
+}
+
+void gateway_drain(struct gateway *gateway, uint64_t now_ns)
+{
+	if (gateway->pump)
+		pump_drain(gateway->pump, PUMP_DROP, now_ns);
+}
+
+/* A piece at a time, from the old one into the new one. */
+static bool hand_over(struct pump *from, struct pump *to, uint64_t now_ns)
+{
+	struct snapshot_cursor cursor = { 0 };
+	struct pump_record *records = calloc(RECORDS, sizeof(*records));
+
+	while (records && !cursor.ended) {
+		size_t count = pump_export(from, &cursor, RECORDS, records,
+					   RECORDS, now_ns);
+
+		for (size_t i = 0; i < count; i++)
+			pump_import(to, &records[i], 0, now_ns);
+	}
+	free(records);
+	return records != NULL;
+}
+
+bool gateway_restart(struct gateway *gateway, const struct policy *policy,
+		     uint64_t seed, uint64_t now_ns)
+{
+	struct pump *pump;
+	bool good;
+
+	if (!gateway->pump)
+		return true;
+	pump = make_pump(gateway, policy, seed, now_ns);
+	good = pump && hand_over(gateway->pump, pump, now_ns);
+	pump_free(gateway->pump);
+	gateway->pump = pump;
+	return good;
 }
 
 void gateway_fini(struct gateway *gateway)

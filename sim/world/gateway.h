@@ -30,6 +30,18 @@ bool gateway_init(struct gateway *gateway, const struct policy *policy,
 		  uint64_t seed, uint64_t now_ns);
 void gateway_fini(struct gateway *gateway);
 
+/* The same policy once more. */
+void gateway_reload(struct gateway *gateway, const struct policy *policy,
+		    uint64_t now_ns);
+
+/* What waits is dropped; collect it. */
+void gateway_drain(struct gateway *gateway, uint64_t now_ns);
+
+/* The pump ends, and another begins with what the first saved.  Drain it
+ * before.  false: out of memory, and there is none. */
+bool gateway_restart(struct gateway *gateway, const struct policy *policy,
+		     uint64_t seed, uint64_t now_ns);
+
 /* A parcel arrives.  PUMP_WAIT: its id comes from gateway_collect.  Call that
  * afterwards; what it gives left before this one. */
 enum pump_verdict gateway_offer(struct gateway *gateway,

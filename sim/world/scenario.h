@@ -40,6 +40,13 @@ enum scenario_proto {
 	SCENARIO_DATA, /* segments of one connection */
 };
 
+/* What the far end says that came. */
+enum scenario_acks {
+	SCENARIO_ACKS_CAME,
+	SCENARIO_ACKS_NOTHING,
+	SCENARIO_ACKS_MORE
+};
+
 /* Which of its destinations, or ports, the next packet goes to. */
 enum scenario_pick { SCENARIO_SAME, SCENARIO_NEXT, SCENARIO_RANDOM };
 
@@ -88,6 +95,7 @@ struct scenario_sender {
 	bool completes;       /* and the handshake is finished */
 	uint32_t reply_every; /* the far end answers one in so many */
 	uint32_t reply_pkts;  /* and stops after so many; 0: never */
+	enum scenario_acks acks;
 	bool looks_like_media;  /* bears the headers of RTP */
 	uint32_t replies_per_s; /* the far end sends whatever comes */
 };
@@ -136,7 +144,8 @@ struct scenario {
 	char unmet[256]; /* why an expectation does not hold; "": all do */
 	uint64_t seed;
 	uint64_t duration_ns;
-	bool without; /* gateway: off */
+	bool without;                   /* gateway: off */
+	uint64_t reload_ns, restart_ns; /* every so often; 0: never */
 	char *policy; /* a path, or a whole policy; NULL: the default */
 	uint32_t policy_line;
 	struct wire_params host, out, back;

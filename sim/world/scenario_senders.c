@@ -15,6 +15,7 @@ static const char *const KINDS[] = { "tcp",     "quic",  "rtp",
 				     "request", "flood", NULL };
 static const char *const PROTOS[] = { "udp", "syn", "icmp", "tcp", NULL };
 static const char *const PICKS[] = { "same", "next", "random", NULL };
+static const char *const ACKS[] = { "came", "nothing", "more", NULL };
 static const char *const CONGESTIONS[] = { "cubic", "reno", NULL };
 static const char *const AFTER_PAUSE[] = { "restart", "keep", NULL };
 static const char *const OPENED[] = { "inside", "outside", NULL };
@@ -154,6 +155,8 @@ const struct keys_entry SCENARIO_SENDER_KEYS[] = {
 	      "the far end answers one in so many; never"),
 	COUNT("reply_packets", reply_pkts, 1, 1000000,
 	      "and stops after so many answers; never"),
+	WORD("acks", acks, ACKS,
+	     "what the far end says came: came, nothing, more; came"),
 	BOOL("rtp_headers", looks_like_media, "bears those of media; false"),
 	COUNT("replies_per_s", replies_per_s, 1, 1000000,
 	      "the far end sends so many, whatever it hears; none"),
@@ -198,6 +201,7 @@ static const struct {
 	{ "completes", FLOODS },
 	{ "reply_every", FLOODS },
 	{ "reply_packets", FLOODS },
+	{ "acks", FLOODS },
 	{ "rtp_headers", FLOODS },
 	{ "replies_per_s", FLOODS },
 };
@@ -320,6 +324,12 @@ static bool check_sender(struct keys_reader *reader,
 		keys_error(reader, yaml_tree_find(node, "completes"),
 			   "proto: syn and answered: true",
 			   "there is no handshake to finish");
+		good = false;
+	}
+	if (sender->acks != SCENARIO_ACKS_CAME &&
+	    sender->proto != SCENARIO_DATA) {
+		keys_error(reader, yaml_tree_find(node, "acks"), "proto: tcp",
+			   "there is nothing to acknowledge");
 		good = false;
 	}
 	return good;

@@ -26,8 +26,8 @@ enum {
 
 /* ------ what senders ask for */
 
-static void plan(struct world *world, enum event_kind kind, uint32_t who,
-		 uint32_t which, uint64_t at_ns)
+void world_plan(struct world *world, enum event_kind kind, uint32_t who,
+		uint32_t which, uint64_t at_ns)
 {
 	struct event event = { .at_ns = at_ns,
 			       .who = who,
@@ -46,7 +46,7 @@ void world_wake_at(struct agent *agent, uint32_t timer, uint64_t at_ns)
 	if (at_ns >= own->planned_ns)
 		return;
 	own->planned_ns = at_ns;
-	plan(agent->world, EVENT_TIMER, agent->place, timer, at_ns);
+	world_plan(agent->world, EVENT_TIMER, agent->place, timer, at_ns);
 }
 
 static uint32_t ip_bytes(const uint8_t address[16])
@@ -118,11 +118,12 @@ void world_send(struct agent *agent, const struct parcel *parcel)
 		return;
 	}
 	if (copy.outward)
-		plan(world, EVENT_GATEWAY_OUT, id, 0, at_ns);
+		world_plan(world, EVENT_GATEWAY_OUT, id, 0, at_ns);
 	else
-		plan(world,
-		     agent->sender->bypasses ? EVENT_HOST : EVENT_GATEWAY_IN,
-		     id, 0, at_ns + agent->sender->delay_ns);
+		world_plan(world,
+			   agent->sender->bypasses ? EVENT_HOST
+						   : EVENT_GATEWAY_IN,
+			   id, 0, at_ns + agent->sender->delay_ns);
 }
 
 /* ------ at the gateway */
@@ -141,13 +142,13 @@ static void leave(struct world *world, uint32_t id, uint8_t verdict)
 	ledger_let_out(&agent->result->ledger, parcel, world->now_ns);
 	if (wire_send(&world->out, &world->scenario->out, parcel->bytes,
 		      world->now_ns, &at_ns))
-		plan(world, EVENT_REMOTE, id, 0,
-		     at_ns + agent->sender->delay_ns);
+		world_plan(world, EVENT_REMOTE, id, 0,
+			   at_ns + agent->sender->delay_ns);
 	else
 		parcels_remove(&world->parcels, id);
 }
 
-static void collect(struct world *world)
+void world_collect(struct world *world)
 {
 	struct pump_release releases[RELEASES];
 	uint64_t next_ns;
@@ -162,7 +163,7 @@ static void collect(struct world *world)
 	if (next_ns >= world->pump_planned_ns)
 		return;
 	world->pump_planned_ns = next_ns;
-	plan(world, EVENT_PUMP, 0, 0, next_ns);
+	world_plan(world, EVENT_PUMP, 0, 0, next_ns);
 }
 
 static void arrive_outward(struct world *world, uint32_t id)
@@ -174,7 +175,7 @@ static void arrive_outward(struct world *world, uint32_t id)
 	ledger_offered(&world->agents[parcel->sender].result->ledger,
 		       world->now_ns);
 	verdict = gateway_offer(&world->gateway, parcel, id, world->now_ns);
-	collect(world);
+	world_collect(world);
 	if (verdict != PUMP_WAIT)
 		leave(world, id, (uint8_t)verdict);
 }
@@ -186,9 +187,9 @@ static void arrive_inward(struct world *world, uint32_t id)
 	ledger_heard(&world->agents[parcel->sender].result->ledger,
 		     world->now_ns);
 	gateway_offer(&world->gateway, parcel, id, world->now_ns);
-	collect(world);
-	plan(world, EVENT_HOST, id, 0,
-	     world->now_ns + world->scenario->host.delay_ns);
+	world_collect(world);
+	world_plan(world, EVENT_HOST, id, 0,
+		   world->now_ns + world->scenario->host.delay_ns);
 }
 
 /* ------ what happens */
@@ -226,13 +227,7 @@ static void advance_gateway(struct world *world, const struct event *event)
 	world->pump_planned_ns = NS_NEVER;
 	if (gateway_next_ns(&world->gateway) <= world->now_ns)
 		gateway_advance(&world->gateway, world->now_ns);
-	collect(world);
-}
-
-static void look(struct world *world, const struct event *event)
-{
-	world->result->looks[event->which] = ledger_s(
-		&world->agents[event->who].result->ledger, world->now_ns);
+	world_collect(world);
 }
 
 static void handle(struct world *world, const struct event *event)
@@ -255,7 +250,9 @@ static void handle(struct world *world, const struct event *event)
 		advance_gateway(world, event);
 		break;
 	case EVENT_LOOK:
-		look(world, event);
+	case EVENT_RELOAD:
+	case EVENT_RESTART:
+		schedule_happens(world, event);
 		break;
 	}
 }
@@ -308,20 +305,6 @@ static bool make_agent(struct world *world, uint32_t place, uint64_t window_ns)
 	return agent->kind->start(agent);
 }
 
-static void plan_looks(struct world *world)
-{
-	const struct scenario *scenario = world->scenario;
-
-	for (uint32_t i = 0; i < scenario->expect_count; i++) {
-		const struct scenario_expect *expect = &scenario->expect[i];
-
-		if (expect->measure == MEASURE_S &&
-		    expect->sender < scenario->senders_count)
-			plan(world, EVENT_LOOK, expect->sender, i,
-			     WORLD_START_NS + expect->at_ns);
-	}
-}
-
 static bool make(struct world *world, const struct policy *policy)
 {
 	const struct scenario *scenario = world->scenario;
@@ -348,7 +331,7 @@ static bool make(struct world *world, const struct policy *policy)
 				       : DEFAULT_WINDOW_NS))
 			return false;
 	}
-	plan_looks(world);
+	schedule_plan(world);
 	return !world->failed;
 }
 
@@ -408,6 +391,7 @@ bool world_run(const struct scenario *scenario, const struct policy *policy,
 {
 	struct world world = {
 		.scenario = scenario,
+		.policy = policy,
 		.now_ns = WORLD_START_NS,
 		.ends_ns = WORLD_START_NS + scenario->duration_ns,
 		.pump_planned_ns = NS_NEVER,

@@ -50,6 +50,7 @@ struct agent {
 
 struct world {
 	const struct scenario *scenario;
+	const struct policy *policy; /* NULL: without symtap */
 	uint64_t now_ns, ends_ns;
 	struct events events;
 	struct parcels parcels;
@@ -74,5 +75,16 @@ void world_send(struct agent *agent, const struct parcel *parcel);
 
 /* Have `wake` called then, and not before; NS_NEVER: not at all. */
 void world_wake_at(struct agent *agent, uint32_t timer, uint64_t at_ns);
+
+/* Have that happen then. */
+void world_plan(struct world *world, enum event_kind kind, uint32_t who,
+		uint32_t which, uint64_t at_ns);
+
+/* What the gateway lets go, or drops, now. */
+void world_collect(struct world *world);
+
+/* schedule.c: what happens at set times, from looks at S to restarts. */
+void schedule_plan(struct world *world);
+void schedule_happens(struct world *world, const struct event *event);
 
 #endif

@@ -9,7 +9,7 @@ import traffic
 
 INSIDE = ("10.20.0.2", "10.20.7.1")
 OUTER = "10.20.128.1"
-INSIDE_NET = "[10.20.0.0/17]"
+INSIDE_NET = f"[10.20.0.0/17, {lab.GUARDED6}/128]"
 
 
 def is_of_the_flood(frame):
@@ -96,6 +96,22 @@ class Bridged(bed.Case):
                 lab.GUARDED_MAC, self.net.outside.mac("eth0"), 0x0800,
                 answer), 17))
         self.assertGreater(len(tap.receive(1, 80)), 60)
+
+    def solicit(self, to):
+        """100 unanswered solicitations of `to`; when they arrived."""
+        def is_one(frame):
+            return frames.packed(lab.GUARDED6) + frames.packed(to) in frame
+        tap = traffic.Tap(self.net.outside, "eth0", is_one)
+        wire = frames.Wire(self.net.host, "eth0")
+        for _ in range(100):
+            wire.send(self.net.outside.mac("eth0"), frames.solicitation(
+                lab.GUARDED6, to, destination=to))
+        return [each.at for each in tap.receive(1.3)]
+
+    def test_neighbour_discovery_is_no_way_to_flood_one_far_away(self):
+        self.start(limits=bed.ROOM)
+        self.check_figures(self.solicit("2001:db8:ff::99"), 1)
+        self.assertEqual(len(self.solicit("fe80::99")), 100)
 
 
 if __name__ == "__main__":

@@ -56,10 +56,13 @@ class Fragments(bed.Case):
         self.check_flood(times, 40 - len(arrived), row["held_packets"])
 
     def check_flood(self, times, waiting, held):
-        """Fragment by fragment."""
-        self.check_figures(times, 2)
+        self.check_times(times)
         self.assertGreaterEqual(held, PIECES * (waiting - 1))
         self.assertLessEqual(held, PIECES * (waiting + 1))
+
+    def check_times(self, times):
+        """Fragment by fragment."""
+        self.check_figures(times, 2)
 
     def test_flood_waits_in_order(self):
         for guarded, outside in PATHS:
@@ -178,15 +181,47 @@ class Reassembled(Fragments):
     def is_put_together(self):
         return True
 
-    def check_flood(self, times, waiting, held):
-        """A datagram leaves whole."""
+    def check_times(self, times):
+        """A datagram leaves whole, when the last of its fragments may: all of
+        them at the times of the 3rd, the 6th, the 9th and the 12th."""
         self.assertEqual(len(times) % PIECES, 0)
-        self.assertGreater(waiting, 10)
-        self.assertGreaterEqual(held, waiting - 1)
+        figures_ms = (0,) * bed.BURST + bed.RELEASES_MS
+        last = times[PIECES - 1::PIECES]
+        told = " ".join(f"{(at - times[0]) * 1e3:.1f}" for at in times)
+        early_ms, late_ms = self.margins_ms()
+        for at, want in zip(last, figures_ms[PIECES - 1::PIECES]):
+            after_ms = (at - times[0]) * 1e3
+            self.assertGreater(after_ms, want - early_ms, told)
+            self.assertLess(after_ms, want + late_ms, told)
+        in_first_s = sum(at - times[0] < 1 for at in last)
+        self.assertEqual(in_first_s, bed.FIRST_SECOND // PIECES, told)
 
     def check_counted(self, count, datagrams):
-        self.assertGreaterEqual(count["out_pkts"], datagrams)
+        self.assertEqual(count["out_pkts"], PIECES * datagrams)
         self.assertEqual(count["fragments"], 0)
+        self.assertEqual(count["put_together"], 2 * datagrams)
+
+    def set_mtu(self, mtu):
+        for namespace, device in ((self.net.gateway, "lan1"),
+                                  (self.net.neighbour, "eth0"),
+                                  (self.net.gateway, "wan0"),
+                                  (self.net.outside, "eth0")):
+            namespace.run("ip", "link", "set", device, "mtu", str(mtu))
+
+    def test_the_mtu_is_that_of_the_moment(self):
+        self.start()
+        self.addCleanup(self.set_mtu, 1500)
+        for number, (mtu, pieces) in enumerate(((2500, 2), (1300, 4),
+                                                (9000, 1), (1500, 3))):
+            self.set_mtu(mtu)
+            before = self.symtapd.settled()
+            talked = self.talk(size=BYTES, port=200 + number).finish()
+            self.check_whole(talked)
+            after = self.symtapd.settled()
+            with self.subTest(mtu=mtu):
+                for name in "out_pkts", "in_pkts":
+                    self.assertEqual(after[name] - before[name],
+                                     pieces * talked["sent"])
 
 
 if __name__ == "__main__":

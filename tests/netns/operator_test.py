@@ -4,12 +4,18 @@
 
 import json
 import signal
+import socket
+import threading
+import time
 
 import gateway_bed as bed
 import lab
 import traffic
 
 OFFERED_PER_S = 10000
+SWEPT = 120
+SO_MAX_PACING_RATE = 47
+UPLOAD_BYTES_PER_S = 4 << 20
 
 
 class OperatorTest(bed.Case):
@@ -135,6 +141,117 @@ class OperatorTest(bed.Case):
         self.assertEqual(ear.receive(5, 1)[0].data, b"free")
         self.assertNotIn("symtap", self.net.gateway.run("nft", "list",
                                                         "tables"))
+
+
+class Judgement(bed.Case):
+    """What decides beside S, as it comes."""
+
+    @classmethod
+    def build(cls):
+        super().build()
+        cls.build_crowd()
+
+    def ask(self, *words):
+        return json.loads(self.symtapd.ctl("--json", *words))["ok"]
+
+    def row(self, scope):
+        rows = self.ask("explain", lab.GUARDED)["rows"]
+        return next((row for row in rows if row["scope"] == scope), None)
+
+    def upload(self, seconds):
+        """From the guarded host, in threads of its own; ends by itself."""
+        server = self.net.outside.socket(socket.AF_INET, socket.SOCK_STREAM)
+        server.bind((lab.OUTSIDE, 8080))
+        server.listen()
+        client = self.net.host.socket(socket.AF_INET, socket.SOCK_STREAM)
+        client.bind((lab.GUARDED, 0))
+        client.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE,
+                          UPLOAD_BYTES_PER_S)
+
+        def receive():
+            peer, _ = server.accept()
+            with peer:
+                while peer.recv(1 << 20):
+                    pass
+
+        def send():
+            client.connect((lab.OUTSIDE, 8080))
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                client.send(bytes(1 << 16))
+            client.close()
+
+        threads = [threading.Thread(target=each) for each in (receive, send)]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def test_an_upload_is_not_held_and_explain_says_why(self):
+        self.start(shipped=True)
+        threads = self.upload(4)
+
+        def seen():
+            row = self.row("pair")
+            return row and row["reason"] == "evidence" and row
+
+        row = lab.eventually(seen, 4)
+        self.assertTrue(row, self.row("pair"))
+        for name in ("S_offered", "S_let_out"):
+            self.assertGreater(row[name], 2)
+        self.assertLess(row["S_decides"], 2)
+        self.assertGreater(row["replies_per_s"], row["heard_per_s"])
+        self.assertEqual((row["state"], row["held_packets"]), ("quiet", 0))
+        self.assertRegex(row["says"], r"is not held although S is \d\.\d\d: "
+                         r"\d+ packets that came back count for \d+, ")
+        print(f"\nS {row['S_let_out']}, {row['S_decides']} decides")
+        for scope in ("flow", "host"):
+            self.assertGreater(self.row(scope)["S_let_out"], 2, scope)
+        self.assertIn("S dec", self.symtapd.ctl("top", "--once"))
+        for thread in threads:
+            thread.join(20)
+            self.assertFalse(thread.is_alive())
+
+    def test_a_sweep_waits_for_its_pace_and_explain_says_so(self):
+        self.start(shipped=True)
+        sender = traffic.sender(self.net.host, lab.GUARDED, 5001)
+        for number in range(SWEPT):
+            sender.sendto(b"x", (f"10.96.1.{number}", 9))
+        host = lab.eventually(
+            lambda: (row := self.row("host")) and row["line"] > 0 and row)
+        self.assertTrue(host)
+        self.assertEqual((host["reason"], host["pace_per_s"]),
+                         ("first-contacts", 20))
+        self.assertRegex(host["says"], r"\(host, .*\) is held.*: 20 first "
+                         r"contacts a second, \d+ wait in line\.")
+        flow = self.row("flow")
+        self.assertEqual(flow["state"], "held")
+        self.assertRegex(flow["says"], r"is held, for .*: 20 first contacts a "
+                         r"second, \d+ before it\. .*It leaves within about .*"
+                         r" An answer from a host that was tried makes room")
+        self.assertTrue(lab.eventually(
+            lambda: self.ask("status")["judgement"]["waited_contact_packets"]
+            > 0))
+        self.assertIn("first contacts", self.symtapd.ctl("status"))
+
+    def spend_patience(self, to):
+        """The row of the pair within its first second; None: too slow."""
+        sender = traffic.sender(self.net.host, lab.GUARDED, 5001)
+        for number in range(20):
+            sender.sendto(traffic.numbered(number), (to, 53))
+        rows = self.ask("explain", to)["rows"]
+        return next((row for row in rows if row["scope"] == "pair" and
+                     row["reason"] == "patience"), None)
+
+    def test_a_flood_passes_on_patience_first(self):
+        self.start(shipped=True)
+        rows = (self.spend_patience(f"10.96.2.{number}")
+                for number in range(10))
+        row = next(filter(None, rows))
+        self.assertEqual(row["state"], "passes")
+        self.assertRegex(row["says"], r"passes for .* on patience: \d+ of 48 "
+                         "packets of its first second are left")
+        self.assertTrue(lab.eventually(
+            lambda: self.ask("status")["judgement"]["paid_packets"] >= 10))
 
 
 if __name__ == "__main__":

@@ -66,17 +66,23 @@ class Symtapd:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def write_policy(self, queues=1, fail="open", bridge=False, **sections):
+    def write_policy(self, queues=1, fail="open", bridge=False, shipped=False,
+                     **sections):
         """`sections` are top-level keys, each in YAML's short form.  The gates
-        alone, unless they say otherwise: no patience, no credit, no paces."""
+        alone, unless they say otherwise: no patience, no credit, no paces.
+        `shipped`: all of them, as they come."""
         limiter = sections.pop("limiter", "{}")
         fast = ""
         if FAST and queues == 1 and not bridge and "host" not in limiter:
             fast = f", fast: {{interfaces: [{FAST}], keys: 16384}}"
+        gates_alone = {
+            "limiter": limiter.replace(
+                "{", "{floor: 0, patience: 0, credit: 0, ", 1),
+            "guards": "{first_contacts: 0, new_connections: 0}",
+        }
         policy = {
             **POLICY,
-            "limiter": limiter.replace("{", "{patience: 0, credit: 0, ", 1),
-            "guards": "{first_contacts: 0, new_connections: 0}",
+            **({} if shipped else gates_alone),
             "datapath": f"{{nfqueue: {{queues: {queues}, fail: {fail}, "
                         f"bridge: {str(bridge).lower()}}}{fast}}}",
             "control": f"{{socket: {self.path('control.sock')}}}",

@@ -54,7 +54,7 @@ enum {
 #define RATIO      UINT32_C(262144) /* T = 2 */
 
 static const char POLICY[] =
-	"limiter: {evidence: packets, patience: 0, credit: 0}\n"
+	"limiter: {evidence: packets}\n"
 	"guards: {first_contacts: 0, new_connections: 0}\n"
 	"limits: {pairs: 1000, flows: 1000, hosts: 64}\n";
 

@@ -13,12 +13,14 @@ import unittest
 import made_captures
 
 SIM = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "symtap-sim"
+# Tables that are made a thousand times over, by a build that checks memory.
+SMALL = "limits: {flows: 4096, pairs: 4096, hosts: 1024, suspects: 1024}\n"
 LITERAL = ("mode: shadow\ninside: [10.0.0.0/8]\nlimiter: {evidence: packets}\n"
-           "guards: {first_contacts: 0, new_connections: 0}\n")
+           "guards: {first_contacts: 0, new_connections: 0}\n" + SMALL)
 # 2^7 packets for one: what a silent target may get in its first second is less.
 GENEROUS = ("mode: shadow\ninside: [10.0.0.0/8]\n"
             "limiter: {threshold: 7.0, evidence: packets}\n"
-            "guards: {first_contacts: 50, new_connections: 5}\n")
+            "guards: {first_contacts: 50, new_connections: 5}\n" + SMALL)
 
 
 def sim(*words):
@@ -165,7 +167,7 @@ class Judged(unittest.TestCase):
         ran = sim("sweep", "-c", self.config, "--json", "-", self.folder)
         self.assertEqual(0, ran.returncode, ran.stderr)
         points = json.loads(ran.stdout)["points"]
-        self.assertEqual(48, len(points))
+        self.assertEqual(6 * 4 * 6, len(points))
         self.assertEqual(1, sum(point["as_given"] for point in points))
         # The higher the threshold, the more gets out.
         low, high = [next(point for point in points
@@ -174,6 +176,29 @@ class Judged(unittest.TestCase):
                      for each in ("1.0", "4.0")]
         self.assertLess(low["attack"]["let_out"], high["attack"]["let_out"])
         self.assertTrue(any(not point["bettered"] for point in points))
+        # So does the more, the more patience there is, in the first second.
+        first = {(point["patience"], point["floor"]):
+                 point["let_out_first_second"]
+                 for point in points
+                 if (point["threshold"], point["window_ms"],
+                     point["evidence"]) == ("2.0", 1000, "consent")}
+        self.assertEqual([(0, 0), (0, 10), (48, 0), (48, 10), (96, 20)],
+                         sorted(first))
+        for (patience, floor), pkts in first.items():
+            if floor == 0:
+                self.assertAlmostEqual(12 + patience, pkts, delta=1)
+            else:
+                self.assertLessEqual(pkts, 12 + patience + floor)
+                self.assertGreaterEqual(pkts, max(patience, floor))
+
+    def test_a_sweep_adds_the_policy_as_it_is(self):
+        ran = sim("sweep", "-c", self.generous, "--json", "-", self.folder)
+        points = json.loads(ran.stdout)["points"]
+        self.assertEqual(6 * 4 * 6 + 1, len(points))
+        given, = [point for point in points if point["as_given"]]
+        self.assertEqual(("7.0", "packets", 0, 0),
+                         (given["threshold"], given["evidence"],
+                          given["patience"], given["floor"]))
 
 
 class Mistakes(unittest.TestCase):

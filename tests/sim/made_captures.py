@@ -128,6 +128,24 @@ def answered_flood():
     return packets
 
 
+FINISHED_PER_S = 300
+
+
+def finished_flood():
+    """New connections, each of them finished, which S finds nothing in."""
+    packets = []
+    for number in range(FINISHED_PER_S * 3):
+        at, port = number / FINISHED_PER_S, 10000 + number
+        packets += [
+            (at, tcp(HOST, port, "203.0.113.80", 80, SYN)),
+            (at + .001, tcp("203.0.113.80", 80, HOST, port, SYN | ACK, 7, 2)),
+            (at + .002, tcp(HOST, port, "203.0.113.80", 80, ACK, 2, 8)),
+            (at + .003, tcp("203.0.113.80", 80, HOST, port, ACK | PSH, 8, 2,
+                            500)),
+        ]
+    return packets
+
+
 def forged():
     return [(number / 100, tcp("198.18.%d.%d" % (number // 250, number % 250),
                                1000, "203.0.113.80", 80, SYN))

@@ -18,6 +18,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import capture_file
+import made_captures
 import oracle
 from capture_file import TCP, UDP, frame
 
@@ -395,6 +396,38 @@ class TheContract(unittest.TestCase):
                              objects("--inside", "policy", "-c", shipped,
                                      make(shape)))
 
+    def test_max_s_is_plain_whatever_decides(self):
+        """Every packet counted as captured, by hand for the pair."""
+        scan = [(number * .01 + after, made_captures.tcp(*ends))
+                for number in range(200) for after, ends in (
+                    (0, (made_captures.HOST, 20000 + number, "203.0.113.80",
+                         number, made_captures.SYN)),
+                    (.001, ("203.0.113.80", number, made_captures.HOST,
+                            20000 + number, made_captures.RST)))]
+        for name, packets, decides in (
+                ("upload", made_captures.upload(), True),
+                ("finished", made_captures.finished_flood(), False),
+                ("scan", scan, True)):
+            path = path_of("plain-%s.pcap" % name)
+            made_captures.write(path, packets)
+            told = {evidence: objects("-c", policy(
+                "plain-%s.yaml" % evidence,
+                "limiter: {evidence: %s}\n" % evidence), path)[0]
+                for evidence in ("packets", "consent")}
+            by_key = [{key_of(key): key["max_s"] for key in each["keys"]}
+                      for each in told.values()]
+            self.assertEqual(*by_key)
+            self.assertEqual(decides, told["packets"]["summary"]["delayed"] !=
+                             told["consent"]["summary"]["delayed"], name)
+            pair, = {key["max_s"] for key in told["consent"]["keys"]
+                     if key["scope"] == "pair"}
+            inside = made_captures.ipv4(made_captures.HOST, "0.0.0.0", 0,
+                                        b"")[12:16]
+            self.assertAlmostEqual(pair, oracle.peak(
+                [(round(at * SECOND), packet[12:16] == inside, None)
+                 for at, packet in sorted(packets, key=lambda each: each[0])]),
+                places=2)
+
     def test_a_jump_of_months_and_time_that_runs_back(self):
         path = path_of("jump.pcap")
         times = [0, 1, 200 * 86400 * SECOND, 100 * 86400 * SECOND,
@@ -461,9 +494,70 @@ class TheCommand(unittest.TestCase):
             found, = objects("--keys", "3", "-", stdin=file)
         self.assertEqual(found["summary"], one_by_one[0]["summary"])
 
+    def check_guard(self, packets, guard, sentence):
+        path = path_of(guard + ".pcap")
+        made_captures.write(path, packets)
+        found, = objects(path)
+        summary = found["summary"]
+        held = summary["delayed"] + summary["dropped"]
+        self.assertGreater(summary["guards"][guard], 0)
+        self.assertEqual(summary["verdict_by"]["guard"],
+                         sum(summary["guards"].values()))
+        self.assertEqual(sum(summary["verdict_by"].values()), held)
+        # Each key tells of its own, and each scope of all packets.
+        for scope in SCOPES:
+            keys = [key for key in found["keys"] if key["scope"] == scope]
+            self.assertEqual(sum(sum(key["verdict_by"].values())
+                                 for key in keys), held)
+            self.assertEqual(sum(key["verdict_by"]["guard"] for key in keys),
+                             summary["verdict_by"]["guard"])
+            self.assertEqual(sum(key["delayed"] for key in keys),
+                             summary["delayed"])
+        self.assertIn(sentence, sim(path).stdout)
+        return summary
+
+    def test_what_the_guards_held_is_theirs(self):
+        summary = self.check_guard(
+            made_captures.sweep(), "first_contacts",
+            "the host tried more than 20 others in a second")
+        # 50 a second for 4 seconds; 20 in any second may leave.
+        self.assertGreater(summary["delayed"], 100)
+        self.assertEqual(summary["dropped"], 0)
+        summary = self.check_guard(
+            made_captures.finished_flood(), "new_connections",
+            "more than 100 new connections in a second to one host")
+        self.assertGreater(summary["guards"]["new_connections"], 300)
+
+    def test_a_first_contact_is_the_first_in_a_minute(self):
+        # 60 silent peers, met at 10 a second, then sent to every 2 seconds.
+        def keepalives():
+            for turn in range(6):
+                for peer in range(60):
+                    at = (peer / 10 if turn == 0 else
+                          6 + 2 * turn + peer / 30)
+                    yield at, made_captures.udp("10.0.0.1", 4000 + peer,
+                                                "203.0.113.%d" % peer, 4500)
+
+        path = path_of("keepalives.pcap")
+        made_captures.write(path, list(keepalives()))
+        for text in ("", "limiter: {patience: 0}\n",
+                     "limiter: {evidence: packets}\n"):
+            found, = objects("-c", policy("keepalives.yaml", text), path)
+            self.assertEqual(found["summary"]["delayed"], 0, text)
+
+    def test_nothing_guarded_is_said_in_words(self):
+        path = make(unanswered)
+        told = sim("--inside", "198.51.100.0/24", path).stdout
+        self.assertIn("guarded: 198.51.100.0/24\n", told)
+        self.assertIn("Nothing was judged: no guarded host sent anything.",
+                      told)
+
     def test_the_table_names_the_worst(self):
         done = sim(make(unanswered), make(many_keys))
-        self.assertRegex(done.stdout, r"would have waited")
+        self.assertIn("guarded: who sent the first packet", done.stdout)
+        self.assertRegex(done.stdout, r"symtap would have held \d+ of \d+ out")
+        self.assertRegex(done.stdout, r"S rose to [\d.]+, above the threshold "
+                         r"of 2\.0: in 1s it had sent \d+ packets and heard 0")
         self.assertRegex(done.stdout, r"10\.0\.0\.1 +192\.0\.2\.\d")
         self.assertIn("2 captures", done.stdout)
         self.assertNotIn("\r", done.stderr)

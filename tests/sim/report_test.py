@@ -107,15 +107,22 @@ class Pages(unittest.TestCase):
         with open(config, "w") as file:
             file.write("mode: shadow\ninside: [10.0.0.0/8]\n"
                        "limiter: {evidence: packets}\n"
-                       "guards: {first_contacts: 0, new_connections: 0}\n")
+                       "guards: {first_contacts: 0, new_connections: 0}\n"
+                       "limits: {flows: 4096, pairs: 4096, hosts: 1024}\n")
         cls.pages = {name: os.path.join(cls.place.name, name + ".html")
-                     for name in ("replay", "judge", "sweep")}
+                     for name in ("replay", "judge", "sweep", "guards")}
         sim("replay", "-c", config, "--inside", "policy", "--report",
             cls.pages["replay"], hostile,
             os.path.join(folder, "attack", "sweep.pcap"))
         sim("judge", "-c", config, "--report", cls.pages["judge"], folder,
             ok=(1,))
         sim("sweep", "-c", config, "--report", cls.pages["sweep"], folder)
+        finished = os.path.join(cls.place.name, "finished.pcap")
+        made_captures.write(finished, made_captures.finished_flood())
+        both = [os.path.join(folder, "attack", "sweep.pcap"), finished]
+        sim("replay", "--report", cls.pages["guards"], *both)
+        cls.guards = [json.loads(line)["summary"]["guards"] for line in
+                      sim("replay", "--json", "-", *both).splitlines()]
         cls.data = {}
         for name, path in cls.pages.items():
             with open(path, encoding="utf-8") as file:
@@ -239,6 +246,7 @@ class Pages(unittest.TestCase):
 
     def test_the_verdict_comes_first_and_in_words(self):
         for name, words in (("replay", "symtap would have let out"),
+                            ("guards", "faster than the pace"),
                             ("judge", "groups miss a target"),
                             ("sweep", "of the attack packets get out")):
             with open(self.pages[name], encoding="utf-8") as file:
@@ -256,6 +264,40 @@ class Pages(unittest.TestCase):
         self.assertAlmostEqual(len(made_captures.silent()),
                                sum(lines["offered"]["y"]) * step, delta=1)
         self.assertGreater(sum(lines["let out"]["y"]) * step, 12)
+
+    def test_what_the_guards_did_can_be_read(self):
+        with browser.Browser() as page:
+            self.assertEqual([], page.open(self.pages["guards"]))
+            tables = page.ask("""[...document.querySelectorAll("table")]
+                .filter(each => each.innerHTML.includes("anti-spoof"))
+                .map(each => [...each.querySelectorAll("tbody tr")].map(row =>
+                    [...row.children].map(cell => cell.textContent)))""")
+            verdict = page.ask("document.body.innerText").split("\n")
+            charts = [chart for chart in page.ask(READ)
+                      if chart["title"] == "Held, by whose gate"]
+        self.assertEqual(2, len(tables))
+        for name, words in (("first_contacts", "first contacts"),
+                            ("new_connections", "new connections")):
+            held = [guards[name] for guards in self.guards]
+            self.assertGreater(sum(held), 0)
+            rows = [row for table in tables for row in table
+                    if row[0] == words]
+            self.assertEqual(held, [int(row[1].replace(",", ""))
+                                    for row in rows])
+            self.assertIn("a second", rows[0][2])
+            self.assertTrue(any("%d of these" % sum(held) in line
+                                for line in verdict), verdict[:8])
+        told = [chart for chart in self.charts_told("guards")
+                if chart["title"] == "Held, by whose gate"]
+        self.assertEqual([[line["y"] for line in chart["lines"]]
+                          for chart in told],
+                         [chart["told"] for chart in charts])
+        for chart, guards in zip(told, self.guards):
+            for name, pkts in guards.items():
+                step = chart["lines"][0]["x"][1]
+                drawn = sum(sum(line["y"]) * step for line in chart["lines"]
+                            if line["name"] == name.replace("_", " "))
+                self.assertAlmostEqual(pkts, drawn, delta=1)
 
     def test_it_stays_small(self):
         for name, path in self.pages.items():

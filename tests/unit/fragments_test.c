@@ -412,6 +412,49 @@ static void test_fragments_agree_with_a_naive_model(void **state)
 	assert_true(run_against_model(16, 30, 20000) > 0);
 }
 
+static void
+test_fragments_are_counted_after_they_were_put_together(void **state)
+{
+	static const struct {
+		uint16_t ethertype, want;
+		uint32_t length_bytes, mtu_bytes;
+	} rows[] = {
+		{ 0x0800, 1, 1500, 1500 },
+		{ 0x0800, 2, 1501, 1500 },
+		{ 0x0800, 3, 4028, 1500 },
+		{ 0x0800, 3, 20 + 3 * 1480, 1500 },
+		{ 0x0800, 4, 20 + 3 * 1480 + 1, 1500 },
+		{ 0x0800, 45, 65535, 1500 },
+		{ 0x0800, 1, 4028, 9000 },
+		/* 1,376 bytes each, and what rounding left free in the last */
+		{ 0x0800, 2, 20 + 1376 + 1380, 1400 },
+		{ 0x0800, 3, 20 + 1376 + 1381, 1400 },
+		{ 0x86dd, 3, 4048, 1500 },
+		{ 0x86dd, 2, 40 + 1448 + 1452, 1500 },
+		{ 0x86dd, 3, 40 + 1448 + 1453, 1500 },
+		/* an MTU that is not known, or none that the protocol has */
+		{ 0x0800, 1, 65535, 0 },
+		{ 0x0800, 1, 68, 1 },
+		{ 0x0800, 1365, 65535, 1 },
+		{ 0x0800, 1365, 65535, 68 },
+		{ 0x86dd, 1, 1280, 68 },
+		{ 0x86dd, 2, 1281, 68 },
+		/* whatever a length says */
+		{ 0x0800, 1, 0, 1500 },
+		{ 0x0800, UINT16_MAX, UINT32_MAX, 1500 },
+		{ 0x86dd, UINT16_MAX, UINT32_MAX, 1280 },
+		{ 0x86dd, 1, UINT32_MAX, UINT32_MAX },
+		{ 0x86dd, 2, UINT32_MAX, UINT32_MAX - 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(fragments_count(rows[i].ethertype,
+						 rows[i].length_bytes,
+						 rows[i].mtu_bytes),
+				 rows[i].want);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -433,6 +476,8 @@ int main(void)
 		cmocka_unit_test(
 			test_fragments_spray_must_be_as_large_as_the_table),
 		cmocka_unit_test(test_fragments_agree_with_a_naive_model),
+		cmocka_unit_test(
+			test_fragments_are_counted_after_they_were_put_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

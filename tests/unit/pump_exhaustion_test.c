@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/policy.h"
 #include "shaper/pump_state.h"
 #include "tests/pump_bed.h"
 
@@ -131,6 +132,7 @@ static void test_more_set_aside_than_there_are_marks(void **state)
 	out = collect_all(&bed, UINT64_C(30000000000), FLOWS, EACH);
 	assert_int_equal(out, held);
 	assert_int_equal(bed_counter(&bed, STATS_sent_pkts), passed + out);
+	assert_int_equal(bed_counter(&bed, STATS_out_pkts), COUNT);
 	bed_fini(&bed);
 	free(packets);
 }
@@ -205,6 +207,119 @@ static void test_more_keys_at_their_bound_than_refusals(void **state)
 	bed_fini(&bed);
 }
 
+enum {
+	PARKED_MAX = 255, /* of one flow in a wider key, see flow_entry */
+	PARKED = 300,
+};
+
+static void start_without_a_gate(struct bed *bed, const char *at_bound)
+{
+	char yaml[256];
+
+	snprintf(yaml, sizeof(yaml),
+		 "limits: {suspects: 64, held_packets: 0, held_bytes: 0, "
+		 "held_packets_per_host: 0, held_packets_per_key: 0, "
+		 "at_bound: %s}\n",
+		 at_bound);
+	bed_init(bed, yaml);
+}
+
+static void flood(struct bed *bed, const char *outside, int count)
+{
+	struct pump_packet packet;
+
+	bed_packet(&packet, "udp", "10.0.0.1", 1000, outside, 53);
+	for (; count > 0; count--)
+		bed_offer(bed, &packet, bed->now_ns);
+}
+
+/* One host borrows a quarter at most. */
+static void use_up_gates(struct bed *bed)
+{
+	char outside[32];
+
+	for (int i = 1; i <= 20; i++) {
+		snprintf(outside, sizeof(outside), "192.0.2.%d", i);
+		flood(bed, outside, BURST + 2);
+	}
+}
+
+/* Its packets wait with their host. */
+static uint64_t flood_without_a_gate(struct bed *bed, const char *at_bound)
+{
+	uint64_t first;
+
+	start_without_a_gate(bed, at_bound);
+	use_up_gates(bed);
+	first = bed->count;
+	flood(bed, "192.0.2.100", PARKED);
+	return first;
+}
+
+static void test_a_flow_parks_255_packets_in_a_wider_key(void **state)
+{
+	static struct bed bed;
+	uint64_t first, dropped;
+
+	(void)state;
+	first = flood_without_a_gate(&bed, "drop");
+	for (uint64_t id = first; id < bed.count; id++)
+		assert_int_equal(bed.packets[id].fate, id < first + PARKED_MAX
+							       ? BED_WAITS
+							       : BED_DROPPED);
+	dropped = bed_counter(&bed, STATS_dropped_key_bound);
+	assert_int_equal(dropped, PARKED - PARKED_MAX);
+	bed_run(&bed, bed.now_ns + UINT64_C(300000000000));
+	assert_int_equal(bed_counter(&bed, STATS_sent_pkts) + dropped,
+			 bed_counter(&bed, STATS_out_pkts));
+	bed_fini(&bed);
+}
+
+static void test_the_oldest_of_more_than_255_is_let_out(void **state)
+{
+	static struct bed bed;
+	uint64_t first;
+
+	(void)state;
+	first = flood_without_a_gate(&bed, "release");
+	for (uint64_t id = first; id < bed.count; id++)
+		assert_int_equal(bed.packets[id].fate,
+				 id < first + PARKED - PARKED_MAX ? BED_PASSED
+								  : BED_WAITS);
+	assert_true(bed_counter(&bed, STATS_released_bound) >=
+		    PARKED - PARKED_MAX);
+	bed_fini(&bed);
+}
+
+/* Their pair's line, which was their own, becomes one in which they are parked:
+ * by the policy, and since no gate is left to borrow. */
+static void test_more_than_255_stay_in_order_when_they_are_parked(void **state)
+{
+	static struct bed bed;
+	struct policy changed;
+	uint64_t next = BURST;
+
+	(void)state;
+	start_without_a_gate(&bed, "drop");
+	changed = *bed.policy;
+	changed.enforce = 1u << FLOW_SCOPE_PAIR;
+	pump_set_policy(bed.pump, &changed, bed.now_ns);
+	flood(&bed, "192.0.2.100", BURST + PARKED);
+	use_up_gates(&bed);
+	assert_int_equal(bed_passed(&bed, 0, BURST + PARKED - 1, bed.now_ns),
+			 BURST);
+	pump_set_policy(bed.pump, bed.policy, bed.now_ns);
+	bed_run(&bed, bed.now_ns);
+	assert_int_equal(bed_passed(&bed, 0, BURST + PARKED - 1, bed.now_ns),
+			 BURST + PARKED - PARKED_MAX);
+	bed_run(&bed, bed.now_ns + UINT64_C(300000000000));
+	for (size_t i = 0; i < bed.order_count; i++)
+		if (bed.order[i] < BURST + PARKED)
+			assert_int_equal(bed.order[i], next++);
+	assert_int_equal(next, BURST + PARKED);
+	bed_fini(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +327,9 @@ int main(void)
 		T(test_more_set_aside_than_there_are_marks),
 		T(test_marks_are_there_again_after_settling),
 		T(test_more_keys_at_their_bound_than_refusals),
+		T(test_a_flow_parks_255_packets_in_a_wider_key),
+		T(test_the_oldest_of_more_than_255_is_let_out),
+		T(test_more_than_255_stay_in_order_when_they_are_parked),
 #undef T
 	};
 

@@ -78,6 +78,29 @@ static void test_a_sweep_leaves_at_its_pace_and_in_order(void **state)
 	bed_fini(&bed);
 }
 
+/* With no gate left to borrow they rest with their host, which asks no gate of
+ * theirs. */
+static void test_a_sweep_without_gates_is_paced_as_well(void **state)
+{
+	struct bed bed;
+	uint64_t last = 0;
+
+	(void)state;
+	bed_init(&bed, "limiter: {threshold: 15}\n"
+		       "guards: {first_contacts: 20}\n"
+		       "limits: {suspects: 64, held_packets_per_key: 0}\n");
+	for (unsigned i = 0; i < 200; i++)
+		last = contact(&bed, i, BEGIN + i * MS);
+	assert_true(bed_counter(&bed, STATS_suspects_refused) > 100);
+	bed_run(&bed, BEGIN + 20 * S);
+	assert_int_equal(200, bed_passed(&bed, 0, last, BEGIN + 20 * S));
+	for (uint64_t at_ns = BEGIN; at_ns < BEGIN + 12 * S; at_ns += 100 * MS)
+		assert_in_range(bed_passed(&bed, 0, last, at_ns + S - 1) -
+					bed_passed(&bed, 0, last, at_ns - 1),
+				0, 20);
+	bed_fini(&bed);
+}
+
 static void test_an_answer_gives_the_place_back(void **state)
 {
 	struct bed bed;
@@ -232,6 +255,74 @@ static void test_an_answered_flood_of_connections_is_paced(void **state)
 	bed_fini(&bed);
 }
 
+/* Accepted, finished and reset, over and over on so many ports; the SYNs that
+ * leave in the fullest second. */
+static size_t reconnect(uint16_t ports)
+{
+	enum { TIMES = 2000, PER_S = 500 };
+	static uint64_t ids[TIMES];
+	struct pump_packet packet;
+	size_t most = 0;
+	struct bed bed;
+
+	/* What is dropped begins nothing; here nothing is. */
+	bed_init(&bed, "limiter: {threshold: 15}\n"
+		       "guards: {first_contacts: 20, new_connections: 100}\n"
+		       "limits: {held_packets: 0, held_packets_per_host: 0, "
+		       "held_packets_per_key: 0}\n");
+	for (unsigned i = 0; i < TIMES; i++) {
+		uint64_t now_ns = BEGIN + i * (S / PER_S);
+		uint16_t port = (uint16_t)(1000 + i % ports);
+
+		ids[i] = connect_to(&bed, port, TCP_SYN, now_ns);
+		bed_packet(&packet, "tcp", "192.0.2.1", 80, "10.0.0.1", port);
+		packet.meta.tcp_flags = TCP_SYN | TCP_ACK;
+		bed_offer(&bed, &packet, now_ns + MS / 2);
+		connect_to(&bed, port, TCP_ACK, now_ns + MS);
+		connect_to(&bed, port, TCP_RST, now_ns + MS);
+	}
+	bed_run(&bed, BEGIN + 60 * S);
+	for (uint64_t at_ns = BEGIN; at_ns < BEGIN + 60 * S; at_ns += S / 4) {
+		size_t left = 0;
+
+		for (int i = 0; i < TIMES; i++)
+			left += bed_passed(&bed, ids[i], ids[i],
+					   at_ns + S - 1) -
+				bed_passed(&bed, ids[i], ids[i], at_ns - 1);
+		if (left > most)
+			most = left;
+	}
+	bed_fini(&bed);
+	return most;
+}
+
+static void test_ports_that_are_used_again_are_paced(void **state)
+{
+	(void)state;
+	assert_in_range(reconnect(1), 1, 100);
+	assert_in_range(reconnect(10), 1, 100);
+	assert_in_range(reconnect(100), 1, 100);
+	assert_in_range(reconnect(400), 1, 100);
+	assert_in_range(reconnect(600), 1, 100);
+}
+
+static void test_a_syn_that_is_said_again_begins_nothing(void **state)
+{
+	struct bed bed;
+
+	(void)state;
+	bed_init(&bed, GUARDS);
+	for (unsigned i = 0; i < 60; i++)
+		for (int times = 0; times < 2; times++) {
+			uint64_t now_ns = BEGIN + i * MS;
+			uint64_t id = connect_to(&bed, (uint16_t)(1000 + i),
+						 TCP_SYN, now_ns);
+
+			assert_int_equal(now_ns, bed.packets[id].left_ns);
+		}
+	bed_fini(&bed);
+}
+
 static void test_what_is_connected_is_not_paced(void **state)
 {
 	struct bed bed;
@@ -271,10 +362,54 @@ static void test_guards_that_are_lifted_hold_nothing(void **state)
 	bed_fini(&bed);
 }
 
+/* Somebody uses up its share of gates first, in the hope that none is left to
+ * count its connections. */
+static void test_connections_are_paced_without_gates_as_well(void **state)
+{
+	static uint64_t ids[1000];
+	struct bed bed;
+	size_t in_all = 0;
+
+	(void)state;
+	bed_init(&bed, "guards: {first_contacts: 0}\n"
+		       "limits: {suspects: 64, held_packets_per_key: 0}\n");
+	for (unsigned i = 0; i < 1000; i++) {
+		uint64_t now_ns = BEGIN + i * MS;
+		uint16_t port = (uint16_t)(1000 + i);
+		struct pump_packet packet;
+
+		for (unsigned k = 0; i % 200 == 0 && k < 30 * 12; k++) {
+			contact(&bed, k % 30, now_ns);
+			if (k < 30)
+				answer(&bed, k, now_ns);
+		}
+		ids[i] = connect_to(&bed, port, TCP_SYN, now_ns);
+		bed_packet(&packet, "tcp", "192.0.2.1", 80, "10.0.0.1", port);
+		bed_offer(&bed, &packet, now_ns);
+	}
+	assert_true(bed_counter(&bed, STATS_suspects_refused) > 100);
+	bed_run(&bed, BEGIN + 30 * S);
+	for (uint64_t at_ns = BEGIN - S; at_ns < BEGIN + 30 * S;
+	     at_ns += S / 10) {
+		size_t connections = 0;
+
+		for (int i = 0; i < 1000; i++)
+			connections += bed.packets[ids[i]].fate == BED_PASSED &&
+				       bed.packets[ids[i]].left_ns >= at_ns &&
+				       bed.packets[ids[i]].left_ns < at_ns + S;
+		assert_in_range(connections, 0, 100);
+		in_all += connections;
+	}
+	/* each is in ten of those seconds; and they do not stop */
+	assert_true(in_all > 10 * 200);
+	bed_fini(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_sweep_leaves_at_its_pace_and_in_order),
+		cmocka_unit_test(test_a_sweep_without_gates_is_paced_as_well),
 		cmocka_unit_test(test_an_answer_gives_the_place_back),
 		cmocka_unit_test(test_who_is_answered_has_a_reserve),
 		cmocka_unit_test(test_friends_give_no_lasting_gain),
@@ -282,6 +417,10 @@ int main(void)
 		cmocka_unit_test(test_conversations_do_not_notice_a_sweep),
 		cmocka_unit_test(
 			test_an_answered_flood_of_connections_is_paced),
+		cmocka_unit_test(test_ports_that_are_used_again_are_paced),
+		cmocka_unit_test(test_a_syn_that_is_said_again_begins_nothing),
+		cmocka_unit_test(
+			test_connections_are_paced_without_gates_as_well),
 		cmocka_unit_test(test_what_is_connected_is_not_paced),
 		cmocka_unit_test(test_guards_that_are_lifted_hold_nothing),
 	};

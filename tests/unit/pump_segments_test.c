@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "policy/policy.h"
 #include "tests/pump_bed.h"
 
 enum { HEADERS = 40, SEGMENT = 1448, SEGMENTS = 10, MANY = 64 };
@@ -197,6 +198,139 @@ static void test_an_upload_that_starts_loses_nothing(void **state)
 	bed_fini(&bed);
 }
 
+enum { PIECES = 3, PIECES_BYTES = 4028 };
+
+/* A datagram that was put together on its way here. */
+static void bed_of_pieces(struct bed *bed, const char *yaml,
+			  struct pump_packet *out, struct pump_packet *in)
+{
+	bed_init(bed, yaml);
+	bed_packet(out, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
+	bed_packet(in, "udp", "192.0.2.1", 53, "10.0.0.1", 1000);
+	out->wire_pkts = in->wire_pkts = PIECES;
+	out->meta.length_bytes = in->meta.length_bytes = PIECES_BYTES;
+}
+
+/* Of the check figures' packets each third lets one go: 3, 6, 9, 12. */
+static void test_a_datagram_leaves_when_its_last_piece_may(void **state)
+{
+	static const uint64_t want_ms[] = { 0, 6, 62, 510 };
+	static struct bed bed;
+	struct pump_packet out, in;
+	struct snapshot_row row;
+
+	(void)state;
+	bed_of_pieces(&bed, "", &out, &in);
+	for (int i = 0; i < 20; i++)
+		bed_offer(&bed, &out, bed.now_ns);
+	assert_true(
+		bed_row(&bed, FLOW_SCOPE_FLOW, "10.0.0.1", "192.0.2.1", &row));
+	/* four pieces are out, of which one waits for its others */
+	assert_int_equal(row.sent_pkts, 4);
+	assert_int_equal(row.held_pkts, 20 * PIECES - 4);
+	for (int i = 0; i < 4; i++) {
+		uint64_t at_ns = 1000000000000u + want_ms[i] * 1000000u;
+
+		bed_run(&bed, at_ns - (i ? 1 : 0));
+		assert_int_equal(bed_passed(&bed, 0, 19, bed.now_ns),
+				 i ? i : 1);
+		bed_run(&bed, at_ns);
+		assert_int_equal(bed_passed(&bed, 0, 19, bed.now_ns), i + 1);
+	}
+	assert_int_equal(bed_counter(&bed, STATS_sent_pkts), 4 * PIECES);
+	bed_run(&bed, bed.now_ns + UINT64_C(60000000000));
+	assert_int_equal(bed_passed(&bed, 0, 19, bed.now_ns), 20);
+	assert_int_equal(bed_counter(&bed, STATS_sent_pkts), 20 * PIECES);
+	assert_int_equal(bed_counter(&bed, STATS_out_pkts), 20 * PIECES);
+	bed_fini(&bed);
+}
+
+static void test_pieces_count_in_both_directions(void **state)
+{
+	static struct bed bed;
+	struct pump_packet out, in;
+
+	(void)state;
+	bed_of_pieces(&bed, "", &out, &in);
+	for (int i = 0; i < MANY; i++) {
+		bed_offer(&bed, &out, bed.now_ns);
+		bed_offer(&bed, &in, bed.now_ns);
+	}
+	assert_int_equal(bed_counter(&bed, STATS_sent_pkts), MANY * PIECES);
+	assert_int_equal(bed_counter(&bed, STATS_in_pkts), MANY * PIECES);
+	assert_int_equal(bed_counter(&bed, STATS_waited_pkts), 0);
+	bed_fini(&bed);
+}
+
+/* Both ends are guarded: who gets what waited hears of all its pieces. */
+static void test_a_guarded_receiver_hears_of_every_piece(void **state)
+{
+	static struct bed bed;
+	struct pump_packet out, in;
+	struct snapshot_row row;
+
+	(void)state;
+	bed_of_pieces(&bed, "limiter: {window: 60s}\n", &out, &in);
+	bed_address("10.0.0.2", out.meta.ends.dst);
+	for (int i = 0; i < 4; i++)
+		bed_offer(&bed, &out, bed.now_ns);
+	bed_run(&bed, bed.now_ns + 1000000000u);
+	assert_int_equal(bed_passed(&bed, 0, 3, bed.now_ns), 4);
+	assert_true(
+		bed_row(&bed, FLOW_SCOPE_FLOW, "10.0.0.2", "10.0.0.1", &row));
+	assert_int_equal(row.heard_pkts, 4 * PIECES);
+	bed_fini(&bed);
+}
+
+/* The bounds are of wire packets; whoever gives way does so whole. */
+static void test_bounds_count_pieces(void **state)
+{
+	static struct bed bed;
+	struct pump_packet out, in, other;
+	uint64_t id;
+
+	(void)state;
+	bed_of_pieces(&bed,
+		      "limits: {held_packets: 64, held_packets_per_host: 12, "
+		      "held_packets_per_key: 12}\n",
+		      &out, &in);
+	bed_packet(&other, "udp", "10.0.0.1", 1001, "192.0.2.9", 53);
+	/* 4 pieces leave, 11 wait */
+	for (int i = 0; i < 5; i++)
+		bed_offer(&bed, &out, bed.now_ns);
+	id = bed_offer(&bed, &out, bed.now_ns);
+	assert_int_equal(bed.packets[id].fate, BED_DROPPED);
+	assert_int_equal(bed_counter(&bed, STATS_dropped_key_bound), PIECES);
+	/* the fifth and sixth of another: the longest gives them room */
+	for (int i = 0; i < 6; i++)
+		id = bed_offer(&bed, &other, bed.now_ns);
+	assert_int_equal(bed.packets[id].fate, BED_WAITS);
+	bed_run(&bed, bed.now_ns);
+	assert_int_equal(bed.packets[4].fate, BED_DROPPED);
+	assert_int_equal(bed_counter(&bed, STATS_dropped_host_bound), PIECES);
+	bed_fini(&bed);
+}
+
+/* In shadow it goes at once, and its ghost piece by piece. */
+static void test_shadow_counts_pieces(void **state)
+{
+	static struct bed bed;
+	struct pump_packet out, in;
+
+	(void)state;
+	bed_of_pieces(&bed, "", &out, &in);
+	bed.policy->mode = POLICY_SHADOW;
+	pump_set_policy(bed.pump, bed.policy, bed.now_ns);
+	for (int i = 0; i < 20; i++)
+		bed_offer(&bed, &out, bed.now_ns);
+	assert_int_equal(bed_passed(&bed, 0, 19, bed.now_ns), 20);
+	assert_int_equal(bed_counter(&bed, STATS_out_pkts), 20 * PIECES);
+	assert_int_equal(bed_counter(&bed, STATS_sent_pkts), 4);
+	bed_run(&bed, bed.now_ns + UINT64_C(60000000000));
+	assert_int_equal(bed_counter(&bed, STATS_sent_pkts), 20 * PIECES);
+	bed_fini(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +340,12 @@ int main(void)
 			test_probes_of_tcp_become_rare_and_find_a_liar),
 		cmocka_unit_test(test_probes_of_udp_stay_frequent),
 		cmocka_unit_test(test_an_upload_that_starts_loses_nothing),
+		cmocka_unit_test(
+			test_a_datagram_leaves_when_its_last_piece_may),
+		cmocka_unit_test(test_pieces_count_in_both_directions),
+		cmocka_unit_test(test_a_guarded_receiver_hears_of_every_piece),
+		cmocka_unit_test(test_bounds_count_pieces),
+		cmocka_unit_test(test_shadow_counts_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

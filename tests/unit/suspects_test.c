@@ -93,8 +93,8 @@ static void test_suspects_always_has_one_for_a_host(void **state)
 	suspects_fini(&suspects);
 }
 
-/* Counts at least the last W and at most the last 3/2 W. */
-static void test_suspect_offered_keeps_a_window_and_a_half(void **state)
+/* Counts at least the last 15/16 W and at most the last 17/16 W. */
+static void test_suspect_offered_keeps_a_window(void **state)
 {
 	static uint64_t at_ns[5000];
 	struct suspect suspect = { 0 };
@@ -113,8 +113,8 @@ static void test_suspect_offered_keeps_a_window_and_a_half(void **state)
 		suspect_offer(&suspect, SECOND, 3, now_ns);
 		now_ns += random_next(&random) % (SECOND / 10);
 		for (uint32_t k = 0; k <= i; k++) {
-			least += at_ns[k] + SECOND > now_ns ? 3 : 0;
-			most += at_ns[k] + 3ull * SECOND / 2 > now_ns ? 3 : 0;
+			least += at_ns[k] + SECOND / 16 * 15 > now_ns ? 3 : 0;
+			most += at_ns[k] + SECOND / 16 * 17 > now_ns ? 3 : 0;
 		}
 		got = suspect_offered(&suspect, SECOND, now_ns);
 		assert_in_range(got, least, most);
@@ -123,13 +123,29 @@ static void test_suspect_offered_keeps_a_window_and_a_half(void **state)
 		suspect_offered(&suspect, SECOND, now_ns + 2ull * SECOND), 0);
 }
 
+static void test_suspect_offered_is_exact_when_steady(void **state)
+{
+	struct suspect suspect = { 0 };
+
+	(void)state;
+	for (uint32_t i = 1; i <= 10000; i++) {
+		uint64_t now_ns = i * 1000000ull;
+
+		suspect_offer(&suspect, SECOND, 10, now_ns);
+		if (i >= 2000)
+			assert_in_range(suspect_offered(&suspect, SECOND,
+							now_ns),
+					9980, 10010);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_suspects_lends_each_once_and_zeroed),
 		cmocka_unit_test(test_suspects_always_has_one_for_a_host),
-		cmocka_unit_test(
-			test_suspect_offered_keeps_a_window_and_a_half),
+		cmocka_unit_test(test_suspect_offered_keeps_a_window),
+		cmocka_unit_test(test_suspect_offered_is_exact_when_steady),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

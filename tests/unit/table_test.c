@@ -30,6 +30,11 @@ static const char hosts[] =
 	"{\"ok\":{\"scope\":\"host\",\"rows\":[{\"inside\":\"10.20.0.7\","
 	"\"S_offered\":-2,\"over\":false,\"state\":\"exempt\"}]}}";
 
+static const char upload[] =
+	"{\"ok\":{\"scope\":\"pair\",\"rows\":[{\"inside\":\"10.20.0.7\","
+	"\"outside\":\"192.0.2.7\",\"S_offered\":4.45,\"S_let_out\":4.45,"
+	"\"S_decides\":1.25}]}}";
+
 static char head[TABLE_LINE_BYTES], line[TABLE_LINE_BYTES];
 
 static void lay_out(const char *answer, size_t width)
@@ -50,28 +55,33 @@ static void test_in_a_pipe_columns_are_as_wide_as_needed(void **state)
 {
 	(void)state;
 	lay_out(pairs, 0);
-	assert_string_equal(head, "INSIDE    OUTSIDE   S off S out OFF/s OUT/s "
-				  " IN/s  HELD   NEXT");
-	assert_string_equal(line, "10.20.0.7 192.0.2.7 13.48  3.70 11.5k    12 "
-				  "    0    64  510ms");
+	assert_string_equal(head, "INSIDE    OUTSIDE   S off S out S dec OFF/s "
+				  "OUT/s  IN/s  HELD   NEXT");
+	assert_string_equal(line, "10.20.0.7 192.0.2.7 13.48  3.70     - 11.5k "
+				  "   12     0    64  510ms");
 }
 
 static void test_any_terminal_is_filled_and_not_passed(void **state)
 {
-	static const char *const answers[] = { pairs, flows, hosts };
+	static const struct {
+		const char *answer;
+		size_t narrowest;
+	} rows[] = {
+		{ pairs, 63 }, { flows, 63 }, { hosts, 63 }, { upload, 69 }
+	};
 	size_t i, width;
 
 	(void)state;
-	for (i = 0; i < 3; i++) {
-		for (width = 63; width < 140; width++) {
-			lay_out(answers[i], width);
+	for (i = 0; i < 4; i++) {
+		for (width = rows[i].narrowest; width < 140; width++) {
+			lay_out(rows[i].answer, width);
 			assert_int_equal(strlen(head), strlen(line));
 			assert_true(strlen(line) <= width);
 			if (width <= 90)
 				assert_int_equal(strlen(line), width);
 		}
-		for (width = 1; width < 63; width++)
-			lay_out(answers[i], width);
+		for (width = 1; width < rows[i].narrowest; width++)
+			lay_out(rows[i].answer, width);
 	}
 }
 
@@ -90,10 +100,45 @@ static void test_what_is_missing_is_shown_as_nothing(void **state)
 	(void)state;
 	lay_out(hosts, 0);
 	assert_string_equal(line,
-			    "10.20.0.7 -2.00  0.00     0     0     0     0 "
+			    "10.20.0.7 -2.00  0.00     -     0     0     0     "
+			    "0 "
 			    "exempt");
 	lay_out("{\"ok\":{\"rows\":[{}]}}", 80);
 	assert_non_null(strstr(line, " 0.00  0.00     0     0     0     0"));
+}
+
+static void test_the_s_that_decides_is_shown_where_it_differs(void **state)
+{
+	static const struct {
+		const char *row, *figures, *next;
+	} rows[] = {
+		{ "\"S_let_out\":4.45,\"S_decides\":1.25", " 4.45  1.25 ",
+		  "     -" },
+		{ "\"S_let_out\":4.45,\"S_decides\":4.45", " 4.45     - ",
+		  "     -" },
+		{ "\"state\":\"passes\",\"over\":true", " 0.00     - ",
+		  "passes" },
+		{ "\"state\":\"held\",\"reason\":\"first-contacts\"",
+		  " 0.00     - ", " paced" },
+		{ "\"state\":\"held\",\"reason\":\"new-connections\"",
+		  " 0.00     - ", " paced" },
+	};
+	char answer[256];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(answer, sizeof(answer), "{\"ok\":{\"rows\":[{%s}]}}",
+			 rows[i].row);
+		lay_out(answer, 96);
+		assert_non_null(strstr(line, rows[i].figures));
+		assert_string_equal(line + strlen(line) - 6, rows[i].next);
+	}
+	lay_out(upload, 80);
+	assert_non_null(strstr(head, " S out S dec OFF/s"));
+	assert_non_null(strstr(line, "  4.45  4.45  1.25     0"));
+	lay_out(pairs, 80);
+	assert_null(strstr(head, "S dec"));
 }
 
 static void test_answers_that_are_none_are_told_apart(void **state)
@@ -132,6 +177,8 @@ int main(void)
 		cmocka_unit_test(test_any_terminal_is_filled_and_not_passed),
 		cmocka_unit_test(test_long_addresses_give_way_in_their_middle),
 		cmocka_unit_test(test_what_is_missing_is_shown_as_nothing),
+		cmocka_unit_test(
+			test_the_s_that_decides_is_shown_where_it_differs),
 		cmocka_unit_test(test_answers_that_are_none_are_told_apart),
 	};
 

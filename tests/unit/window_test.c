@@ -382,6 +382,60 @@ static void test_small_window_survives_long_windows_and_long_rests(void **state)
 	assert_int_equal(window_small_newest_ns(&entry), now_ns);
 }
 
+static void test_small_window_takes_no_run_of_nothing(void **state)
+{
+	struct flow_entry entry = { 0 };
+	uint32_t sent, heard;
+
+	(void)state;
+	/* a SYN, its SYN-ACK, which does not count yet, and what follows */
+	window_small_add(&entry, SECOND, 1, 0, SECOND);
+	window_small_add(&entry, SECOND, 0, 0, SECOND + 10 * MS);
+	window_small_add(&entry, SECOND, 0, 1, SECOND + 20 * MS);
+	window_small_add(&entry, SECOND, 1, 0, SECOND + 30 * MS);
+	small_sums(&entry, SECOND, 2ull * SECOND + 10 * MS, &sent, &heard);
+	assert_int_equal(sent, 1);
+	assert_int_equal(heard, 1);
+	small_sums(&entry, SECOND, 3ull * SECOND, &sent, &heard);
+	assert_int_equal(sent, 0);
+	assert_int_equal(heard, 0);
+}
+
+/* ------ what came, and what it counted for */
+
+/* As a window would in which every packet counts for one. */
+static void test_window_keeps_how_many_came(void **state)
+{
+	struct random random;
+
+	(void)state;
+	random_init(&random, random_seed("window plain", 8));
+	for (int run = 0; run < 60; run++) {
+		struct window window = { .grows = run % 2 };
+		struct window plain = { .grows = run % 2 };
+		uint64_t now_ns = 10ull * SECOND;
+
+		for (int step = 0; step < 2000; step++) {
+			uint32_t sent = random_below(&random, 3);
+			uint32_t came = random_below(&random, 5);
+
+			now_ns += random_below(&random,
+					       1000000 * (uint32_t)(run + 1));
+			window_add(&window, SECOND, sent, 0, now_ns);
+			window_add(&plain, SECOND, sent, 0, now_ns);
+			window_hear(&window, SECOND, random_below(&random, 30),
+				    came, now_ns);
+			window_hear(&plain, SECOND, came, came, now_ns);
+			assert_int_equal(window.plain_pkts, plain.heard_pkts);
+			assert_int_equal(window.sent_pkts, plain.sent_pkts);
+		}
+		window_slide(&window, SECOND, now_ns + SECOND);
+		assert_int_equal(window.plain_pkts, 0);
+		window_clear(&window);
+		window_clear(&plain);
+	}
+}
+
 /* ------ from one to the other */
 
 static void test_windows_keep_their_sums_when_they_grow_and_shrink(void **state)
@@ -440,8 +494,10 @@ int main(void)
 		cmocka_unit_test(test_small_window_is_exact_with_three_times),
 		cmocka_unit_test(test_small_window_strays_as_stated),
 		cmocka_unit_test(test_small_window_saturates_and_recovers),
+		cmocka_unit_test(test_small_window_takes_no_run_of_nothing),
 		cmocka_unit_test(
 			test_small_window_survives_long_windows_and_long_rests),
+		cmocka_unit_test(test_window_keeps_how_many_came),
 		cmocka_unit_test(
 			test_windows_keep_their_sums_when_they_grow_and_shrink),
 	};

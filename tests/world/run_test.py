@@ -89,6 +89,36 @@ class Run(unittest.TestCase):
         self.assertEqual(lines[0], lines[1])
         self.assertGreater(lines[0]["senders"][1]["first_second"], 450)
 
+    def sender(self, scenario):
+        said = run("--json", "-", scenario)
+        self.assertEqual(said.returncode, 0, said.stderr)
+        return json.loads(said.stdout)["senders"][-1]
+
+    def test_restart_drops_what_waits_and_keeps_what_is_known(self):
+        flood = ("about: a\nduration: 60s\nsenders:\n- {name: flood, kind:"
+                 " flood, from: 10.0.0.1, to: 192.0.2.1, packets_per_s: 20}\n")
+        still = self.sender(self.write(flood))
+        reloaded = self.sender(self.write("reload: 3s\n" + flood))
+        restarted = self.sender(self.write("restart: 3s\n" + flood))
+        self.assertEqual(reloaded, still)
+        self.assertGreater(restarted["dropped"], still["dropped"])
+        self.assertLess(restarted["let_out"], still["let_out"] * 1.02)
+        for line in ("restart: 0s\n", "reload: yes\n"):
+            self.assertEqual(run(self.write(line + flood)).returncode, 3)
+
+    def test_what_a_far_end_acknowledges_is_what_counts(self):
+        flood = ("about: a\nduration: 60s\nsenders:\n- {name: f, kind: flood,"
+                 " proto: %s, from: 10.0.0.1, to: 192.0.2.1, packets_per_s:"
+                 " 100, reply_every: 32, acks: %s}\n")
+        came, nothing, more = (
+            self.sender(self.write(flood % ("tcp", acks)))["let_out"]
+            for acks in ("came", "nothing", "more"))
+        self.assertGreater(came, 5900)
+        self.assertLess(nothing, 1500)
+        self.assertEqual(nothing, more)
+        self.assertEqual(run(self.write(flood % ("udp", "more"))).returncode,
+                         3)
+
     def test_same_seed_same_bytes(self):
         scenario = self.write(GOOD % 64)
         other = self.write("seed: 2\n" + GOOD % 64, "other.yaml")
