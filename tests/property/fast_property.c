@@ -53,10 +53,9 @@ enum {
 #define MARK_MASK  UINT32_C(0x00f00000)
 #define RATIO      UINT32_C(262144) /* T = 2 */
 
-static const char POLICY[] =
-	"limiter: {evidence: packets}\n"
-	"guards: {first_contacts: 0, new_connections: 0}\n"
-	"limits: {pairs: 1000, flows: 1000, hosts: 64}\n";
+static const char POLICY[] = "limiter: {evidence: packets}\n"
+			     "guards: {first_contacts: 0, new_connections: 0}\n"
+			     "limits: {pairs: 1000, flows: 1000, hosts: 64}\n";
 
 struct talk { /* one flow of the world */
 	unsigned host, remote, port;
