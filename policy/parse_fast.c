@@ -49,6 +49,8 @@ bool draft_check_fast(struct keys_reader *reader, const struct draft *draft)
 		wrong = "it has one engine: datapath.nfqueue.queues is 1";
 	else if (policy->nfqueue.bridge)
 		wrong = "it takes routed packets: not datapath.nfqueue.bridge";
+	else if (policy->nfqueue.fail == POLICY_FAIL_CLOSED)
+		wrong = "packets in pass without symtapd: not fail: closed";
 	else if (policy->guard_gateway)
 		wrong = "it does not see the gateway's own: not "
 			"limiter.guard_gateway";

@@ -152,6 +152,8 @@ void pump_leased(struct pump *pump, const struct flow_key *key)
 	if (!entry)
 		return;
 	empty_window(pump, entry);
+	if (key->scope == FLOW_SCOPE_PAIR)
+		entry->flags |= FLOW_ENTRY_LEASED;
 	/* What is acknowledged meanwhile must not count later. */
 	if (entry->suspect)
 		suspect_of(pump, entry)->evidence = (struct evidence){ 0 };
@@ -198,6 +200,7 @@ static void resume_pair(struct pump *pump, const struct engine_place *place,
 			const struct pump_lease *lease)
 {
 	place->pair->flags |= FLOW_ENTRY_HEARD | FLOW_ENTRY_CONTACTED;
+	place->pair->flags &= (uint8_t)~FLOW_ENTRY_LEASED;
 	engine_credit_resume(&pump->engine, place->pair, lease->heard_all_pkts,
 			     pump->now_ns);
 	for (uint32_t i = 0; i < lease->runs_count; i++)

@@ -73,7 +73,8 @@ class Symtapd:
         `shipped`: all of them, as they come."""
         limiter = sections.pop("limiter", "{}")
         fast = ""
-        if FAST and queues == 1 and not bridge and "host" not in limiter:
+        if (FAST and queues == 1 and not bridge and fail == "open" and
+                "host" not in limiter):
             fast = f", fast: {{interfaces: [{FAST}], keys: 16384}}"
         gates_alone = {
             "limiter": limiter.replace(

@@ -34,7 +34,8 @@ enum {
 	DIFFER_PER_MILLE = 2,
 };
 
-#define BEGIN_NS UINT64_C(10000000000000)
+#define BEGIN_NS       UINT64_C(10000000000000)
+#define LONGEST_GAP_NS UINT64_C(120000000000)
 
 static const char POLICY[] =
 	"mode: enforce\n"
@@ -182,17 +183,19 @@ static void read_one(struct run *run, const struct capture_packet *captured)
 static void read_all(struct run *run, struct capture *capture)
 {
 	struct capture_packet captured;
-	uint64_t first_ns = 0;
+	uint64_t last_ns = 0;
 	uint32_t count = 0;
 
 	while (capture_next(capture, &captured) == CAPTURE_PACKET &&
 	       count++ < PACKETS_MAX) {
-		if (first_ns == 0)
-			first_ns = captured.time_ns;
-		/* Times of a file may run back. */
-		if (captured.has_time && captured.time_ns >= first_ns &&
-		    BEGIN_NS + captured.time_ns - first_ns > run->now_ns)
-			run->now_ns = BEGIN_NS + captured.time_ns - first_ns;
+		uint64_t gap_ns = captured.time_ns - last_ns;
+
+		/* Times of a file may run back, or be years apart. */
+		if (last_ns == 0 || captured.time_ns < last_ns)
+			gap_ns = 0;
+		run->now_ns += gap_ns < LONGEST_GAP_NS ? gap_ns
+						       : LONGEST_GAP_NS;
+		last_ns = captured.has_time ? captured.time_ns : last_ns;
 		read_one(run, &captured);
 	}
 }

@@ -235,8 +235,9 @@ static void draw_fast(struct policy *policy)
 	policy->fast.keys = 262144;
 	policy->fast.mark_bit = 20;
 	if (policy->nfqueue.queues > 1 || policy->nfqueue.bridge ||
-	    policy->guard_gateway || policy->enforce & 1u << FLOW_SCOPE_HOST ||
-	    draw_bool())
+	    policy->guard_gateway ||
+	    policy->nfqueue.fail == POLICY_FAIL_CLOSED ||
+	    policy->enforce & 1u << FLOW_SCOPE_HOST || draw_bool())
 		return;
 	policy->fast.interfaces_count =
 		(uint32_t)draw_between(1, POLICY_FAST_INTERFACES);
