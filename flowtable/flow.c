@@ -3,25 +3,14 @@
 
 #include <string.h>
 
-#include "flowtable/packet.h"
+#include "flowtable/flow_fill.h"
 
 enum { PROTO_ICMP = 1, PROTO_ICMPV6 = 58 };
 
 void flow_key_of(const struct packet_meta *meta, enum flow_direction direction,
 		 uint16_t zone, struct flow_key *ret_key)
 {
-	const struct packet_ends *ends = &meta->ends;
-	bool out = direction == FLOW_OUT;
-
-	memcpy(ret_key->inside, out ? ends->src : ends->dst, 16);
-	memcpy(ret_key->outside, out ? ends->dst : ends->src, 16);
-	ret_key->inside_port = out ? ends->src_port : ends->dst_port;
-	ret_key->outside_port = out ? ends->dst_port : ends->src_port;
-	if (ends->proto == PROTO_ICMP || ends->proto == PROTO_ICMPV6)
-		ret_key->outside_port = 0;
-	ret_key->zone = zone;
-	ret_key->proto = ends->proto;
-	ret_key->scope = FLOW_SCOPE_FLOW;
+	flow_fill(meta, direction, zone, ret_key);
 }
 
 void flow_key_widen(const struct flow_key *flow, enum flow_scope scope,

@@ -4,7 +4,8 @@
 
 /*
  * What packets are counted together: the guarded end first, whichever way the
- * packet went, so that a packet and its answer have the same key.
+ * packet went, so that a packet and its answer have the same key.  Also
+ * compiled for BPF.
  */
 
 #include <stdbool.h>

@@ -39,6 +39,7 @@ enum flow_entry_flag {
 	FLOW_ENTRY_ACCEPTED = 64,  /* TCP: a SYN-ACK came, not yet counted */
 	FLOW_ENTRY_CONTACTED = 16, /* pair: its guarded host spoke */
 	FLOW_ENTRY_HEARD = 64,     /* pair: the other one answered */
+	FLOW_ENTRY_LEASED = 128,   /* pair: somebody else counts it; it stays */
 	FLOW_ENTRY_ASKED = 128,    /* TCP: its latest packet was a first SYN */
 };
 

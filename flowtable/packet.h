@@ -5,7 +5,7 @@
 /*
  * Bytes to who, whom and what: the one packet parser.  Every read is checked
  * against the bytes that are there; nothing is allocated; nothing is kept.
- * The kernel program compiles this header as well, hence all inline.
+ * Also compiled for BPF, hence all inline.
  *
  * Who may be fewer bytes captured than were on the wire: a packet counts as
  * truncated only when its headers themselves are not there.

@@ -9,6 +9,7 @@
  *
  * siphash13 is the function as published, over bytes.  The word interface
  * leaves out the length block: it is for inputs whose length never varies.
+ * Also compiled for BPF.
  */
 
 #include <stddef.h>

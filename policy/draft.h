@@ -90,6 +90,11 @@ extern const struct keys_entry DRAFT_MEMBER_KEYS[]; /* of a zone */
 extern const struct keys_entry DRAFT_RULE_KEYS[];
 extern const struct keys_entry DRAFT_ANTISPOOF_KEYS[];
 
+/* `datapath.fast`, and what it does not go with. */
+bool draft_read_fast_interfaces(struct keys_reader *reader,
+				const struct yaml_node *node, void *into);
+bool draft_check_fast(struct keys_reader *reader, const struct draft *draft);
+
 bool draft_read_rules(struct keys_reader *reader, const struct yaml_node *node,
 		      void *into);
 bool draft_read_zones(struct keys_reader *reader, const struct yaml_node *node,

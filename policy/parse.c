@@ -32,6 +32,7 @@ static bool set_defaults(struct policy *policy)
 			.held_packets_per_key = 64,
 		},
 		.nfqueue = { .first_queue = 1000 },
+		.fast = { .keys = 262144, .mark_bit = 20 },
 		.control_socket = "/run/symtap/control.sock",
 		.control_mode = 0660,
 		.metrics_listen = "127.0.0.1:9477",

@@ -165,11 +165,35 @@ static const struct keys_entry NFQUEUE_KEYS[] = {
 	{ 0 },
 };
 
+static const struct keys_entry FAST_KEYS[] = {
+	{ .name = "interfaces",
+	  .type = KEYS_OTHER,
+	  .required = true,
+	  .read = draft_read_fast_interfaces,
+	  .help = "guarded ones, at most 16, Ethernet" },
+	{ .name = "keys",
+	  .type = KEYS_COUNT,
+	  .min = 1024,
+	  .max = 1 << 24,
+	  KEYS_FIELD(struct draft, policy.fast.keys),
+	  .help = "pairs and flows the kernel passes, a power of two; 262144" },
+	{ .name = "mark_bit",
+	  .type = KEYS_COUNT,
+	  .max = 28,
+	  KEYS_FIELD(struct draft, policy.fast.mark_bit),
+	  .help = "lowest of four bits of the packet mark; 20" },
+	{ 0 },
+};
+
 static const struct keys_entry DATAPATH_KEYS[] = {
 	{ .name = "nfqueue",
 	  .type = KEYS_MAP,
 	  .keys = NFQUEUE_KEYS,
 	  .help = "packets come from the kernel's queues" },
+	{ .name = "fast",
+	  .type = KEYS_MAP,
+	  .keys = FAST_KEYS,
+	  .help = "what conforms stays in the kernel" },
 	{ 0 },
 };
 

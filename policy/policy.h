@@ -21,8 +21,9 @@ struct zone;
 enum {
 	POLICY_HELD_PKTS_MAX = 16777216, /* limits.held_* when lifted, too */
 	POLICY_QUEUE_BURST_PKTS = 4096,  /* a queue's room beside what waits */
-	POLICY_PARAMS_MAX = 256,         /* different limits, the default's
-					  * included */
+	POLICY_FAST_INTERFACES = 16,
+	POLICY_PARAMS_MAX = 256, /* different limits, the default's
+				  * included */
 };
 
 enum policy_mode {
@@ -158,6 +159,12 @@ struct policy {
 		bool bridge;           /* hook bridged packets, not routed */
 		uint32_t queue_length; /* 0: what may be held, and a burst */
 	} nfqueue;
+	struct {
+		char interfaces[POLICY_FAST_INTERFACES][16];
+		uint32_t interfaces_count; /* 0: no fast path */
+		uint32_t keys;             /* a power of two */
+		uint8_t mark_bit; /* lowest of four of the packet mark */
+	} fast;
 	char control_socket[108];
 	char control_group[32];
 	uint16_t control_mode;   /* octal file mode */

@@ -332,6 +332,19 @@ static void add_auto(struct text *text, const char *key, uint32_t value)
 		add(text, "%s: %u", key, value);
 }
 
+static void add_fast(struct text *text, const struct policy *policy)
+{
+	if (policy->fast.interfaces_count == 0)
+		return;
+	add(text, "  fast: {interfaces: [");
+	for (uint32_t i = 0; i < policy->fast.interfaces_count; i++) {
+		add(text, i > 0 ? ", " : "");
+		add_text(text, policy->fast.interfaces[i]);
+	}
+	add(text, "], keys: %u, mark_bit: %u}\n", policy->fast.keys,
+	    policy->fast.mark_bit);
+}
+
 static void add_nfqueue(struct text *text, const struct policy *policy)
 {
 	add(text, "datapath:\n  nfqueue: {");
@@ -342,6 +355,7 @@ static void add_nfqueue(struct text *text, const struct policy *policy)
 	    yes_or_no(policy->nfqueue.bridge));
 	add_auto(text, "queue_length", policy->nfqueue.queue_length);
 	add(text, "}\n");
+	add_fast(text, policy);
 }
 
 static void add_text_or_none(struct text *text, const char *value)

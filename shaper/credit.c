@@ -46,6 +46,21 @@ void credit_sent(struct credit *credit, const struct credit_params *params,
 	credit->state |= CREDIT_ASKED;
 }
 
+void credit_resume(struct credit *credit, const struct credit_params *params,
+		   uint32_t pkts, uint64_t now_ns)
+{
+	if (!credit_must_stay(credit, now_ns)) {
+		credit->began_ticks = ticks_of(now_ns) - CREDIT_STREAM_TICKS;
+		credit->patience_pkts = 0;
+		credit->state = CREDIT_BEGAN | CREDIT_ANSWERS;
+	}
+	credit->sent_ticks = ticks_of(now_ns);
+	if (pkts >= CREDIT_ANSWERS)
+		credit->state |= CREDIT_ANSWERS;
+	if (pkts > 0)
+		credit_heard(credit, params, pkts, now_ns);
+}
+
 static bool is_established(const struct credit *credit)
 {
 	return (credit->state & CREDIT_ANSWERED) == CREDIT_ANSWERS;

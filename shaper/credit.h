@@ -72,6 +72,11 @@ void credit_sent(struct credit *credit, const struct credit_params *params,
 void credit_heard(struct credit *credit, const struct credit_params *params,
 		  uint32_t pkts, uint64_t now_ns);
 
+/* Somebody else counted this pair, which was sending and answered, and heard
+ * `pkts` meanwhile: no patience is due to it. */
+void credit_resume(struct credit *credit, const struct credit_params *params,
+		   uint32_t pkts, uint64_t now_ns);
+
 /* Pay for `pkts` packets.  false: there are not so many in the purse, and none
  * is taken.  Call credit_sent first. */
 bool credit_pay(struct credit *credit, uint32_t pkts, uint64_t now_ns);

@@ -71,6 +71,12 @@ static size_t media_bytes(const struct engine *engine)
 	       sizeof(*engine->media);
 }
 
+static size_t held_below_bytes(const struct engine *engine)
+{
+	return engine->tables[FLOW_SCOPE_PAIR].capacity *
+	       sizeof(*engine->held_below);
+}
+
 bool engine_init(struct engine *engine, const struct policy *policy,
 		 struct zones *zones, const uint8_t seed[16], bool exact)
 {
@@ -100,7 +106,8 @@ bool engine_init(struct engine *engine, const struct policy *policy,
 		goto fail;
 	engine->credits = pages_reserve(credits_bytes(engine));
 	engine->media = pages_reserve(media_bytes(engine));
-	if (!engine->credits || !engine->media)
+	engine->held_below = pages_reserve(held_below_bytes(engine));
+	if (!engine->credits || !engine->media || !engine->held_below)
 		goto fail;
 	add_shared_host(engine);
 	return true;
@@ -114,11 +121,13 @@ void engine_fini(struct engine *engine)
 	pages_release(engine->hosts, hosts_bytes(engine));
 	pages_release(engine->credits, credits_bytes(engine));
 	pages_release(engine->media, media_bytes(engine));
+	pages_release(engine->held_below, held_below_bytes(engine));
 	for (int scope = 0; scope < FLOW_SCOPES; scope++)
 		flowtable_fini(&engine->tables[scope]);
 	suspects_fini(&engine->suspects);
 	free(engine->fifo_links);
 	engine->credits = NULL;
+	engine->held_below = NULL;
 	engine->media = NULL;
 	engine->hosts = NULL;
 	engine->fifo_links = NULL;
@@ -130,7 +139,7 @@ size_t engine_bytes(const struct engine *engine)
 		suspects_bytes(&engine->suspects) +
 		suspects_ids(&engine->suspects) * sizeof(*engine->fifo_links) +
 		hosts_bytes(engine) + credits_bytes(engine) +
-		media_bytes(engine);
+		media_bytes(engine) + held_below_bytes(engine);
 
 	for (int scope = 0; scope < FLOW_SCOPES; scope++)
 		bytes += flowtable_bytes(&engine->tables[scope]);

@@ -85,6 +85,8 @@ struct engine {
 	struct engine_host *hosts;
 	uint32_t hosts_count;      /* capacity, with the shared last one */
 	struct credit *credits;    /* by slot of the pair */
+	uint32_t *held_below;      /* the same: wire packets that wait at its
+				    * flows */
 	struct media *media;       /* by slot of the flow */
 	uint64_t patience_from_ns; /* what was before that is not known */
 	struct suspects suspects;
@@ -238,6 +240,10 @@ uint64_t engine_floor_next_ns(const struct engine *engine,
 
 /* Nobody is known to have been silent until now: no patience for a minute. */
 void engine_credit_begin(struct engine *engine, uint64_t now_ns);
+
+/* It was counted elsewhere, talked all the while, and heard so many packets. */
+void engine_credit_resume(struct engine *engine, const struct flow_entry *pair,
+			  uint32_t heard_pkts, uint64_t now_ns);
 
 /* When the pair began to send, after a minute of silence at least; 0: it did
  * not yet, or has been silent for a minute again. */

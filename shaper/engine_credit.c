@@ -194,6 +194,14 @@ void engine_credit_begin(struct engine *engine, uint64_t now_ns)
 	engine->patience_from_ns = now_ns + MINUTE_NS;
 }
 
+void engine_credit_resume(struct engine *engine, const struct flow_entry *pair,
+			  uint32_t heard_pkts, uint64_t now_ns)
+{
+	const struct credit_params params = params_of(engine);
+
+	credit_resume(credit_of(engine, pair), &params, heard_pkts, now_ns);
+}
+
 uint64_t engine_credit_began_ns(const struct engine *engine,
 				const struct flow_entry *pair, uint64_t now_ns)
 {

@@ -282,6 +282,20 @@ static bool is_crowded(const struct engine *engine,
 	return all > most - most / 4 || made > share - share / 4;
 }
 
+/* What is away keeps its place, and so do its flows. */
+static bool is_leased(const struct engine *engine,
+		      const struct flow_entry *entry)
+{
+	const struct flow_entry *pair = entry;
+
+	if (entry->key.scope == FLOW_SCOPE_HOST)
+		return false;
+	if (entry->key.scope == FLOW_SCOPE_FLOW)
+		pair = flowtable_entry(&engine->tables[FLOW_SCOPE_PAIR],
+				       entry->up);
+	return pair->flags & FLOW_ENTRY_LEASED;
+}
+
 static bool owes_nothing(struct engine *engine, struct flow_entry *entry,
 			 uint32_t slot, uint64_t now_ns)
 {
@@ -294,7 +308,7 @@ static bool owes_nothing(struct engine *engine, struct flow_entry *entry,
 		return false;
 	if (entry->key.scope != FLOW_SCOPE_FLOW && entry->u.below)
 		return false;
-	if (keeps_its_host(engine, entry))
+	if (keeps_its_host(engine, entry) || is_leased(engine, entry))
 		return false;
 	if (entry->key.scope == FLOW_SCOPE_HOST &&
 	    (slot == ENGINE_HOST_SHARED ||

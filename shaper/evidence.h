@@ -11,13 +11,20 @@
  *
  * Only numbers that can be true count: what was sent since this flow came near
  * its threshold, and was not acknowledged before.  All else is one packet.
- * Sequence numbers are compared modulo 2^32 (RFC 9293 3.4).
+ * Sequence numbers are compared modulo 2^32 (RFC 9293 3.4).  Also compiled for
+ * BPF.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct packet_meta;
+#include "flowtable/packet_meta.h"
+
+enum {
+	EVIDENCE_TCP_SYN = 2,
+	EVIDENCE_TCP_RST = 4,
+	EVIDENCE_TCP_ACK = 16,
+};
 
 /* Why a packet counts as no reply at all. */
 enum evidence_refusal {
@@ -37,15 +44,55 @@ struct evidence {          /* all-zero: nothing sent yet */
 	bool follows;      /* the two are known */
 };
 
+static inline uint32_t evidence_payload_bytes(const struct packet_meta *meta)
+{
+	return meta->length_bytes > meta->header_bytes
+		       ? meta->length_bytes - meta->header_bytes
+		       : 0;
+}
+
 /* A TCP packet goes out.  Cannot fail. */
-void evidence_sent(struct evidence *evidence, const struct packet_meta *meta);
+static inline void evidence_sent(struct evidence *evidence,
+				 const struct packet_meta *meta)
+{
+	uint32_t payload = evidence_payload_bytes(meta);
+	uint32_t end = meta->tcp_seq + payload;
+
+	if (payload == 0)
+		return;
+	if (!evidence->follows) {
+		*evidence = (struct evidence){
+			.sent_end = end,
+			.acked = meta->tcp_seq,
+			.follows = true,
+		};
+		return;
+	}
+	if ((int32_t)(end - evidence->sent_end) > 0)
+		evidence->sent_end = end;
+}
 
 /*
  * A TCP packet came in: how many replies it stands for, at least 1.
  * `segment_bytes`: the payload of a full segment of this flow, 0: not known.
  */
-uint32_t evidence_replies(struct evidence *evidence,
-			  const struct packet_meta *meta,
-			  uint32_t segment_bytes);
+static inline uint32_t evidence_replies(struct evidence *evidence,
+					const struct packet_meta *meta,
+					uint32_t segment_bytes)
+{
+	uint32_t acked_bytes = meta->tcp_ack - evidence->acked;
+	uint32_t most_bytes = evidence->sent_end - evidence->acked;
+	uint32_t segments;
+
+	if (!evidence->follows || segment_bytes == 0 ||
+	    (meta->tcp_flags & (EVIDENCE_TCP_ACK | EVIDENCE_TCP_RST)) !=
+		    EVIDENCE_TCP_ACK ||
+	    acked_bytes > most_bytes)
+		return 1;
+	evidence->acked = meta->tcp_ack;
+	segments = acked_bytes / segment_bytes +
+		   (acked_bytes % segment_bytes != 0);
+	return segments > 2 ? (segments + 1) / 2 : 1;
+}
 
 #endif

@@ -195,6 +195,8 @@ void pump_account(struct pump *pump, uint32_t id, int32_t pkts, int64_t bytes)
 	struct engine_host *host = &pump->engine.hosts[host_slot];
 
 	fifo->held_pkts += (uint32_t)pkts;
+	if (fifo->scope == FLOW_SCOPE_FLOW)
+		pump->engine.held_below[entry->up] += (uint32_t)pkts;
 	host->held_pkts += (uint32_t)pkts;
 	pump->held_pkts += (uint32_t)pkts;
 	pump->held_bytes += (uint64_t)bytes;

@@ -20,7 +20,7 @@ allowed() {
 	policy		flowtable policy
 	shaper		flowtable policy shaper
 	shaper/bpf	shaper/bpf
-	shaper/io	flowtable policy shaper shaper/io
+	shaper/io	flowtable policy shaper shaper/bpf shaper/io
 	xen-hooks	flowtable policy shaper shaper/io/datapath.h xen-hooks
 	sim		flowtable policy shaper sim sim/world
 	sim/world	flowtable policy shaper sim/world
@@ -72,6 +72,8 @@ libraries() {
 	jansson.h			sim/value.c
 	jansson.h			sim/judge_json.c
 	seccomp.h			shaper/daemon/confine.c
+	bpf/				shaper/io/fast.c
+	fast.skel.h			shaper/io/fast.c
 	pcap/				sim/link_name.c
 	zlib.h				sim/capture_gzip.c
 	zstd.h				sim/capture_zstd.c

@@ -10,10 +10,12 @@
 #include "flowtable/shard.h"
 #include "policy/policy.h"
 #include "policy/zones.h"
+#include "shaper/daemon/log.h"
 #include "shaper/daemon/mailbox.h"
 #include "shaper/daemon/refusals.h"
 #include "shaper/daemon/worker.h"
 #include "shaper/io/clock.h"
+#include "shaper/io/fast.h"
 #include "shaper/io/nfqueue.h"
 #include "shaper/io/nft_rules.h"
 #include "shaper/pump.h"
@@ -40,6 +42,7 @@ struct engine {
 
 struct engines {
 	struct engines_config config;
+	struct fast *fast; /* NULL: none */
 	size_t count;
 	struct engine engines[SHARDS_MAX];
 	struct mailbox *mailboxes[SHARDS_MAX];
@@ -55,6 +58,8 @@ uint8_t engines_wanted(const struct policy *policy)
 	size_t wanted = policy->nfqueue.queues;
 	cpu_set_t cpus;
 
+	if (policy->fast.interfaces_count > 0)
+		return 1;
 	if (wanted == 0 && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
 		wanted = (size_t)CPU_COUNT(&cpus) / 2;
 	if (wanted == 0)
@@ -101,6 +106,7 @@ static int take_queues(struct engine *engine, uint8_t shard,
 		.main_length_pkts = main_length(policy),
 		.hold_length_pkts = hold_length(policy),
 		.fail_open = policy->nfqueue.fail == POLICY_FAIL_OPEN,
+		.fast = engines->fast,
 	};
 	uint16_t busy_queue = 0;
 	int error;
@@ -130,10 +136,41 @@ static int take_queues(struct engine *engine, uint8_t shard,
 	return error;
 }
 
+/* On a kernel that has none, everything comes to the queues. */
+static void set_up_fast(struct engine *engine)
+{
+	struct engines *engines = engine->engines;
+	const struct policy *policy = engines->config.policy;
+	struct fast_options options = {
+		.slots = policy->fast.keys,
+		.consent = policy->evidence == POLICY_EVIDENCE_CONSENT,
+	};
+	char wrong[FAST_TEXT_BYTES] = "";
+	struct fast *fast = NULL;
+	int error;
+
+	options.mark_mask = UINT32_C(15) << policy->fast.mark_bit;
+	memcpy(options.seed, engines->config.seed, sizeof(options.seed));
+	error = fast_new(&options, &fast, wrong);
+	for (uint32_t i = 0; i < policy->fast.interfaces_count && error == 0;
+	     i++)
+		error = fast_attach(fast, policy->fast.interfaces[i],
+				    zones_id(engine->zones, policy,
+					     policy->fast.interfaces[i], 0),
+				    wrong);
+	if (error == 0) {
+		engines->fast = fast;
+		return;
+	}
+	fast_free(fast);
+	log_warn(-error, "fast path: %s; all packets come to the queues",
+		 wrong);
+}
+
 static int set_up(struct engine *engine, uint8_t shard,
 		  char ret_wrong[ENGINES_TEXT_BYTES])
 {
-	const struct engines *engines = engine->engines;
+	struct engines *engines = engine->engines;
 	struct pump_config config = {
 		.policy = engines->config.policy,
 		.shard = shard,
@@ -156,6 +193,8 @@ static int set_up(struct engine *engine, uint8_t shard,
 	error = mailbox_new(&engine->mailbox);
 	if (error == 0)
 		error = refusals_new(&engine->refusals);
+	if (error == 0 && config.policy->fast.interfaces_count > 0)
+		set_up_fast(engine);
 	if (error == 0)
 		error = take_queues(engine, shard, ret_wrong);
 	return error;
@@ -219,6 +258,7 @@ static bool policy_step(void *self, struct mailbox_engine *running,
 	struct engine *engine = self;
 	const struct policy *policy = engine->engines->next_policy;
 
+	nfqueue_recall(engine->nfqueue, now_ns);
 	pump_set_policy(engine->pump, policy, now_ns);
 	nfqueue_set_policy(engine->nfqueue, policy);
 	running->policy = policy;
@@ -290,6 +330,7 @@ void engines_stop(struct engines *engines)
 		engine = &engines->engines[i];
 		worker_join(engine->worker);
 		engine->worker = NULL;
+		nfqueue_recall(engine->nfqueue, clock_now_ns());
 		nfqueue_shut(engine->nfqueue, clock_now_ns());
 	}
 }
@@ -322,7 +363,13 @@ void engines_free(struct engines *engines)
 		pump_free(engine->pump);
 		zones_free(engine->zones);
 	}
+	fast_free(engines->fast);
 	free(engines);
+}
+
+bool engines_have_fast(const struct engines *engines)
+{
+	return engines->fast != NULL;
 }
 
 size_t engines_count(const struct engines *engines)

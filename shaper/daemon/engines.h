@@ -66,6 +66,9 @@ void engines_close(struct engines *engines);
 /* After engines_close.  NULL is fine. */
 void engines_free(struct engines *engines);
 
+/* Is the kernel's fast path in use? */
+bool engines_have_fast(const struct engines *engines);
+
 size_t engines_count(const struct engines *engines);
 struct mailbox *const *engines_mailboxes(const struct engines *engines);
 struct refusals *engines_refusals(const struct engines *engines, size_t at);

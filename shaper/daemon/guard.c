@@ -36,6 +36,7 @@ static struct nftrules_config rules_config(const struct guard *guard,
 		.shards = guard->config.shards,
 		.log_group = LOG_GROUP,
 		.conntrack = NFTRULES_CONNTRACK_LOOK,
+		.fast = guard->config.fast,
 	};
 }
 

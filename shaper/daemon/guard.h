@@ -22,6 +22,7 @@ struct guard_config {
 	const struct policy *policy; /* borrowed until guard_update */
 	uint32_t shard_seed;
 	uint8_t shards;
+	bool fast;             /* the kernel's fast path is in use */
 	struct status *status; /* what the kernel counted goes there */
 };
 

@@ -261,6 +261,7 @@ static void set_up(struct daemon *daemon)
 	guard.policy = daemon->policy;
 	guard.shard_seed = daemon->shard_seed;
 	guard.shards = (uint8_t)engines_count(daemon->engines);
+	guard.fast = engines_have_fast(daemon->engines);
 	error = guard_new(&guard, &daemon->guard);
 	if (error < 0)
 		fatal(EXIT_FAILED, 0, "the rules cannot be installed");

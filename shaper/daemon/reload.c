@@ -107,7 +107,8 @@ static void keep_what_must_stay(struct reload *reload, const struct policy *now,
 				struct policy *next)
 {
 	reload->kept[0] = '\0';
-	if (memcmp(&now->nfqueue, &next->nfqueue, sizeof(now->nfqueue)) != 0)
+	if (memcmp(&now->nfqueue, &next->nfqueue, sizeof(now->nfqueue)) != 0 ||
+	    memcmp(&now->fast, &next->fast, sizeof(now->fast)) != 0)
 		keep(reload, "datapath");
 	if (!sizes_memory_alike(&now->limits, &next->limits))
 		keep(reload, "limits that reserve memory");
@@ -120,6 +121,7 @@ static void keep_what_must_stay(struct reload *reload, const struct policy *now,
 	if (strcmp(now->state_file, next->state_file) != 0)
 		keep(reload, "state");
 	next->nfqueue = now->nfqueue;
+	next->fast = now->fast;
 	memcpy(next->control_socket, now->control_socket,
 	       sizeof(next->control_socket));
 	memcpy(next->control_group, now->control_group,

@@ -12,7 +12,7 @@
 
 struct pump;
 
-enum { DATAPATH_FDS_MAX = 4 };
+enum { DATAPATH_FDS_MAX = 5 };
 
 struct datapath {
 	const char *name;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "policy/policy.h"
+#include "shaper/io/fast.h"
 #include "shaper/io/nfqueue_path.h"
 #include "shaper/io/nfqueue_room.h"
 
@@ -45,6 +46,9 @@ static int on_readable(void *self, size_t fd_index, uint64_t now_ns)
 	case 3:
 		error = nfqueue_receive_room(nfqueue, now_ns);
 		break;
+	case 4:
+		nfqueue_fast_receive(nfqueue, now_ns);
+		break;
 	}
 	nfqueue_open_room(nfqueue, now_ns);
 	if (error >= 0)
@@ -58,6 +62,10 @@ static uint64_t next_ns(const void *self)
 	const struct nfqueue *nfqueue = self;
 	uint64_t pump_ns = pump_next_ns(nfqueue->config.pump);
 
+	uint64_t fast_ns = nfqueue_fast_next_ns(nfqueue);
+
+	if (fast_ns < pump_ns)
+		pump_ns = fast_ns;
 	return pump_ns < nfqueue->look_ns ? pump_ns : nfqueue->look_ns;
 }
 
@@ -91,6 +99,7 @@ static int advance(void *self, uint64_t now_ns)
 
 	if (now_ns >= pump_next_ns(nfqueue->config.pump))
 		pump_advance(nfqueue->config.pump, now_ns);
+	nfqueue_fast_advance(nfqueue, now_ns);
 	nfqueue_collect(nfqueue);
 	nfqueue_open_room(nfqueue, now_ns);
 	if (now_ns >= nfqueue->look_ns)
@@ -215,6 +224,8 @@ int nfqueue_new(const struct nfqueue_config *config,
 	if (error == 0 && nfqueue->room == NULL)
 		error = -ENOMEM;
 	if (error == 0)
+		error = nfqueue_fast_new(nfqueue);
+	if (error == 0)
 		error = take_queues(nfqueue, ret_busy_queue);
 	if (error < 0) {
 		nfqueue_free(nfqueue);
@@ -239,6 +250,7 @@ void nfqueue_free(struct nfqueue *nfqueue)
 	nfqueue_socket_free(nfqueue->hold);
 	nfqueue_socket_free(nfqueue->waiting);
 	nfqueue_room_free(nfqueue->room);
+	nfqueue_fast_free(nfqueue);
 	nfqueue_reader_fini(&nfqueue->reader);
 	free(nfqueue);
 }
@@ -260,12 +272,21 @@ void nfqueue_datapath(struct nfqueue *nfqueue, struct datapath *ret_datapath)
 		.pause_ns = pause_ns,
 		.close = close_down,
 	};
+	if (nfqueue->config.fast != NULL)
+		ret_datapath->fds[ret_datapath->fds_count++] =
+			fast_fd(nfqueue->config.fast);
+}
+
+void nfqueue_recall(struct nfqueue *nfqueue, uint64_t now_ns)
+{
+	nfqueue_fast_recall(nfqueue, now_ns);
 }
 
 void nfqueue_set_policy(struct nfqueue *nfqueue, const struct policy *policy)
 {
 	nfqueue->reader.policy = policy;
 	nfqueue_reader_forget(&nfqueue->reader);
+	nfqueue_fast_set_policy(nfqueue);
 }
 
 const struct nfqueue_stats *nfqueue_stats(const struct nfqueue *nfqueue)

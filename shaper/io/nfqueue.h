@@ -19,6 +19,7 @@
 #include "shaper/io/datapath.h"
 #include "shaper/io/nfqueue_stats.h"
 
+struct fast;
 struct nfqueue;
 struct policy;
 struct pump;
@@ -36,6 +37,7 @@ struct nfqueue_config {
 	uint32_t main_length_pkts;     /* what may come in a burst */
 	uint32_t hold_length_pkts;     /* what may be held, and a burst */
 	bool fail_open;
+	struct fast *fast; /* the kernel's fast path, attached; NULL: none */
 };
 
 /*
@@ -52,7 +54,7 @@ uint32_t nfqueue_owner(uint16_t queue);
 void nfqueue_free(struct nfqueue *nfqueue);
 
 /* For the loop; fds are [0] main, [1] hold, [2] interfaces,
- * [3] room. */
+ * [3] room, [4] what the fast path tells of, where there is one. */
 void nfqueue_datapath(struct nfqueue *nfqueue, struct datapath *ret_datapath);
 
 /* Together with pump_set_policy, by the thread that runs the data path. */
@@ -70,6 +72,9 @@ void nfqueue_collect(struct nfqueue *nfqueue);
 int nfqueue_shut(struct nfqueue *nfqueue, uint64_t now_ns);
 
 const struct nfqueue_stats *nfqueue_stats(const struct nfqueue *nfqueue);
+
+/* Take back what the kernel passes by itself: before the end. */
+void nfqueue_recall(struct nfqueue *nfqueue, uint64_t now_ns);
 
 /* The counter of refusals that whoever passes them on had to leave out. */
 uint64_t *nfqueue_refusals_lost(struct nfqueue *nfqueue);

@@ -182,8 +182,11 @@ static void note_rate(struct nfqueue *nfqueue, size_t messages, uint64_t now_ns)
 int nfqueue_receive_main(struct nfqueue *nfqueue, uint64_t now_ns)
 {
 	struct nfqueue_batch *batch = &nfqueue->main_batch;
-	int messages = nfqueue_socket_receive(nfqueue->main);
+	int messages;
 
+	/* Answers first: what they answer left before. */
+	nfqueue_fast_receive(nfqueue, now_ns);
+	messages = nfqueue_socket_receive(nfqueue->main);
 	if (messages < 0)
 		return messages;
 	nfqueue_reader_read(&nfqueue->reader, nfqueue->main, (size_t)messages,
@@ -195,6 +198,8 @@ int nfqueue_receive_main(struct nfqueue *nfqueue, uint64_t now_ns)
 	nfqueue_count(nfqueue, NFQUEUE_batches, 1);
 	nfqueue_count(nfqueue, NFQUEUE_missed_pkts,
 		      nfqueue_missed(&nfqueue->main_ids, batch));
+	nfqueue_fast_note(nfqueue, now_ns);
 	judge_main(nfqueue, now_ns);
+	nfqueue_fast_offer(nfqueue, now_ns);
 	return messages;
 }

@@ -25,6 +25,7 @@ struct nfqueue_message {
 	uint32_t wire_bytes;
 	uint16_t ethertype;
 	uint16_t vlan; /* a tag beside the bytes (bridges); 0: none */
+	uint32_t mark;
 	bool super_packet;
 };
 
@@ -130,6 +131,9 @@ static inline void nfqueue_message_take(struct nfqueue_message *message,
 		return;
 	case NFQA_IFINDEX_PHYSOUTDEV:
 		message->out_ifindex = nfqueue_message_u32(attr->at);
+		return;
+	case NFQA_MARK:
+		message->mark = nfqueue_message_u32(attr->at);
 		return;
 	case NFQA_CAP_LEN:
 		message->wire_bytes = nfqueue_message_u32(attr->at);

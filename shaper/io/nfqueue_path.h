@@ -16,6 +16,7 @@
 #include "shaper/io/nfqueue_socket.h"
 #include "shaper/pump.h"
 
+struct nfqueue_fast;
 struct nfqueue_room;
 
 /* Ids have no gaps but for what a socket had no room for. */
@@ -29,6 +30,7 @@ struct nfqueue {
 	struct nfqueue_socket *main, *hold, *waiting; /* the room's */
 	struct nfqueue_reader reader;
 	struct nfqueue_room *room;
+	struct nfqueue_fast *fast; /* NULL: none */
 	struct nfqueue_ids main_ids, hold_ids;
 
 	/* How fast packets come: see pause_ns. */
@@ -70,6 +72,23 @@ int nfqueue_receive_hold(struct nfqueue *nfqueue, uint64_t now_ns);
 /* One batch of the room, and what it leads to in the main queue.  How many
  * messages came, or -errno. */
 int nfqueue_receive_room(struct nfqueue *nfqueue, uint64_t now_ns);
+
+/* --- nfqueue_fast.c: what conforms stays in the kernel; all are fine without
+ * a fast path */
+
+/* 0 or -errno. */
+int nfqueue_fast_new(struct nfqueue *nfqueue);
+void nfqueue_fast_free(struct nfqueue *nfqueue);
+/* Packets in that it tells of. */
+void nfqueue_fast_receive(struct nfqueue *nfqueue, uint64_t now_ns);
+/* Before the main batch is judged, and after its verdicts. */
+void nfqueue_fast_note(struct nfqueue *nfqueue, uint64_t now_ns);
+void nfqueue_fast_offer(struct nfqueue *nfqueue, uint64_t now_ns);
+uint64_t nfqueue_fast_next_ns(const struct nfqueue *nfqueue);
+void nfqueue_fast_advance(struct nfqueue *nfqueue, uint64_t now_ns);
+void nfqueue_fast_recall(struct nfqueue *nfqueue, uint64_t now_ns);
+/* Zones may be others. */
+void nfqueue_fast_set_policy(struct nfqueue *nfqueue);
 
 /* Let those go on who waited in the room for a packet that has left.  At the
  * end of a wake-up, outside of everything else. */

@@ -9,6 +9,7 @@
 #include "flowtable/shard.h"
 #include "policy/policy.h"
 #include "policy/zones.h"
+#include "shaper/bpf/fast_maps.h"
 #include "shaper/io/ifnames.h"
 #include "shaper/io/nfqueue_message.h"
 
@@ -159,6 +160,36 @@ static bool understand(struct nfqueue_reader *reader,
 	return true;
 }
 
+bool nfqueue_reader_hear(struct nfqueue_reader *reader,
+			 const struct fast_event *event, uint16_t zone,
+			 uint64_t now_ns, struct pump_packet *ret_packet)
+{
+	struct pump_packet *packet = ret_packet;
+	enum packet_error error =
+		packet_parse_ethernet(event->bytes, event->captured_bytes,
+				      event->wire_bytes, &packet->meta);
+
+	if (error != PACKET_OK) {
+		reader->stats->unreadable_pkts[error]++;
+		if (packet->meta.ethertype == 0)
+			return false;
+	}
+	/* Another guarded host's: it was judged when that sent it. */
+	if (policy_is_inside(reader->policy, packet->meta.ends.src) ||
+	    !policy_is_inside(reader->policy, packet->meta.ends.dst))
+		return false;
+	packet->src_zone = zone;
+	packet->dst_zone = zone;
+	packet->ends = PUMP_ENDS_DST;
+	packet->wire_pkts = (uint16_t)(event->wire_pkts ? event->wire_pkts : 1);
+	packet->super_packet = event->wire_pkts != 1;
+	packet->shard = PUMP_HERE;
+	packet->from_shard = false;
+	if (packet->meta.fragment != PACKET_WHOLE)
+		follow_first(reader, packet, false, now_ns);
+	return true;
+}
+
 void nfqueue_reader_read(struct nfqueue_reader *reader,
 			 const struct nfqueue_socket *socket, size_t messages,
 			 bool again, uint64_t now_ns,
@@ -186,9 +217,11 @@ void nfqueue_reader_read(struct nfqueue_reader *reader,
 		}
 		batch->ids[batch->count] = message.id;
 		if (understand(reader, &message, again, now_ns,
-			       &batch->packets[batch->judged_count]))
+			       &batch->packets[batch->judged_count])) {
+			batch->marks[batch->judged_count] = message.mark;
 			batch->judged[batch->judged_count++] =
 				(uint16_t)batch->count;
+		}
 		batch->count++;
 	}
 	counter[NFQUEUE_unjudged_pkts] += batch->count - batch->judged_count;

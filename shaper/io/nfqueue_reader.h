@@ -29,6 +29,7 @@ struct nfqueue_batch {
 	uint32_t ids[NFQUEUE_BATCH];
 	size_t judged_count;
 	uint16_t judged[NFQUEUE_BATCH]; /* which of those the pump is asked */
+	uint32_t marks[NFQUEUE_BATCH];  /* of those, */
 	struct pump_packet packets[NFQUEUE_BATCH]; /* and about what */
 };
 
@@ -64,6 +65,13 @@ void nfqueue_reader_read(struct nfqueue_reader *reader,
 			 const struct nfqueue_socket *socket, size_t messages,
 			 bool again, uint64_t now_ns,
 			 struct nfqueue_batch *ret_batch);
+
+/* The same for a packet in that the kernel program tells of: a frame that has
+ * left by `zone`'s interface.  false: nothing in it that could be judged. */
+struct fast_event;
+bool nfqueue_reader_hear(struct nfqueue_reader *reader,
+			 const struct fast_event *event, uint16_t zone,
+			 uint64_t now_ns, struct pump_packet *ret_packet);
 
 /* Interfaces came, went or have changed.  0 or -errno. */
 int nfqueue_reader_names_fd(const struct nfqueue_reader *reader);

@@ -45,7 +45,15 @@
 	X(put_together, "packets",                                             \
 	  "larger than their interface's MTU: counted as their fragments")     \
 	X(unknown_interfaces, "packets", "their interface has no name (yet)")  \
-	X(refusals_lost, "refusals", "not passed on: the ring was full")
+	X(refusals_lost, "refusals", "not passed on: the ring was full")       \
+	X(fast_out_pkts, "packets", "passed out by the kernel itself")         \
+	X(fast_in_pkts, "packets", "came in and were counted by it")           \
+	X(fast_told_pkts, "packets", "came in and were told of by it")         \
+	X(fast_untold_pkts, "packets",                                         \
+	  "came in and were not counted: too many were told of")               \
+	X(fast_leases, "leases", "of pairs to the kernel")                     \
+	X(fast_given_back, "leases", "ended by it: a packet must be judged")   \
+	X(fast_full, "leases", "not made: no place among its keys")
 
 enum nfqueue_counter {
 #define X(name, unit, help) NFQUEUE_##name,

@@ -62,6 +62,7 @@ struct nftcompile {
 	struct nftbridge_list bridges;      /* NFTCOMPILE_BR_NETFILTER: ours */
 	struct nftbridge_settings settings; /* and what was changed for them */
 	bool blocking;                      /* drop instead of queueing */
+	bool fast;                          /* see nft_fast.c */
 };
 
 static inline const char *nftcompile_inside(bool ipv4)
@@ -104,6 +105,11 @@ void nftshards_targets(struct nftplan_table *table,
 void nftshards_dispatch(struct nftplan_table *table,
 			const struct nftcompile *compile, const char *chain,
 			bool ipv4, bool by_source, enum nftrules_queue queue);
+
+/* With the kernel's fast path, these come before the queue. */
+struct nftcompile_name nftfast_target(bool by_source);
+void nftfast_compile(struct nftplan_table *table,
+		     const struct nftcompile *compile);
 
 /* Into `batch`: the chains of `table` that queue drop instead.  `scratch` is an
  * empty table of the same family. */

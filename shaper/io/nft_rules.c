@@ -336,7 +336,8 @@ int nftrules_install(struct nftrules *rules,
 	struct nftcompile compile = { .policy = config->policy,
 				      .shard_seed = config->shard_seed,
 				      .shards = config->shards,
-				      .log_group = config->log_group };
+				      .log_group = config->log_group,
+				      .fast = config->fast };
 	int error;
 
 	assert(config->shards >= 1 && config->shards <= SHARDS_MAX);

@@ -42,6 +42,7 @@ struct nftrules_config {
 	uint8_t shards;              /* engines: 1..SHARDS_MAX */
 	uint16_t log_group;          /* nflog group of `log` rules */
 	enum nftrules_conntrack conntrack;
+	bool fast; /* the kernel program is there that policy->fast asks for */
 };
 
 /* 0: *ret_rules is the caller's to close.  Nothing is changed yet. */

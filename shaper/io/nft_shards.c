@@ -199,6 +199,7 @@ void nftshards_compile(struct nftplan_table *table,
 		       const struct nftcompile *compile)
 {
 	compile_queue(table, compile, NFTRULES_QUEUE_MAIN);
+	nftfast_compile(table, compile);
 	if (compile->conntrack != NFTRULES_CONNTRACK_NONE)
 		compile_queue(table, compile, NFTRULES_QUEUE_ROOM);
 }
@@ -249,6 +250,8 @@ struct nftcompile_name nftshards_target(const struct nftcompile *compile,
 {
 	struct nftcompile_name only = { "shard_0" };
 
+	if (compile->fast)
+		return nftfast_target(by_source);
 	if (compile->shards == 1)
 		return only;
 	return nftcompile_name(by_source ? "to_source" : "to_destination",

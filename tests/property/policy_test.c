@@ -229,12 +229,33 @@ static void draw_limits(struct policy_limits *limits)
 				       : POLICY_BOUND_RELEASE;
 }
 
+/* Only with what it goes with. */
+static void draw_fast(struct policy *policy)
+{
+	policy->fast.keys = 262144;
+	policy->fast.mark_bit = 20;
+	if (policy->nfqueue.queues > 1 || policy->nfqueue.bridge ||
+	    policy->guard_gateway ||
+	    policy->nfqueue.fail == POLICY_FAIL_CLOSED ||
+	    policy->enforce & 1u << FLOW_SCOPE_HOST || draw_bool())
+		return;
+	policy->fast.interfaces_count =
+		(uint32_t)draw_between(1, POLICY_FAST_INTERFACES);
+	for (uint32_t i = 0; i < policy->fast.interfaces_count; i++)
+		snprintf(policy->fast.interfaces[i],
+			 sizeof(policy->fast.interfaces[i]), "%u.%x", i,
+			 (unsigned)draw() & 0xffff);
+	policy->fast.keys = 1u << draw_between(10, 24);
+	policy->fast.mark_bit = (uint8_t)draw_between(0, 28);
+}
+
 static void draw_daemon(struct policy *policy)
 {
 	static const char *const LISTENS[] = { "", "127.0.0.1:9477", "[::1]:1",
 					       "0.0.0.0:65535" };
 
-	policy->nfqueue.queues = (uint16_t)draw_between(0, 64);
+	policy->nfqueue.queues =
+		(uint16_t)draw_between(0, draw_bool() ? 1 : 64);
 	policy->nfqueue.first_queue = (uint16_t)draw_between(0, 65000);
 	policy->nfqueue.fail = draw_bool() ? POLICY_FAIL_OPEN
 					   : POLICY_FAIL_CLOSED;
@@ -243,6 +264,7 @@ static void draw_daemon(struct policy *policy)
 		policy->nfqueue.queue_length = (uint32_t)draw_between(
 			POLICY_HELD_PKTS_MAX + POLICY_QUEUE_BURST_PKTS,
 			1 << 26);
+	draw_fast(policy);
 	snprintf(policy->control_socket, sizeof(policy->control_socket),
 		 "/run/sym tap/%x: \"\\#", (unsigned)draw());
 	if (draw_bool())

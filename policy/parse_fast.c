@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "policy/draft.h"
+#include "policy/yaml.h"
+
+static bool one_interface(struct keys_reader *reader,
+			  const struct yaml_node *node, void *into)
+{
+	struct policy *policy = into;
+	char name[16];
+
+	if (!draft_read_interface(reader, node, name))
+		return false;
+	for (uint32_t i = 0; i < policy->fast.interfaces_count; i++) {
+		if (strcmp(policy->fast.interfaces[i], name) != 0)
+			continue;
+		keys_error(reader, node, "name each once",
+			   "%s stands before it", name);
+		return false;
+	}
+	memcpy(policy->fast.interfaces[policy->fast.interfaces_count++], name,
+	       sizeof(name));
+	return true;
+}
+
+bool draft_read_fast_interfaces(struct keys_reader *reader,
+				const struct yaml_node *node, void *into)
+{
+	struct draft *draft = into;
+
+	return keys_each(reader, node, POLICY_FAST_INTERFACES, one_interface,
+			 &draft->policy);
+}
+
+/* What the kernel program cannot do yet, it is not asked for. */
+bool draft_check_fast(struct keys_reader *reader, const struct draft *draft)
+{
+	const struct policy *policy = &draft->policy;
+	const struct yaml_node *datapath =
+		yaml_tree_find(draft->root, "datapath");
+	const struct yaml_node *node =
+		datapath ? yaml_tree_find(datapath, "fast") : NULL;
+	const char *wrong = NULL;
+
+	if (policy->fast.interfaces_count == 0 || node == NULL)
+		return true;
+	if (policy->nfqueue.queues > 1)
+		wrong = "it has one engine: datapath.nfqueue.queues is 1";
+	else if (policy->nfqueue.bridge)
+		wrong = "it takes routed packets: not datapath.nfqueue.bridge";
+	else if (policy->nfqueue.fail == POLICY_FAIL_CLOSED)
+		wrong = "packets in pass without symtapd: not fail: closed";
+	else if (policy->guard_gateway)
+		wrong = "it does not see the gateway's own: not "
+			"limiter.guard_gateway";
+	else if (policy->enforce & 1u << FLOW_SCOPE_HOST)
+		wrong = "it counts pairs and flows: no host in limiter.enforce";
+	else if (policy->fast.keys & (policy->fast.keys - 1))
+		wrong = "datapath.fast.keys is a power of two, as 262144";
+	if (wrong == NULL)
+		return true;
+	keys_key_error(reader, node, wrong,
+		       "the fast path cannot do what is asked here");
+	return false;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_IO_FAST_H
+#define SHAPER_IO_FAST_H
+
+/*
+ * The kernel program of shaper/bpf, loaded and attached: the only file that
+ * knows libbpf.  Loading needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; nothing
+ * that comes after fast_attach makes a bpf(2) call.
+ *
+ * The program leaves its interfaces when the last descriptor of its links is
+ * closed, so also when the process is killed: what it passed then goes the
+ * long way.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fast;
+struct fast_counts;
+struct fast_event;
+struct fast_slot;
+
+enum { FAST_TEXT_BYTES = 256 };
+
+struct fast_options {
+	uint32_t slots;     /* a power of two */
+	uint32_t mark_mask; /* four adjacent bits */
+	uint8_t seed[16];   /* random; keys the hash */
+	bool consent;       /* `evidence: consent` */
+	bool test;          /* time is fast_set_time's */
+};
+
+/* 0 or -errno; then ret_wrong says why this kernel has no fast path. */
+int fast_new(const struct fast_options *options, struct fast **ret_fast,
+	     char ret_wrong[FAST_TEXT_BYTES]);
+void fast_free(struct fast *fast);
+
+/* Both directions of a guarded interface, which must be Ethernet.  `zone`: of
+ * its untagged packets. */
+int fast_attach(struct fast *fast, const char *interface, uint16_t zone,
+		char ret_wrong[FAST_TEXT_BYTES]);
+
+/* Zones may have changed; by the order of attaching. */
+size_t fast_interfaces(const struct fast *fast);
+const char *fast_interface(const struct fast *fast, size_t at);
+void fast_set_consent(struct fast *fast, bool consent);
+void fast_set_zone(struct fast *fast, size_t at, uint16_t zone);
+/* false: it is not one of them. */
+bool fast_zone_of(const struct fast *fast, uint32_t ifindex,
+		  uint16_t *ret_zone);
+
+/* The shared memory, all 0. */
+struct fast_slot *fast_slots(const struct fast *fast, uint32_t *ret_count);
+void fast_hash_key(const struct fast *fast, uint64_t *ret_k0, uint64_t *ret_k1);
+
+/* The lowest of the mark's bits; all of them. */
+uint32_t fast_mark(const struct fast *fast, uint32_t skb_mark);
+
+/* Packets that came in and are to be heard of: readable, and one after the
+ * other.  `on_event` must not free.  Returns how many. */
+int fast_fd(const struct fast *fast);
+size_t fast_receive(struct fast *fast,
+		    void (*on_event)(void *self, const struct fast_event *),
+		    void *self);
+
+/* Sums over all processors. */
+void fast_count(const struct fast *fast, struct fast_counts *ret_counts);
+
+/* For tests: one frame through the program, as if at an attached interface
+ * whose ifindex is 1.  The mark it got, or -errno. */
+struct fast_frame {
+	const uint8_t *bytes;
+	uint32_t count_bytes;
+	uint32_t mark;
+	uint32_t gso_size, gso_segs;
+	bool out;
+};
+void fast_set_time(struct fast *fast, uint64_t now_ns);
+void fast_set_test_zone(struct fast *fast, uint16_t zone);
+int fast_run(struct fast *fast, const struct fast_frame *frame,
+	     uint32_t *ret_mark);
+/* Nanoseconds for each of `times` runs. */
+int fast_run_ns(struct fast *fast, const struct fast_frame *frame, int times,
+		uint32_t *ret_ns);
+
+#endif

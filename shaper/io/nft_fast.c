@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the kernel program has let pass goes no further here: packets out bear
+ * its mark, and of packets in it tells the daemon itself, as they leave by one
+ * of its interfaces.
+ */
+#include <arpa/inet.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "policy/policy.h"
+#include "shaper/bpf/fast_maps.h"
+#include "shaper/io/nft_compile.h"
+#include "shaper/io/nft_plan.h"
+
+struct nftcompile_name nftfast_target(bool by_source)
+{
+	struct nftcompile_name out = { "fast_out" }, in = { "fast_in" };
+
+	return by_source ? out : in;
+}
+
+/* The mark is in host order. */
+static void passed(struct nftplan_table *table, const struct policy *policy,
+		   const char *chain)
+{
+	uint32_t bit = policy->fast.mark_bit;
+	uint32_t mask = ((1u << FAST_MARK_BITS) - 1) << bit;
+	uint32_t value = (uint32_t)FAST_MARK_PASSED << bit;
+	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
+
+	nftexpr_meta(rule, NFT_META_MARK, 0);
+	nftexpr_mask(rule, 0, &mask, sizeof(mask));
+	nftexpr_equal(rule, 0, &value, sizeof(value));
+	nftexpr_count(rule, "fast_out");
+	nftexpr_accept(rule);
+}
+
+void nftfast_compile(struct nftplan_table *table,
+		     const struct nftcompile *compile)
+{
+	const struct policy *policy = compile->policy;
+	const struct nftcompile_name out = nftfast_target(true);
+	const struct nftcompile_name in = nftfast_target(false);
+	struct nftexpr_rule rule;
+
+	if (!compile->fast)
+		return;
+	nftplan_counter(table, "fast_out");
+	nftplan_counter(table, "fast_in");
+	nftplan_chain(table, out.text);
+	nftplan_chain(table, in.text);
+	passed(table, policy, out.text);
+	nftexpr_goto(nftplan_rule(table, out.text, NULL), "shard_0");
+	for (uint32_t i = 0; i < policy->fast.interfaces_count; i++) {
+		rule = nftplan_rule(table, in.text, NULL);
+		nftexpr_is_interface(rule, false, policy->fast.interfaces[i]);
+		nftexpr_count(rule, "fast_in");
+		nftexpr_accept(rule);
+	}
+	nftexpr_goto(nftplan_rule(table, in.text, NULL), "shard_0");
+}

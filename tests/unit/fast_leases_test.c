@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The daemon's side of the shared memory; the test plays the kernel's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "shaper/bpf/fast_maps.h"
+#include "shaper/io/fast_leases.h"
+#include "tests/pump_bed.h"
+
+#define S     UINT64_C(1000000000)
+#define MS    UINT64_C(1000000)
+#define BEGIN (1001 * S)
+
+enum { SLOTS = 64 };
+
+struct world {
+	struct fast_slot slots[SLOTS];
+	struct fastleases *leases;
+	struct bed bed;
+	uint64_t now_ns;
+};
+
+static void set_up(struct world *world)
+{
+	memset(world, 0, sizeof(*world));
+	world->leases = fastleases_new(world->slots, SLOTS, 1, 2);
+	assert_non_null(world->leases);
+	bed_init(&world->bed, "guards: {first_contacts: 0}\n");
+	world->now_ns = BEGIN;
+}
+
+static void tear_down(struct world *world)
+{
+	fastleases_free(world->leases);
+	bed_fini(&world->bed);
+}
+
+static void key_of(uint16_t port, bool out, struct pump_packet *packet,
+		   struct flow_key *key)
+{
+	if (out)
+		bed_packet(packet, "udp", "10.0.0.1", port, "192.0.2.1", 53);
+	else
+		bed_packet(packet, "udp", "192.0.2.1", 53, "10.0.0.1", port);
+	memset(key, 0, sizeof(*key));
+	flow_key_of(&packet->meta, out ? FLOW_OUT : FLOW_IN, 0, key);
+}
+
+static struct fast_slot *slot_of(struct world *world, enum flow_scope scope)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (world->slots[i].span_64ns &&
+		    world->slots[i].key.scope == scope)
+			return &world->slots[i];
+	return NULL;
+}
+
+static bool is_leased(struct world *world)
+{
+	const struct fast_slot *pair = slot_of(world, FLOW_SCOPE_PAIR);
+
+	return pair && pair->state & FAST_IN_KERNEL;
+}
+
+/* What the program does with a packet of a pair that is the engine's. */
+static uint32_t steer(struct world *world)
+{
+	struct fast_slot *pair = slot_of(world, FLOW_SCOPE_PAIR);
+
+	if (!pair)
+		return FASTLEASES_MARK_NONE;
+	pair->state++;
+	return FAST_MARK_EPOCH +
+	       (uint32_t)(pair->state >> FAST_EPOCH_SHIFT) % FAST_EPOCHS;
+}
+
+static void come(struct world *world, uint16_t port, bool out, uint32_t mark)
+{
+	struct pump_packet packet;
+	struct flow_key key;
+
+	key_of(port, out, &packet, &key);
+	fastleases_note(world->leases, world->bed.pump, &key, mark,
+			world->now_ns);
+	bed_offer(&world->bed, &packet, world->now_ns);
+	if (out)
+		fastleases_offer(world->leases, world->bed.pump, &key,
+				 world->now_ns);
+}
+
+/* There and back. */
+static void talk(struct world *world, uint16_t port)
+{
+	world->now_ns += 10 * MS;
+	come(world, port, true, steer(world));
+	come(world, port, false, FASTLEASES_MARK_NONE);
+}
+
+static void test_a_pair_is_leased_once_it_was_answered(void **state)
+{
+	static struct world world;
+
+	(void)state;
+	set_up(&world);
+	talk(&world, 1000);
+	assert_false(is_leased(&world));
+	talk(&world, 1000); /* answered: it has a slot from here on */
+	assert_false(is_leased(&world));
+	talk(&world, 1000);
+	assert_true(is_leased(&world));
+	assert_int_equal(fastleases_stats(world.leases)->leased, 1);
+	tear_down(&world);
+}
+
+static void
+test_none_is_leased_while_one_of_its_packets_is_on_its_way(void **state)
+{
+	static struct world world;
+
+	(void)state;
+	set_up(&world);
+	talk(&world, 1000);
+	talk(&world, 1000);
+	steer(&world); /* not here yet */
+	talk(&world, 1000);
+	talk(&world, 1000);
+	assert_false(is_leased(&world));
+	tear_down(&world);
+}
+
+static void
+test_what_is_lost_on_its_way_is_forgotten_with_an_epoch(void **state)
+{
+	static struct world world;
+
+	(void)state;
+	set_up(&world);
+	talk(&world, 1000);
+	talk(&world, 1000);
+	steer(&world);
+	for (int i = 0; i < 20 && !is_leased(&world); i++)
+		talk(&world, 1000);
+	assert_true(is_leased(&world));
+	assert_int_equal(fastleases_stats(world.leases)->epochs, 1);
+	tear_down(&world);
+}
+
+static void test_what_the_kernel_counted_comes_back(void **state)
+{
+	static struct world world;
+	struct snapshot_row row;
+
+	(void)state;
+	set_up(&world);
+	while (!is_leased(&world))
+		talk(&world, 1000);
+	for (int scope = 0; scope <= FLOW_SCOPE_PAIR; scope++) {
+		struct fast_slot *slot =
+			slot_of(&world, (enum flow_scope)scope);
+
+		world.now_ns += scope == FLOW_SCOPE_FLOW ? 100 * MS : 0;
+		fast_add(slot, fast_number(slot->span_64ns, world.now_ns), 7,
+			 6);
+	}
+	slot_of(&world, FLOW_SCOPE_PAIR)->state = 0; /* given back */
+	come(&world, 1000, true, steer(&world));
+	assert_true(bed_row(&world.bed, FLOW_SCOPE_PAIR, "10.0.0.1",
+			    "192.0.2.1", &row));
+	assert_true(row.sent_pkts >= 8 && row.heard_pkts >= 6);
+	assert_false(is_leased(&world));
+	tear_down(&world);
+}
+
+static void test_all_comes_back_at_the_end(void **state)
+{
+	static struct world world;
+
+	(void)state;
+	set_up(&world);
+	while (!is_leased(&world))
+		talk(&world, 1000);
+	fastleases_recall(world.leases, world.bed.pump, world.now_ns);
+	assert_int_equal(fastleases_stats(world.leases)->leased, 0);
+	assert_int_equal(fastleases_stats(world.leases)->keys, 0);
+	for (int i = 0; i < SLOTS; i++)
+		assert_int_equal(world.slots[i].passed_on, 0);
+	tear_down(&world);
+}
+
+static void test_a_full_table_leases_no_more(void **state)
+{
+	static struct world world;
+
+	(void)state;
+	set_up(&world);
+	for (uint16_t port = 0; port < 200; port++) {
+		struct pump_packet packet;
+		struct flow_key key;
+		char address[32];
+
+		snprintf(address, sizeof(address), "192.0.2.%u", port + 1);
+		for (int i = 0; i < 6; i++) {
+			world.now_ns += MS;
+			bed_packet(&packet, "udp", "10.0.0.1", port, address,
+				   53);
+			flow_key_of(&packet.meta, FLOW_OUT, 0, &key);
+			bed_offer(&world.bed, &packet, world.now_ns);
+			fastleases_offer(world.leases, world.bed.pump, &key,
+					 world.now_ns);
+			bed_packet(&packet, "udp", address, 53, "10.0.0.1",
+				   port);
+			bed_offer(&world.bed, &packet, world.now_ns);
+		}
+	}
+	assert_true(fastleases_stats(world.leases)->full > 0);
+	assert_true(fastleases_stats(world.leases)->keys <= SLOTS);
+	tear_down(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_pair_is_leased_once_it_was_answered),
+		cmocka_unit_test(
+			test_none_is_leased_while_one_of_its_packets_is_on_its_way),
+		cmocka_unit_test(
+			test_what_is_lost_on_its_way_is_forgotten_with_an_epoch),
+		cmocka_unit_test(test_what_the_kernel_counted_comes_back),
+		cmocka_unit_test(test_all_comes_back_at_the_end),
+		cmocka_unit_test(test_a_full_table_leases_no_more),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
