@@ -78,6 +78,8 @@ struct fast_frame {
 };
 void fast_set_time(struct fast *fast, uint64_t now_ns);
 void fast_set_test_zone(struct fast *fast, uint16_t zone);
+/* Keys are looked up, and nothing is done with them. */
+void fast_set_test_looks(struct fast *fast, bool looks);
 int fast_run(struct fast *fast, const struct fast_frame *frame,
 	     uint32_t *ret_mark);
 /* Nanoseconds for each of `times` runs. */
