@@ -330,6 +330,11 @@ void fast_set_test_zone(struct fast *fast, uint16_t zone)
 	add_interface(fast, 1, zone);
 }
 
+void fast_set_test_looks(struct fast *fast, bool looks)
+{
+	fast->skeleton->bss->fast_test_looks = looks;
+}
+
 static int run(struct fast *fast, const struct fast_frame *frame, int times,
 	       struct bpf_test_run_opts *options)
 {
@@ -339,11 +344,6 @@ static int run(struct fast *fast, const struct fast_frame *frame, int times,
 		.ifindex = 1,
 		.ingress_ifindex = 1,
 		.gso_size = frame->gso_size,
-void fast_set_test_looks(struct fast *fast, bool looks)
-{
-	fast->skeleton->bss->fast_test_looks = looks;
-}
-
 		.gso_segs = frame->gso_segs,
 	};
 	struct __sk_buff after;
