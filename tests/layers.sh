@@ -73,6 +73,8 @@ libraries() {
 	jansson.h			sim/judge_json.c
 	seccomp.h			shaper/daemon/confine.c
 	bpf/				shaper/io/fast.c
+	bpf/				shaper/io/fast_lacks.c
+	bpf/				shaper/io/fast_links.c
 	fast.skel.h			shaper/io/fast.c
 	pcap/				sim/link_name.c
 	zlib.h				sim/capture_gzip.c

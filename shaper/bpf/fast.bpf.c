@@ -18,12 +18,12 @@ struct {
 	__uint(max_entries, 1024);
 	__type(key, uint32_t);
 	__type(value, struct fast_slot);
-} fast_slots SEC(".maps");
+} symtap_slots SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20);
-} fast_heard SEC(".maps");
+} symtap_heard SEC(".maps");
 
 /* As long as the furthest read of the parser. */
 struct scratch {
@@ -37,7 +37,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, uint32_t);
 	__type(value, struct scratch);
-} fast_scratch SEC(".maps");
+} symtap_scratch SEC(".maps");
 
 struct fast_config fast_config;
 struct fast_counts fast_counts[FAST_PROCESSORS];
@@ -67,7 +67,7 @@ static __always_inline struct fast_slot *find(const struct flow_key *key)
 	for (uint32_t i = 0; i < FAST_PROBES; i++) {
 		uint32_t index = (at + i) & fast_config.slots_mask;
 
-		slot = bpf_map_lookup_elem(&fast_slots, &index);
+		slot = bpf_map_lookup_elem(&symtap_slots, &index);
 		if (!slot)
 			return NULL;
 		if (slot->span_64ns && fast_key_equal(&slot->key, key))
@@ -202,7 +202,7 @@ static __always_inline void tell(const struct __sk_buff *skb,
 				 uint32_t captured_bytes, uint32_t wire_pkts)
 {
 	struct fast_event *event =
-		bpf_ringbuf_reserve(&fast_heard, sizeof(*event), 0);
+		bpf_ringbuf_reserve(&symtap_heard, sizeof(*event), 0);
 
 	if (!event) {
 		counts()->untold++;
@@ -258,7 +258,7 @@ static __always_inline bool look_up(struct scratch *to,
 	if (found->flow) {
 		uint32_t up = found->flow->up;
 
-		found->pair = bpf_map_lookup_elem(&fast_slots, &up);
+		found->pair = bpf_map_lookup_elem(&symtap_slots, &up);
 		return true;
 	}
 	flow_fill_pair(&to->key);
@@ -271,7 +271,7 @@ static __always_inline int judge(struct __sk_buff *skb,
 {
 	struct found found = { 0 };
 	uint32_t first = 0, bytes = skb->len;
-	struct scratch *to = bpf_map_lookup_elem(&fast_scratch, &first);
+	struct scratch *to = bpf_map_lookup_elem(&symtap_scratch, &first);
 	enum packet_error error;
 	uint16_t zone = 0;
 
@@ -308,12 +308,12 @@ static __always_inline int judge(struct __sk_buff *skb,
 	return GO_ON;
 }
 
-SEC("tc") int fast_out(struct __sk_buff *skb)
+SEC("tc") int symtap_out(struct __sk_buff *skb)
 {
 	return judge(skb, FLOW_OUT);
 }
 
-SEC("tc") int fast_in(struct __sk_buff *skb)
+SEC("tc") int symtap_in(struct __sk_buff *skb)
 {
 	return judge(skb, FLOW_IN);
 }

@@ -16,19 +16,19 @@
 #include <unistd.h>
 
 #include "shaper/bpf/fast_maps.h"
+#include "shaper/io/fast_lacks.h"
+#include "shaper/io/fast_links.h"
 
 /* Made of fast.bpf.c by the build; it uses the above. */
 #include <fast.skel.h>
 
-/* linux/bpf.h of Debian 12 does not know them yet. */
-enum { TCX_INGRESS = 46, TCX_EGRESS = 47, LINKS = 2 * FAST_INTERFACES };
+enum { VERIFIER_LOG_BYTES = 1 << 20 };
 
 struct fast {
-	struct fast_bpf *skeleton;
+	struct symtap *skeleton;
 	struct ring_buffer *ring;
 	struct fast_slot *slots;
-	int links[LINKS];
-	size_t links_count;
+	struct fastlinks links[FAST_INTERFACES];
 	size_t interfaces_count;
 	char interfaces[FAST_INTERFACES][IF_NAMESIZE];
 	void (*on_event)(void *self, const struct fast_event *event);
@@ -90,39 +90,60 @@ static int share(struct fast *fast, char ret_wrong[FAST_TEXT_BYTES])
 {
 	void *slots = mmap(NULL, slots_bytes(fast), PROT_READ | PROT_WRITE,
 			   MAP_SHARED,
-			   bpf_map__fd(fast->skeleton->maps.fast_slots), 0);
+			   bpf_map__fd(fast->skeleton->maps.symtap_slots), 0);
 
 	say(ret_wrong, "there is no memory for what it shares");
 	if (slots == MAP_FAILED)
 		return -errno;
 	fast->slots = slots;
 	fast->ring =
-		ring_buffer__new(bpf_map__fd(fast->skeleton->maps.fast_heard),
+		ring_buffer__new(bpf_map__fd(fast->skeleton->maps.symtap_heard),
 				 on_sample, fast, NULL);
 	return fast->ring == NULL ? -errno : 0;
 }
 
-static int load(struct fast *fast, const struct fast_options *options,
-		char ret_wrong[FAST_TEXT_BYTES])
+static struct symtap *open_skeleton(char *verifier_log)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options,
+		    .kernel_log_buf = verifier_log,
+		    .kernel_log_size = VERIFIER_LOG_BYTES);
+
+	return symtap__open_opts(&options);
+}
+
+static int load_skeleton(struct fast *fast, const struct fast_options *options,
+			 char *verifier_log, char ret_wrong[FAST_TEXT_BYTES])
 {
 	int error;
 
-	libbpf_set_print(say_nothing);
-	fast->skeleton = fast_bpf__open();
+	fast->skeleton = open_skeleton(verifier_log);
 	if (fast->skeleton == NULL) {
 		say(ret_wrong, "the kernel program cannot be read");
 		return -errno;
 	}
 	fast->skeleton->rodata->fast_test = options->test;
-	error = bpf_map__set_max_entries(fast->skeleton->maps.fast_slots,
+	error = bpf_map__set_max_entries(fast->skeleton->maps.symtap_slots,
 					 options->slots);
 	if (error == 0)
-		error = fast_bpf__load(fast->skeleton);
-	if (error == -EPERM)
-		say(ret_wrong, "loading needs CAP_BPF, CAP_NET_ADMIN and "
-			       "CAP_PERFMON");
-	else if (error < 0)
-		say(ret_wrong, "this kernel does not load the program");
+		error = symtap__load(fast->skeleton);
+	if (error < 0)
+		fastlacks_tell(error, verifier_log, ret_wrong);
+	return error;
+}
+
+static int load(struct fast *fast, const struct fast_options *options,
+		char ret_wrong[FAST_TEXT_BYTES])
+{
+	char *verifier_log = calloc(1, VERIFIER_LOG_BYTES);
+	int error;
+
+	if (verifier_log == NULL) {
+		say(ret_wrong, "out of memory");
+		return -ENOMEM;
+	}
+	libbpf_set_print(say_nothing);
+	error = load_skeleton(fast, options, verifier_log, ret_wrong);
+	free(verifier_log);
 	if (error < 0)
 		return error;
 	configure(fast, options);
@@ -152,12 +173,12 @@ void fast_free(struct fast *fast)
 {
 	if (fast == NULL)
 		return;
-	for (size_t i = 0; i < fast->links_count; i++)
-		close(fast->links[i]);
+	for (size_t i = 0; i < fast->interfaces_count; i++)
+		fastlinks_detach(&fast->links[i]);
 	ring_buffer__free(fast->ring);
 	if (fast->slots != NULL)
 		munmap(fast->slots, slots_bytes(fast));
-	fast_bpf__destroy(fast->skeleton);
+	symtap__destroy(fast->skeleton);
 	free(fast);
 }
 
@@ -178,18 +199,6 @@ static bool is_ethernet(const char *interface)
 	return is;
 }
 
-static int link_program(struct fast *fast, const struct bpf_program *program,
-			unsigned int ifindex, int where)
-{
-	int fd = bpf_link_create(bpf_program__fd(program), (int)ifindex,
-				 (enum bpf_attach_type)where, NULL);
-
-	if (fd < 0)
-		return fd;
-	fast->links[fast->links_count++] = fd;
-	return 0;
-}
-
 static void add_interface(struct fast *fast, uint32_t ifindex, uint16_t zone)
 {
 	struct fast_config *config = &fast->skeleton->bss->fast_config;
@@ -203,7 +212,9 @@ static void add_interface(struct fast *fast, uint32_t ifindex, uint16_t zone)
 int fast_attach(struct fast *fast, const char *interface, uint16_t zone,
 		char ret_wrong[FAST_TEXT_BYTES])
 {
+	const struct symtap *skeleton = fast->skeleton;
 	unsigned int ifindex = if_nametoindex(interface);
+	char wrong[FASTLINKS_TEXT_BYTES];
 	int error;
 
 	if (ifindex == 0 || !is_ethernet(interface) ||
@@ -215,14 +226,12 @@ int fast_attach(struct fast *fast, const char *interface, uint16_t zone,
 			    : "is not Ethernet");
 		return -ENODEV;
 	}
-	error = link_program(fast, fast->skeleton->progs.fast_in, ifindex,
-			     TCX_EGRESS);
-	if (error == 0)
-		error = link_program(fast, fast->skeleton->progs.fast_out,
-				     ifindex, TCX_INGRESS);
+	error = fastlinks_attach(&fast->links[fast->interfaces_count], ifindex,
+				 bpf_program__fd(skeleton->progs.symtap_in),
+				 bpf_program__fd(skeleton->progs.symtap_out),
+				 wrong);
 	if (error < 0) {
-		say(ret_wrong, "%s: this kernel has no tcx links (Linux 6.6)",
-		    interface);
+		say(ret_wrong, "%s: %.200s", interface, wrong);
 		return error;
 	}
 	snprintf(fast->interfaces[fast->interfaces_count], IF_NAMESIZE, "%s",
@@ -338,7 +347,7 @@ void fast_set_test_looks(struct fast *fast, bool looks)
 static int run(struct fast *fast, const struct fast_frame *frame, int times,
 	       struct bpf_test_run_opts *options)
 {
-	const struct fast_bpf *skeleton = fast->skeleton;
+	const struct symtap *skeleton = fast->skeleton;
 	struct __sk_buff context = {
 		.mark = frame->mark,
 		.ifindex = 1,
@@ -357,8 +366,8 @@ static int run(struct fast *fast, const struct fast_frame *frame, int times,
 	options->ctx_size_out = sizeof(after);
 	options->repeat = times;
 	error = bpf_prog_test_run_opts(
-		bpf_program__fd(frame->out ? skeleton->progs.fast_out
-					   : skeleton->progs.fast_in),
+		bpf_program__fd(frame->out ? skeleton->progs.symtap_out
+					   : skeleton->progs.symtap_in),
 		options);
 	if (error == 0)
 		options->retval = after.mark;
