@@ -50,21 +50,28 @@ void pump_refuse(struct pump *pump, uint32_t rest)
 	     suspect->refused_until_ns);
 }
 
+/* Who counts a pair that is leased gives it back before it is over. */
+static bool is_answered(struct pump *pump, struct flow_entry *pair)
+{
+	struct engine *engine = &pump->engine;
+	uint32_t sent, heard;
+
+	if (pair->flags & FLOW_ENTRY_LEASED)
+		return true;
+	engine_sums(engine, pair, pump->now_ns, &sent, &heard);
+	return heard > 0 &&
+	       !asym_exceeds(sent, heard,
+			     engine_params(engine, pair)->gate.ratio_q16);
+}
+
 static void spare_if_answered(struct pump *pump, uint32_t slot,
 			      uint32_t host_slot)
 {
-	struct engine *engine = &pump->engine;
-	struct flow_entry *pair =
-		flowtable_entry(&engine->tables[FLOW_SCOPE_PAIR], slot);
-	uint32_t sent, heard;
+	struct flowtable *pairs = &pump->engine.tables[FLOW_SCOPE_PAIR];
+	struct flow_entry *pair = flowtable_entry(pairs, slot);
 
-	if (!flowtable_in_use(&engine->tables[FLOW_SCOPE_PAIR], slot) ||
-	    pair->up != host_slot)
-		return;
-	engine_sums(engine, pair, pump->now_ns, &sent, &heard);
-	if (heard == 0 ||
-	    asym_exceeds(sent, heard,
-			 engine_params(engine, pair)->gate.ratio_q16))
+	if (!flowtable_in_use(pairs, slot) || pair->up != host_slot ||
+	    !is_answered(pump, pair))
 		return;
 	pump->sparing.spared++;
 	push(pump, &pair->key, PUMP_SPARE, pump->now_ns + SPARED_NS);

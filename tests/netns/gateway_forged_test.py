@@ -62,7 +62,7 @@ class Forged(bed.Case):
     def test_only_their_own_sources_leave(self):
         self.start(antispoof=ANTISPOOF,
                    limiter="{threshold: 10.0}")
-        before = self.symtapd.settled()["out_pkts"]
+        before = self.symtapd.carried()["out_pkts"]
         rows = (
             ("own", lab.GUARDED, lab.OUTSIDE, lab.GUARDED_MAC, 1),
             ("own v6", lab.GUARDED6, lab.OUTSIDE6, lab.GUARDED_MAC, 1),
@@ -79,7 +79,7 @@ class Forged(bed.Case):
         for name, source, to, mac, passes in rows:
             with self.subTest(name):
                 self.check(frames.udp(source, to, 1, PORT), passes, mac)
-        counters = self.symtapd.settled()
+        counters = self.symtapd.carried()
         # Nine times a mark, and what was no forgery.
         self.assertEqual(counters["out_pkts"] - before, len(rows) + 2)
         self.assertEqual(self.kernel_counters()["forged lan0"], 7)

@@ -59,7 +59,7 @@ class Full(bed.Case):
         return ear, blast
 
     def counted(self, before):
-        after = self.symtapd.settled()
+        after = self.symtapd.carried()
         return {name: after[name] - before[name] for name in after}
 
     def check_spray(self, inward):
@@ -71,7 +71,7 @@ class Full(bed.Case):
         # 4 and 9 in the first second, and a second at the trickle.
         times = [each.at for each in ear.receive(20, 20)]
         self.spray(inward=inward).finish()
-        before, before_kib = self.symtapd.settled(), self.rss_kib()
+        before, before_kib = self.symtapd.carried(), self.rss_kib()
         refused = self.kernel_counters()["refused"]
         sprayed = self.spray(inward=inward).finish()
         blast.process.terminate()
@@ -100,7 +100,8 @@ class Full(bed.Case):
     def test_from_inside(self):
         count, refused = self.check_spray(False)
         self.assertGreaterEqual(count["out_pkts"] + refused, MANY)
-        self.assertGreater(count["judged_by_host"], 100)
+        # As many as may wait there, until their host is refused.
+        self.assertGreater(count["judged_by_host"], 64)
         self.assertGreater(count["keys_refused_quota"], 100)
 
     def test_from_outside(self):

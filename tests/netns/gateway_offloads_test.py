@@ -126,12 +126,12 @@ class Offloads(bed.Case):
         """Packets out and in, S of these, S of what was on the wire, S of the
         last window as shown when it ended, and how many super-packets were
         looked into."""
-        before = self.symtapd.settled()
+        before = self.symtapd.carried()
         sent, received = transfer(mtu, upload)
         row, = [row for row in self.symtapd.ask("top by=rate scope=pair")
                 ["rows"] if row["inside"] == lab.GUARDED]
         self.hang_up()
-        after = self.symtapd.settled()
+        after = self.symtapd.carried()
         out, heard = (after[name] - before[name]
                       for name in ("out_pkts", "in_pkts"))
         return Measured(out, heard, math.log2((out + 1) / (heard + 1)),
@@ -186,10 +186,10 @@ class Offloads(bed.Case):
                     self.check_count(mtu, upload)
 
     def check_count(self, mtu, upload):
-        before = self.symtapd.settled()
+        before = self.symtapd.carried()
         self.stream(upload, LARGE)
         self.hang_up()
-        after = self.symtapd.settled()
+        after = self.symtapd.carried()
         name = "out_pkts" if upload else "in_pkts"
         count = after[name] - before[name]
         want = LARGE / (mtu - 52)

@@ -175,6 +175,13 @@ class Symtapd:
                        5, 0.1)
         return self.counters()
 
+    def carried(self):
+        """The same, and out and in with what stayed in the kernel."""
+        count = self.settled()
+        for way in ("out", "in"):
+            count[f"{way}_pkts"] += count[f"fast_{way}_pkts"]
+        return count
+
     def reload(self):
         return self.ask("reload")
 
