@@ -75,7 +75,9 @@ libraries() {
 	bpf/				shaper/io/fast.c
 	bpf/				shaper/io/fast_lacks.c
 	bpf/				shaper/io/fast_links.c
+	bpf/				shaper/io/fast_program.c
 	fast.skel.h			shaper/io/fast.c
+	fast.skel.h			shaper/io/fast_program.c
 	pcap/				sim/link_name.c
 	zlib.h				sim/capture_gzip.c
 	zstd.h				sim/capture_zstd.c

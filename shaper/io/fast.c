@@ -1,36 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "shaper/io/fast.h"
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <net/if.h>
-#include <net/if_arp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "shaper/bpf/fast_maps.h"
-#include "shaper/io/fast_lacks.h"
-#include "shaper/io/fast_links.h"
+#include "shaper/io/fast_program.h"
 
 /* Made of fast.bpf.c by the build; it uses the above. */
 #include <fast.skel.h>
 
-enum { VERIFIER_LOG_BYTES = 1 << 20 };
-
 struct fast {
-	struct symtap *skeleton;
+	struct fastprogram *program; /* NULL: somebody else's */
+	struct fast_fds fds;
+	struct symtap__bss *memory;
 	struct ring_buffer *ring;
 	struct fast_slot *slots;
-	struct fastlinks links[FAST_INTERFACES];
-	size_t interfaces_count;
-	char interfaces[FAST_INTERFACES][IF_NAMESIZE];
+	uint32_t slots_count;
+	char names[FAST_INTERFACES][IF_NAMESIZE];
+	const char *ways[FAST_INTERFACES];
 	void (*on_event)(void *self, const struct fast_event *event);
 	void *on_event_self;
 	size_t received;
@@ -47,29 +41,9 @@ static int on_sample(void *self, void *data, size_t bytes)
 	return 0;
 }
 
-__attribute__((format(printf, 2, 3))) static void
-say(char ret_wrong[FAST_TEXT_BYTES], const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(ret_wrong, FAST_TEXT_BYTES, format, arguments);
-	va_end(arguments);
-}
-
-/* What libbpf has to say goes nowhere: ret_wrong says what matters. */
-static int say_nothing(enum libbpf_print_level level, const char *format,
-		       va_list arguments)
-{
-	(void)level;
-	(void)format;
-	(void)arguments;
-	return 0;
-}
-
 static void configure(struct fast *fast, const struct fast_options *options)
 {
-	struct fast_config *config = &fast->skeleton->bss->fast_config;
+	struct fast_config *config = &fast->memory->fast_config;
 
 	memcpy(&config->k0, options->seed, sizeof(config->k0));
 	memcpy(&config->k1, options->seed + 8, sizeof(config->k1));
@@ -77,95 +51,89 @@ static void configure(struct fast *fast, const struct fast_options *options)
 	config->slots_mask = options->slots - 1;
 	config->mark_mask = options->mark_mask;
 	config->mark_shift = (uint32_t)__builtin_ctz(options->mark_mask);
+	config->interfaces_count = FAST_INTERFACES;
 }
 
 static size_t slots_bytes(const struct fast *fast)
 {
-	return ((size_t)fast->skeleton->bss->fast_config.slots_mask + 1) *
-	       sizeof(struct fast_slot);
+	return (size_t)fast->slots_count * sizeof(struct fast_slot);
 }
 
-/* The memory that the program and the daemon share, and the ring. */
-static int share(struct fast *fast, char ret_wrong[FAST_TEXT_BYTES])
+static void *map(int fd, size_t bytes)
 {
-	void *slots = mmap(NULL, slots_bytes(fast), PROT_READ | PROT_WRITE,
-			   MAP_SHARED,
-			   bpf_map__fd(fast->skeleton->maps.symtap_slots), 0);
+	void *memory =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	say(ret_wrong, "there is no memory for what it shares");
-	if (slots == MAP_FAILED)
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static int share(struct fast *fast)
+{
+	fast->slots = map(fast->fds.slots, slots_bytes(fast));
+	fast->memory = map(fast->fds.memory, sizeof(*fast->memory));
+	if (fast->slots == NULL || fast->memory == NULL)
 		return -errno;
-	fast->slots = slots;
-	fast->ring =
-		ring_buffer__new(bpf_map__fd(fast->skeleton->maps.symtap_heard),
-				 on_sample, fast, NULL);
+	fast->ring = ring_buffer__new(fast->fds.heard, on_sample, fast, NULL);
 	return fast->ring == NULL ? -errno : 0;
 }
 
-static struct symtap *open_skeleton(char *verifier_log)
+static void close_fds(const struct fast_fds *fds)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, options,
-		    .kernel_log_buf = verifier_log,
-		    .kernel_log_size = VERIFIER_LOG_BYTES);
-
-	return symtap__open_opts(&options);
+	close(fds->slots);
+	close(fds->heard);
+	close(fds->memory);
 }
 
-static int load_skeleton(struct fast *fast, const struct fast_options *options,
-			 char *verifier_log, char ret_wrong[FAST_TEXT_BYTES])
-{
-	int error;
-
-	fast->skeleton = open_skeleton(verifier_log);
-	if (fast->skeleton == NULL) {
-		say(ret_wrong, "the kernel program cannot be read");
-		return -errno;
-	}
-	fast->skeleton->rodata->fast_test = options->test;
-	error = bpf_map__set_max_entries(fast->skeleton->maps.symtap_slots,
-					 options->slots);
-	if (error == 0)
-		error = symtap__load(fast->skeleton);
-	if (error < 0)
-		fastlacks_tell(error, verifier_log, ret_wrong);
-	return error;
-}
-
-static int load(struct fast *fast, const struct fast_options *options,
-		char ret_wrong[FAST_TEXT_BYTES])
-{
-	char *verifier_log = calloc(1, VERIFIER_LOG_BYTES);
-	int error;
-
-	if (verifier_log == NULL) {
-		say(ret_wrong, "out of memory");
-		return -ENOMEM;
-	}
-	libbpf_set_print(say_nothing);
-	error = load_skeleton(fast, options, verifier_log, ret_wrong);
-	free(verifier_log);
-	if (error < 0)
-		return error;
-	configure(fast, options);
-	return share(fast, ret_wrong);
-}
-
-int fast_new(const struct fast_options *options, struct fast **ret_fast,
-	     char ret_wrong[FAST_TEXT_BYTES])
+int fast_open(const struct fast_options *options, const struct fast_fds *fds,
+	      struct fast **ret_fast)
 {
 	struct fast *fast = calloc(1, sizeof(*fast));
 	int error;
 
 	if (fast == NULL) {
-		say(ret_wrong, "out of memory");
+		close_fds(fds);
 		return -ENOMEM;
 	}
-	error = load(fast, options, ret_wrong);
+	fast->fds = *fds;
+	fast->slots_count = options->slots;
+	error = share(fast);
 	if (error < 0) {
 		fast_free(fast);
 		return error;
 	}
+	configure(fast, options);
 	*ret_fast = fast;
+	return 0;
+}
+
+static int open_own(const struct fast_options *options,
+		    const struct fastprogram *program, struct fast **ret_fast)
+{
+	struct fast_fds fds;
+
+	fastprogram_fds(program, &fds);
+	fds.slots = dup(fds.slots);
+	fds.heard = dup(fds.heard);
+	fds.memory = dup(fds.memory);
+	return fast_open(options, &fds, ret_fast);
+}
+
+int fast_new(const struct fast_options *options, struct fast **ret_fast,
+	     char ret_wrong[FAST_TEXT_BYTES])
+{
+	struct fastprogram *program;
+	int error = fastprogram_new(options, &program, ret_wrong);
+
+	if (error < 0)
+		return error;
+	error = open_own(options, program, ret_fast);
+	if (error < 0) {
+		snprintf(ret_wrong, FAST_TEXT_BYTES,
+			 "there is no memory for what it shares");
+		fastprogram_free(program);
+		return error;
+	}
+	(*ret_fast)->program = program;
 	return 0;
 }
 
@@ -173,123 +141,127 @@ void fast_free(struct fast *fast)
 {
 	if (fast == NULL)
 		return;
-	for (size_t i = 0; i < fast->interfaces_count; i++)
-		fastlinks_detach(&fast->links[i]);
+	fastprogram_free(fast->program);
 	ring_buffer__free(fast->ring);
 	if (fast->slots != NULL)
 		munmap(fast->slots, slots_bytes(fast));
-	symtap__destroy(fast->skeleton);
+	if (fast->memory != NULL)
+		munmap(fast->memory, sizeof(*fast->memory));
+	close_fds(&fast->fds);
 	free(fast);
 }
 
 /* ------ interfaces */
 
-static bool is_ethernet(const char *interface)
+static struct fast_interface *place(const struct fast *fast, size_t at)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = { 0 };
-	bool is = false;
-
-	if (fd < 0)
-		return false;
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
-	if (ioctl(fd, SIOCGIFHWADDR, &request) == 0)
-		is = request.ifr_hwaddr.sa_family == ARPHRD_ETHER;
-	close(fd);
-	return is;
+	return &fast->memory->fast_config.interfaces[at];
 }
 
-static void add_interface(struct fast *fast, uint32_t ifindex, uint16_t zone)
+void fast_set_name(struct fast *fast, size_t at, const char *name)
 {
-	struct fast_config *config = &fast->skeleton->bss->fast_config;
+	snprintf(fast->names[at], sizeof(fast->names[at]), "%s", name);
+}
 
-	config->interfaces[fast->interfaces_count++] =
-		(struct fast_interface){ ifindex, zone };
-	__atomic_store_n(&config->interfaces_count,
-			 (uint32_t)fast->interfaces_count, __ATOMIC_RELEASE);
+const char *fast_name(const struct fast *fast, size_t at)
+{
+	return fast->names[at];
+}
+
+void fast_set_zone(struct fast *fast, size_t at, uint16_t zone)
+{
+	__atomic_store_n(&place(fast, at)->zone, zone, __ATOMIC_RELAXED);
+}
+
+void fast_set_ifindex(struct fast *fast, size_t at, uint32_t ifindex)
+{
+	__atomic_store_n(&place(fast, at)->ifindex, ifindex, __ATOMIC_RELEASE);
+}
+
+uint32_t fast_ifindex(const struct fast *fast, size_t at)
+{
+	return __atomic_load_n(&place(fast, at)->ifindex, __ATOMIC_ACQUIRE);
+}
+
+bool fast_zone_of(const struct fast *fast, uint32_t ifindex, uint16_t *ret_zone)
+{
+	for (size_t i = 0; i < FAST_INTERFACES; i++) {
+		if (fast_ifindex(fast, i) != ifindex)
+			continue;
+		*ret_zone = (uint16_t)__atomic_load_n(&place(fast, i)->zone,
+						      __ATOMIC_RELAXED);
+		return true;
+	}
+	return false;
+}
+
+void fast_set_way(struct fast *fast, size_t at, const char *way)
+{
+	fast->ways[at] = way;
+}
+
+const char *fast_way(const struct fast *fast, size_t at)
+{
+	return fast->ways[at];
 }
 
 int fast_attach(struct fast *fast, const char *interface, uint16_t zone,
 		char ret_wrong[FAST_TEXT_BYTES])
 {
-	const struct symtap *skeleton = fast->skeleton;
-	unsigned int ifindex = if_nametoindex(interface);
-	char wrong[FASTLINKS_TEXT_BYTES];
+	size_t at = fast_interfaces(fast);
+	uint32_t ifindex = if_nametoindex(interface);
 	int error;
 
-	if (ifindex == 0 || !is_ethernet(interface) ||
-	    fast->interfaces_count == FAST_INTERFACES) {
-		say(ret_wrong, "%s: %s", interface,
-		    ifindex == 0 ? "there is no such interface"
-		    : fast->interfaces_count == FAST_INTERFACES
-			    ? "more interfaces than it can have"
-			    : "is not Ethernet");
-		return -ENODEV;
-	}
-	error = fastlinks_attach(&fast->links[fast->interfaces_count], ifindex,
-				 bpf_program__fd(skeleton->progs.symtap_in),
-				 bpf_program__fd(skeleton->progs.symtap_out),
-				 wrong);
-	if (error < 0) {
-		say(ret_wrong, "%s: %.200s", interface, wrong);
-		return error;
-	}
-	snprintf(fast->interfaces[fast->interfaces_count], IF_NAMESIZE, "%s",
+	snprintf(ret_wrong, FAST_TEXT_BYTES, "%s: there is no such interface",
 		 interface);
-	add_interface(fast, ifindex, zone);
+	if (ifindex == 0)
+		return -ENODEV;
+	error = fastprogram_attach(fast->program, ifindex, ret_wrong);
+	if (error < 0)
+		return error;
+	fast_set_way(fast, at, "tcx");
+	fast_set_name(fast, at, interface);
+	fast_set_zone(fast, at, zone);
+	fast_set_ifindex(fast, at, ifindex);
 	return 0;
 }
 
 size_t fast_interfaces(const struct fast *fast)
 {
-	return fast->interfaces_count;
+	size_t count = 0;
+
+	while (count < FAST_INTERFACES && fast->names[count][0] != '\0')
+		count++;
+	return count;
 }
 
 const char *fast_interface(const struct fast *fast, size_t at)
 {
-	return fast->interfaces[at];
+	return fast->names[at];
 }
 
 void fast_set_consent(struct fast *fast, bool consent)
 {
-	fast->skeleton->bss->fast_config.consent = consent;
-}
-
-void fast_set_zone(struct fast *fast, size_t at, uint16_t zone)
-{
-	fast->skeleton->bss->fast_config.interfaces[at].zone = zone;
-}
-
-bool fast_zone_of(const struct fast *fast, uint32_t ifindex, uint16_t *ret_zone)
-{
-	const struct fast_config *config = &fast->skeleton->bss->fast_config;
-
-	for (size_t i = 0; i < fast->interfaces_count; i++) {
-		if (config->interfaces[i].ifindex != ifindex)
-			continue;
-		*ret_zone = (uint16_t)config->interfaces[i].zone;
-		return true;
-	}
-	return false;
+	fast->memory->fast_config.consent = consent;
 }
 
 /* ------ what is shared */
 
 struct fast_slot *fast_slots(const struct fast *fast, uint32_t *ret_count)
 {
-	*ret_count = fast->skeleton->bss->fast_config.slots_mask + 1;
+	*ret_count = fast->slots_count;
 	return fast->slots;
 }
 
 void fast_hash_key(const struct fast *fast, uint64_t *ret_k0, uint64_t *ret_k1)
 {
-	*ret_k0 = fast->skeleton->bss->fast_config.k0;
-	*ret_k1 = fast->skeleton->bss->fast_config.k1;
+	*ret_k0 = fast->memory->fast_config.k0;
+	*ret_k1 = fast->memory->fast_config.k1;
 }
 
 uint32_t fast_mark(const struct fast *fast, uint32_t skb_mark)
 {
-	const struct fast_config *config = &fast->skeleton->bss->fast_config;
+	const struct fast_config *config = &fast->memory->fast_config;
 
 	return (skb_mark & config->mark_mask) >> config->mark_shift;
 }
@@ -312,7 +284,7 @@ size_t fast_receive(struct fast *fast,
 
 void fast_count(const struct fast *fast, struct fast_counts *ret_counts)
 {
-	const struct fast_counts *counts = fast->skeleton->bss->fast_counts;
+	const struct fast_counts *counts = fast->memory->fast_counts;
 	struct fast_counts sum = { 0 };
 
 	for (size_t i = 0; i < FAST_PROCESSORS; i++) {
@@ -330,68 +302,32 @@ void fast_count(const struct fast *fast, struct fast_counts *ret_counts)
 
 void fast_set_time(struct fast *fast, uint64_t now_ns)
 {
-	fast->skeleton->bss->fast_test_now_ns = now_ns;
+	fast->memory->fast_test_now_ns = now_ns;
 }
 
 void fast_set_test_zone(struct fast *fast, uint16_t zone)
 {
-	fast->interfaces_count = 0;
-	add_interface(fast, 1, zone);
+	fast_set_zone(fast, 0, zone);
+	fast_set_ifindex(fast, 0, 1);
 }
 
 void fast_set_test_looks(struct fast *fast, bool looks)
 {
-	fast->skeleton->bss->fast_test_looks = looks;
-}
-
-static int run(struct fast *fast, const struct fast_frame *frame, int times,
-	       struct bpf_test_run_opts *options)
-{
-	const struct symtap *skeleton = fast->skeleton;
-	struct __sk_buff context = {
-		.mark = frame->mark,
-		.ifindex = 1,
-		.ingress_ifindex = 1,
-		.gso_size = frame->gso_size,
-		.gso_segs = frame->gso_segs,
-	};
-	struct __sk_buff after;
-	int error;
-
-	options->data_in = frame->bytes;
-	options->data_size_in = frame->count_bytes;
-	options->ctx_in = &context;
-	options->ctx_size_in = sizeof(context);
-	options->ctx_out = &after;
-	options->ctx_size_out = sizeof(after);
-	options->repeat = times;
-	error = bpf_prog_test_run_opts(
-		bpf_program__fd(frame->out ? skeleton->progs.symtap_out
-					   : skeleton->progs.symtap_in),
-		options);
-	if (error == 0)
-		options->retval = after.mark;
-	return error;
+	fast->memory->fast_test_looks = looks;
 }
 
 int fast_run(struct fast *fast, const struct fast_frame *frame,
 	     uint32_t *ret_mark)
 {
-	struct bpf_test_run_opts options = { .sz = sizeof(options) };
-	int error = run(fast, frame, 1, &options);
+	uint32_t span_ns;
 
-	if (error == 0)
-		*ret_mark = options.retval;
-	return error;
+	return fastprogram_run(fast->program, frame, 1, ret_mark, &span_ns);
 }
 
 int fast_run_ns(struct fast *fast, const struct fast_frame *frame, int times,
 		uint32_t *ret_ns)
 {
-	struct bpf_test_run_opts options = { .sz = sizeof(options) };
-	int error = run(fast, frame, times, &options);
+	uint32_t mark;
 
-	if (error == 0)
-		*ret_ns = options.duration;
-	return error;
+	return fastprogram_run(fast->program, frame, times, &mark, ret_ns);
 }

@@ -3,13 +3,11 @@
 #define SHAPER_IO_FAST_H
 
 /*
- * The kernel program of shaper/bpf, loaded and attached: the only file that
- * knows libbpf.  Loading needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; nothing
- * that comes after fast_attach makes a bpf(2) call.
- *
- * The program leaves its interfaces when the last descriptor of its links is
- * closed, so also when the process is killed: what it passed then goes the
- * long way.
+ * What the kernel program of shaper/bpf and the daemon share, as the daemon
+ * sees it: the table of leases, what it is told, what the program counted, and
+ * which interfaces it works for.  Whoever has the privileges loads the program
+ * (shaper/io/fast_program.h) and hands over three descriptors; from then on
+ * nothing here makes a bpf(2) call.
  */
 
 #include <stdbool.h>
@@ -31,24 +29,48 @@ struct fast_options {
 	bool test;          /* time is fast_set_time's */
 };
 
-/* 0 or -errno; then ret_wrong says why this kernel has no fast path. */
+/* Of its maps: the table, the ring, what else it has in memory. */
+struct fast_fds {
+	int slots, heard, memory;
+};
+
+/* Of a program that was just loaded with the same options.  Takes the
+ * descriptors over, also when it fails.  0 or -errno. */
+int fast_open(const struct fast_options *options, const struct fast_fds *fds,
+	      struct fast **ret_fast);
+/* Load it as well, for tests.  0 or -errno; then ret_wrong says why this
+ * kernel has no fast path. */
 int fast_new(const struct fast_options *options, struct fast **ret_fast,
 	     char ret_wrong[FAST_TEXT_BYTES]);
 void fast_free(struct fast *fast);
 
-/* Both directions of a guarded interface, which must be Ethernet.  `zone`: of
- * its untagged packets. */
-int fast_attach(struct fast *fast, const char *interface, uint16_t zone,
-		char ret_wrong[FAST_TEXT_BYTES]);
-
-/* Zones may have changed; by the order of attaching. */
-size_t fast_interfaces(const struct fast *fast);
-const char *fast_interface(const struct fast *fast, size_t at);
-void fast_set_consent(struct fast *fast, bool consent);
+/*
+ * The interfaces have FAST_INTERFACES places.  The main thread names a place,
+ * while no engine changes its policy; the engines tell its zone; and when the
+ * program is attached, its index makes it count.
+ */
+void fast_set_name(struct fast *fast, size_t at, const char *name);
+/* "": nobody's place. */
+const char *fast_name(const struct fast *fast, size_t at);
 void fast_set_zone(struct fast *fast, size_t at, uint16_t zone);
+/* 0: no longer. */
+void fast_set_ifindex(struct fast *fast, size_t at, uint32_t ifindex);
+uint32_t fast_ifindex(const struct fast *fast, size_t at);
 /* false: it is not one of them. */
 bool fast_zone_of(const struct fast *fast, uint32_t ifindex,
 		  uint16_t *ret_zone);
+
+/* How it is attached there, "tcx" or "clsact"; for status. */
+void fast_set_way(struct fast *fast, size_t at, const char *way);
+const char *fast_way(const struct fast *fast, size_t at);
+
+void fast_set_consent(struct fast *fast, bool consent);
+
+/* Of the program that fast_new loaded. */
+int fast_attach(struct fast *fast, const char *interface, uint16_t zone,
+		char ret_wrong[FAST_TEXT_BYTES]);
+size_t fast_interfaces(const struct fast *fast);
+const char *fast_interface(const struct fast *fast, size_t at);
 
 /* The shared memory, all 0. */
 struct fast_slot *fast_slots(const struct fast *fast, uint32_t *ret_count);

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shaper/io/fast_program.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shaper/bpf/fast_maps.h"
+#include "shaper/io/fast_lacks.h"
+#include "shaper/io/fast_links.h"
+
+/* Made of fast.bpf.c by the build; it uses the above. */
+#include <fast.skel.h>
+
+enum { VERIFIER_LOG_BYTES = 1 << 20 };
+
+struct fastprogram {
+	struct symtap *skeleton;
+	struct fastlinks links[FAST_INTERFACES];
+};
+
+/* What libbpf has to say goes nowhere: ret_wrong says what matters. */
+static int say_nothing(enum libbpf_print_level level, const char *format,
+		       va_list arguments)
+{
+	(void)level;
+	(void)format;
+	(void)arguments;
+	return 0;
+}
+
+static struct symtap *open_skeleton(char *verifier_log)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options,
+		    .kernel_log_buf = verifier_log,
+		    .kernel_log_size = VERIFIER_LOG_BYTES);
+
+	return symtap__open_opts(&options);
+}
+
+static int load(struct fastprogram *program, const struct fast_options *options,
+		char *verifier_log, char ret_wrong[FAST_TEXT_BYTES])
+{
+	struct symtap *skeleton = open_skeleton(verifier_log);
+	int error;
+
+	if (skeleton == NULL) {
+		snprintf(ret_wrong, FAST_TEXT_BYTES,
+			 "the kernel program cannot be read");
+		return -errno;
+	}
+	program->skeleton = skeleton;
+	skeleton->rodata->fast_test = options->test;
+	error = bpf_map__set_max_entries(skeleton->maps.symtap_slots,
+					 options->slots);
+	if (error == 0)
+		error = symtap__load(skeleton);
+	if (error < 0)
+		fastlacks_tell(error, verifier_log, ret_wrong);
+	return error;
+}
+
+int fastprogram_new(const struct fast_options *options,
+		    struct fastprogram **ret_program,
+		    char ret_wrong[FAST_TEXT_BYTES])
+{
+	struct fastprogram *program = calloc(1, sizeof(*program));
+	char *verifier_log = calloc(1, VERIFIER_LOG_BYTES);
+	int error = -ENOMEM;
+
+	snprintf(ret_wrong, FAST_TEXT_BYTES, "out of memory");
+	libbpf_set_print(say_nothing);
+	if (program != NULL && verifier_log != NULL)
+		error = load(program, options, verifier_log, ret_wrong);
+	free(verifier_log);
+	if (error < 0) {
+		fastprogram_free(program);
+		return error;
+	}
+	*ret_program = program;
+	return 0;
+}
+
+void fastprogram_free(struct fastprogram *program)
+{
+	if (program == NULL)
+		return;
+	for (size_t i = 0; i < FAST_INTERFACES; i++)
+		fastlinks_detach(&program->links[i]);
+	symtap__destroy(program->skeleton);
+	free(program);
+}
+
+void fastprogram_fds(const struct fastprogram *program,
+		     struct fast_fds *ret_fds)
+{
+	const struct symtap *skeleton = program->skeleton;
+
+	*ret_fds = (struct fast_fds){
+		.slots = bpf_map__fd(skeleton->maps.symtap_slots),
+		.heard = bpf_map__fd(skeleton->maps.symtap_heard),
+		.memory = bpf_map__fd(skeleton->maps.bss),
+	};
+}
+
+/* ------ interfaces */
+
+/* 0: one that is free. */
+static struct fastlinks *links_of(const struct fastprogram *program,
+				  uint32_t ifindex)
+{
+	for (size_t i = 0; i < FAST_INTERFACES; i++)
+		if (program->links[i].ifindex == ifindex)
+			return (struct fastlinks *)&program->links[i];
+	return NULL;
+}
+
+int fastprogram_attach(struct fastprogram *program, uint32_t ifindex,
+		       char ret_wrong[FAST_TEXT_BYTES])
+{
+	const struct symtap *skeleton = program->skeleton;
+	struct fastlinks *links;
+
+	if (fastprogram_is_attached(program, ifindex))
+		return 0;
+	fastprogram_detach(program, ifindex);
+	links = links_of(program, 0);
+	if (ifindex == 0 || links == NULL) {
+		snprintf(ret_wrong, FAST_TEXT_BYTES,
+			 "more interfaces than it can have");
+		return -ENOSPC;
+	}
+	return fastlinks_attach(links, ifindex,
+				bpf_program__fd(skeleton->progs.symtap_in),
+				bpf_program__fd(skeleton->progs.symtap_out),
+				ret_wrong);
+}
+
+bool fastprogram_is_attached(const struct fastprogram *program,
+			     uint32_t ifindex)
+{
+	const struct fastlinks *links = links_of(program, ifindex);
+
+	return links != NULL && fastlinks_are_there(links);
+}
+
+void fastprogram_detach(struct fastprogram *program, uint32_t ifindex)
+{
+	struct fastlinks *links = links_of(program, ifindex);
+
+	if (links != NULL)
+		fastlinks_detach(links);
+}
+
+/* ------ tests */
+
+int fastprogram_run(const struct fastprogram *program,
+		    const struct fast_frame *frame, int times,
+		    uint32_t *ret_mark, uint32_t *ret_ns)
+{
+	const struct symtap *skeleton = program->skeleton;
+	struct __sk_buff after, context = {
+		.mark = frame->mark,
+		.ifindex = 1,
+		.ingress_ifindex = 1,
+		.gso_size = frame->gso_size,
+		.gso_segs = frame->gso_segs,
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->bytes,
+		    .data_size_in = frame->count_bytes, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .ctx_out = &after,
+		    .ctx_size_out = sizeof(after), .repeat = times);
+	int error = bpf_prog_test_run_opts(
+		bpf_program__fd(frame->out ? skeleton->progs.symtap_out
+					   : skeleton->progs.symtap_in),
+		&options);
+
+	if (error < 0)
+		return error;
+	*ret_mark = after.mark;
+	*ret_ns = options.duration;
+	return 0;
+}
