@@ -95,6 +95,10 @@ bool draft_read_fast_interfaces(struct keys_reader *reader,
 				const struct yaml_node *node, void *into);
 bool draft_check_fast(struct keys_reader *reader, const struct draft *draft);
 
+/* `datapath.fast.hold`: what it asks for, and what it does not go with. */
+void draft_finish_hold(struct draft *draft);
+bool draft_check_hold(struct keys_reader *reader, const struct draft *draft);
+
 bool draft_read_rules(struct keys_reader *reader, const struct yaml_node *node,
 		      void *into);
 bool draft_read_zones(struct keys_reader *reader, const struct yaml_node *node,

@@ -72,6 +72,7 @@ static bool read_draft(struct keys_reader *reader, struct draft *draft)
 		return false;
 	good &= draft_finish_default(reader, draft);
 	draft_finish_credit(reader, draft);
+	draft_finish_hold(draft);
 	derive_limits(&draft->policy.limits);
 	return good & draft_check(reader, draft);
 }

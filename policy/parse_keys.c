@@ -7,6 +7,7 @@ static const char *const MODES[] = { "shadow", "enforce", NULL };
 static const char *const PROFILES[] = { "literal", "seven-to-one", NULL };
 static const char *const EVIDENCE[] = { "consent", "packets", NULL };
 static const char *const AT_BOUND[] = { "drop", "release", NULL };
+static const char *const HOLDS[] = { "pump", "qdisc", "edt", NULL };
 static const char *const FAILS[] = { "open", "closed", NULL };
 
 static const struct keys_entry LIMITER_KEYS[] = {
@@ -182,6 +183,11 @@ static const struct keys_entry FAST_KEYS[] = {
 	  .max = 28,
 	  KEYS_FIELD(struct draft, policy.fast.mark_bit),
 	  .help = "lowest of four bits of the packet mark; 20" },
+	{ .name = "hold",
+	  .type = KEYS_WORD,
+	  .words = HOLDS,
+	  KEYS_FIELD(struct draft, policy.fast.hold),
+	  .help = "where packets wait: pump, qdisc or edt; pump" },
 	{ 0 },
 };
 

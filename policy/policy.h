@@ -46,6 +46,14 @@ enum policy_evidence {
 };
 
 enum policy_fail { POLICY_FAIL_OPEN, POLICY_FAIL_CLOSED };
+
+/* Where packets of a guarded interface of the fast path wait. */
+enum policy_hold {
+	POLICY_HOLD_PUMP,  /* in the kernel's queues, by the daemon */
+	POLICY_HOLD_QDISC, /* where the sender's memory stays charged */
+	POLICY_HOLD_EDT,   /* in the fq of the interface they leave by */
+};
+
 enum policy_at_bound { POLICY_BOUND_DROP, POLICY_BOUND_RELEASE };
 
 struct policy_prefix {
@@ -164,6 +172,7 @@ struct policy {
 		uint32_t interfaces_count; /* 0: no fast path */
 		uint32_t keys;             /* a power of two */
 		uint8_t mark_bit; /* lowest of four of the packet mark */
+		enum policy_hold hold;
 	} fast;
 	char control_socket[108];
 	char control_group[32];

@@ -332,6 +332,8 @@ static void add_auto(struct text *text, const char *key, uint32_t value)
 		add(text, "%s: %u", key, value);
 }
 
+static const char *const HOLDS[] = { "pump", "qdisc", "edt" };
+
 static void add_fast(struct text *text, const struct policy *policy)
 {
 	if (policy->fast.interfaces_count == 0)
@@ -341,8 +343,8 @@ static void add_fast(struct text *text, const struct policy *policy)
 		add(text, i > 0 ? ", " : "");
 		add_text(text, policy->fast.interfaces[i]);
 	}
-	add(text, "], keys: %u, mark_bit: %u}\n", policy->fast.keys,
-	    policy->fast.mark_bit);
+	add(text, "], keys: %u, mark_bit: %u, hold: %s}\n", policy->fast.keys,
+	    policy->fast.mark_bit, HOLDS[policy->fast.hold]);
 }
 
 static void add_nfqueue(struct text *text, const struct policy *policy)

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where packets of the fast path's interfaces wait, and what follows of it. */
+#include "policy/draft.h"
+#include "policy/yaml.h"
+
+enum {
+	/* More than a socket's memory is by default on Linux, 212992 bytes,
+	 * counted as the kernel does: so the sender waits, before packets of it
+	 * would have to be dropped. */
+	QDISC_HELD_PER_KEY = 1024,
+	QDISC_HELD_PER_HOST = 4096,
+};
+
+static bool is_given(const struct draft *draft, const char *key)
+{
+	const struct yaml_node *limits = yaml_tree_find(draft->root, "limits");
+
+	return limits != NULL && yaml_tree_find(limits, key) != NULL;
+}
+
+void draft_finish_hold(struct draft *draft)
+{
+	struct policy *policy = &draft->policy;
+
+	if (policy->fast.hold != POLICY_HOLD_QDISC)
+		return;
+	if (!is_given(draft, "held_packets_per_key"))
+		policy->limits.held_packets_per_key = QDISC_HELD_PER_KEY;
+	if (!is_given(draft, "held_packets_per_host"))
+		policy->limits.held_packets_per_host = QDISC_HELD_PER_HOST;
+}
+
+static bool drops(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->rules_count; i++)
+		if (policy->rules[i].action == POLICY_DROP ||
+		    policy->rules[i].action == POLICY_LOG)
+			return true;
+	return false;
+}
+
+/* There nothing passes a rule of the kernel's, nor is anything dropped by the
+ * daemon's word. */
+static const char *wrong_with_qdisc(const struct policy *policy)
+{
+	if (drops(policy))
+		return "bridged frames pass no rules: no rule that drops or "
+		       "logs";
+	if (policy->sources_count + policy->bindings_count > 0)
+		return "bridged frames pass no rules: not antispoof";
+	if (policy->limits.held_packets_per_key == 0 ||
+	    policy->limits.held_packets_per_host == 0)
+		return "what waits has a bound: not 0 in "
+		       "limits.held_packets_per_key and _per_host";
+	return NULL;
+}
+
+bool draft_check_hold(struct keys_reader *reader, const struct draft *draft)
+{
+	const struct policy *policy = &draft->policy;
+	const struct yaml_node *node = yaml_tree_find(draft->root, "datapath");
+	const char *wrong = NULL;
+
+	if (policy->fast.interfaces_count == 0 || node == NULL)
+		return true;
+	if (policy->fast.hold == POLICY_HOLD_QDISC)
+		wrong = wrong_with_qdisc(policy);
+	node = yaml_tree_find(node, "fast");
+	if (wrong == NULL || node == NULL)
+		return true;
+	keys_key_error(reader, node, wrong,
+		       "with hold: qdisc packets wait before a bridge");
+	return false;
+}
