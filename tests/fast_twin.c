@@ -2,7 +2,6 @@
 #include "tests/fast_twin.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,52 +12,14 @@
 #include "shaper/bpf/fast_maps.h"
 #include "shaper/io/fast.h"
 #include "shaper/io/fast_leases.h"
-#include "shaper/pump_state.h"
-#include "tests/fast_ledger.h"
-
-enum { ALONE, FRONT, SIDES, SAID_MAX = 20, RELEASED = 1 << 20 };
+#include "tests/fast_twin_state.h"
 
 #define SWEEP_NS UINT64_C(20000000) /* as the daemon does */
 #define END_NS   UINT64_C(600000000000)
 
-struct side {
-	struct zones *zones;
-	struct pump *pump;
-	struct fragments *fragments;
-};
-
-/* What waits: whose it is, and when either side let it go. */
-struct waiting {
-	struct ledger_key *flow, *pair;
-	uint64_t left_ns[SIDES]; /* 0: not yet */
-};
-
-struct counts {
-	uint32_t sent_pkts, heard_pkts;
-	bool known; /* there is a place for it */
-};
-
-struct twin {
-	struct twin_config config;
-	struct side sides[SIDES];
-	struct fastleases *leases;
-	struct fast_slot *slots;
-	uint32_t slots_count;
-	uint64_t k0, k1;
-	struct ledger *ledger;
-	struct waiting *waiting; /* by id */
-	size_t waiting_count, waiting_capacity;
-	uint64_t released[RELEASED]; /* ids, the last ones */
-	size_t released_count;
-	uint64_t now_ns, sweep_ns;
-	uint64_t window_ns, longest_ns;
-	uint32_t said;
-	struct twin_results results;
-};
-
 /* ------ life */
 
-static void side_init(struct side *side, const struct twin_config *config)
+static void side_init(struct twin_side *side, const struct twin_config *config)
 {
 	static const uint8_t SEED[16] = { 3 };
 	struct pump_config pump = { .policy = config->policy,
@@ -74,7 +35,7 @@ static void side_init(struct side *side, const struct twin_config *config)
 	assert(side->pump && side->fragments);
 }
 
-static void side_fini(struct side *side)
+static void side_fini(struct twin_side *side)
 {
 	fragments_free(side->fragments);
 	pump_free(side->pump);
@@ -119,146 +80,9 @@ const struct twin_results *twin_results(const struct twin *twin)
 	return &twin->results;
 }
 
-/* ------ counts */
-
-static struct fast_slot *slot_of(const struct twin *twin,
-				 const struct flow_key *key)
-{
-	uint32_t at = (uint32_t)fast_hash(twin->k0, twin->k1, key);
-
-	for (uint32_t i = 0; i < FAST_PROBES; i++) {
-		struct fast_slot *slot =
-			&twin->slots[(at + i) & (twin->slots_count - 1)];
-
-		if (slot->span_64ns && fast_key_equal(&slot->key, key))
-			return slot;
-		if (!slot->passed_on)
-			break;
-	}
-	return NULL;
-}
-
-/* NULL: it is not the program's. */
-static struct fast_slot *leased(const struct twin *twin,
-				const struct flow_key *key)
-{
-	struct flow_key of_pair;
-	struct fast_slot *pair;
-
-	flow_key_widen(key, FLOW_SCOPE_PAIR, &of_pair);
-	pair = slot_of(twin, &of_pair);
-	return pair && pair->state & FAST_IN_KERNEL ? slot_of(twin, key) : NULL;
-}
-
-static bool is_known(const struct twin *twin, int which,
-		     const struct flow_key *key)
-{
-	return (which == FRONT && leased(twin, key)) ||
-	       pump_entry_of(twin->sides[which].pump, key,
-			     (enum flow_scope)key->scope);
-}
-
-static struct counts counts_of(struct twin *twin, int which,
-			       const struct flow_key *key)
-{
-	struct pump *pump = twin->sides[which].pump;
-	struct fast_slot *slot = which == FRONT ? leased(twin, key) : NULL;
-	struct counts counts = { 0 };
-	struct flow_entry *entry;
-
-	if (slot != NULL) {
-		fast_sums(slot, fast_number(slot->span_64ns, twin->now_ns),
-			  &counts.sent_pkts, &counts.heard_pkts);
-		counts.known = true;
-		return counts;
-	}
-	entry = pump_entry_of(pump, key, (enum flow_scope)key->scope);
-	if (entry == NULL)
-		return counts;
-	engine_refresh(&pump->engine, entry);
-	engine_sums(&pump->engine, entry, twin->now_ns, &counts.sent_pkts,
-		    &counts.heard_pkts);
-	counts.known = true;
-	return counts;
-}
-
-static void complain(struct twin *twin, const char *what,
-		     const struct ledger_key *key, const struct counts *low,
-		     const struct counts *is, const struct counts *high)
-{
-	const uint8_t *a = key->key.inside, *b = key->key.outside;
-
-	if (twin->said++ >= SAID_MAX)
-		return;
-	printf("  %s: %s %u.%u.%u.%u:%u %u.%u.%u.%u:%u/%u at %llu: sent, heard "
-	       "%u, %u not in %u, %u .. %u, %u\n",
-	       what, flow_scope_name((enum flow_scope)key->key.scope), a[12],
-	       a[13], a[14], a[15], key->key.inside_port, b[12], b[13], b[14],
-	       b[15], key->key.outside_port, key->key.proto,
-	       (unsigned long long)(twin->now_ns - twin->config.begin_ns),
-	       is->sent_pkts, is->heard_pkts, low->sent_pkts, low->heard_pkts,
-	       high->sent_pkts, high->heard_pkts);
-}
-
-static bool is_within(const struct counts *low, const struct counts *is,
-		      const struct counts *high)
-{
-	return low->sent_pkts <= is->sent_pkts &&
-	       is->sent_pkts <= high->sent_pkts &&
-	       low->heard_pkts <= is->heard_pkts &&
-	       is->heard_pkts <= high->heard_pkts;
-}
-
-static void note_more(struct twin *twin, const struct counts *alone,
-		      const struct counts *front)
-{
-	uint32_t sent = front->sent_pkts - alone->sent_pkts;
-	uint32_t heard = front->heard_pkts - alone->heard_pkts;
-	uint32_t most = sent > heard ? sent : heard;
-
-	if (most > twin->results.most_more)
-		twin->results.most_more = most;
-}
-
-static void compare(struct twin *twin, struct ledger_key *key)
-{
-	struct counts alone = counts_of(twin, ALONE, &key->key);
-	struct counts front = counts_of(twin, FRONT, &key->key);
-	struct counts low, high;
-
-	ledger_forget(key, twin->longest_ns, twin->now_ns);
-	if (!alone.known || !front.known)
-		return;
-	ledger_sums(key, twin->window_ns, twin->now_ns, &low.sent_pkts,
-		    &low.heard_pkts);
-	ledger_sums(key, twin->longest_ns, twin->now_ns, &high.sent_pkts,
-		    &high.heard_pkts);
-	twin->results.compared++;
-	if (!is_within(&low, &front, &high)) {
-		twin->results.outside++;
-		complain(twin, "outside", key, &low, &front, &high);
-	}
-	if (key->apart)
-		return;
-	if (!is_within(&low, &alone, &low)) {
-		twin->results.misread++;
-		complain(twin, "alone", key, &low, &alone, &low);
-	}
-	note_more(twin, &low, &front);
-}
-
-static void compare_all(struct twin *twin)
-{
-	struct ledger_key *key;
-	size_t position = 0;
-
-	while ((key = ledger_next(twin->ledger, &position)) != NULL)
-		compare(twin, key);
-}
-
 /* ------ what waited */
 
-static void set_apart(struct twin *twin, const struct waiting *waiting)
+static void compare_left(struct twin *twin, const struct twin_waiting *waiting)
 {
 	struct ledger_key *keys[] = { waiting->flow, waiting->pair };
 	uint64_t alone_ns = waiting->left_ns[ALONE];
@@ -268,27 +92,25 @@ static void set_apart(struct twin *twin, const struct waiting *waiting)
 
 	if (apart_ns == 0)
 		return;
-	for (int i = 0; i < 2; i++) {
-		twin->results.apart += !keys[i]->apart;
-		keys[i]->apart = true;
-	}
+	for (int i = 0; i < 2; i++)
+		twin_set_apart(twin, keys[i]);
 	if (alone_ns && front_ns && apart_ns > twin->results.apart_ns)
 		twin->results.apart_ns = apart_ns;
 }
 
 static void leave(struct twin *twin, int which, uint64_t id, uint64_t left_ns)
 {
-	struct waiting *waiting = &twin->waiting[id];
+	struct twin_waiting *waiting = &twin->waiting[id];
 	struct ledger_key *keys[] = { waiting->flow, waiting->pair };
 
 	assert(waiting->left_ns[which] == 0);
 	waiting->left_ns[which] = left_ns;
 	for (int i = 0; i < 2; i++) {
 		keys[i]->late_pkts[which]++;
-		if (which == FRONT && is_known(twin, FRONT, &keys[i]->key))
+		if (which == FRONT && twin_is_known(twin, FRONT, &keys[i]->key))
 			ledger_add(keys[i], 1, 0, left_ns);
 	}
-	twin->released[twin->released_count++ % RELEASED] = id;
+	twin->released[twin->released_count++ % TWIN_RELEASED] = id;
 }
 
 static void collect(struct twin *twin, int which)
@@ -324,10 +146,11 @@ static void run_until(struct twin *twin, uint64_t now_ns)
 	run_side(twin, ALONE, now_ns);
 	run_side(twin, FRONT, now_ns);
 	twin->now_ns = now_ns;
-	assert(twin->released_count - from <= RELEASED);
+	assert(twin->released_count - from <= TWIN_RELEASED);
 	for (; from < twin->released_count; from++)
-		set_apart(twin,
-			  &twin->waiting[twin->released[from % RELEASED]]);
+		compare_left(
+			twin,
+			&twin->waiting[twin->released[from % TWIN_RELEASED]]);
 }
 
 static uint64_t await(struct twin *twin, struct ledger_key *const keys[2])
@@ -340,7 +163,7 @@ static uint64_t await(struct twin *twin, struct ledger_key *const keys[2])
 		assert(twin->waiting != NULL);
 	}
 	twin->waiting[twin->waiting_count] =
-		(struct waiting){ .flow = keys[0], .pair = keys[1] };
+		(struct twin_waiting){ .flow = keys[0], .pair = keys[1] };
 	return twin->waiting_count++;
 }
 
@@ -353,6 +176,7 @@ struct offer {
 	uint64_t id;                /* of its first segment */
 	uint32_t waits[SIDES], goes[SIDES];
 	bool unicast, told;
+	struct twin_before before[2];
 };
 
 /* As the daemon reads it.  false: nothing in it that could be judged. */
@@ -459,6 +283,22 @@ static void through_program(struct offer *offer)
 				 &offer->keys[0]->key, twin->now_ns);
 }
 
+/* Where they may differ: with the program before it, what came is forgotten up
+ * to W/14 late. */
+static bool is_explained(const struct offer *offer)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct twin_counts *counts = offer->before[i].counts;
+
+		if (offer->keys[i]->apart ||
+		    (offer->keys[i]->leased &&
+		     (counts[ALONE].sent_pkts != counts[FRONT].sent_pkts ||
+		      counts[ALONE].heard_pkts != counts[FRONT].heard_pkts)))
+			return true;
+	}
+	return false;
+}
+
 static void compare_verdicts(struct offer *offer)
 {
 	struct twin_results *results = &offer->twin->results;
@@ -468,54 +308,14 @@ static void compare_verdicts(struct offer *offer)
 	results->held_alone += offer->frame->wire_pkts - goes[ALONE];
 	if (goes[FRONT] == goes[ALONE] && waits[FRONT] == waits[ALONE])
 		return;
+	results->unexplained += !is_explained(offer);
 	if (goes[FRONT] > goes[ALONE] ||
 	    (goes[FRONT] == goes[ALONE] && waits[FRONT] > waits[ALONE]))
 		results->laxer++;
 	else
 		results->stricter++;
-	for (int i = 0; i < 2; i++) {
-		results->apart += !offer->keys[i]->apart;
-		offer->keys[i]->apart = true;
-	}
-}
-
-struct before {
-	struct counts counts[SIDES];
-	uint64_t late_pkts[SIDES]; /* let go in the meantime, too */
-};
-
-static void count_before(struct twin *twin, const struct ledger_key *key,
-			 struct before *ret)
-{
-	for (int which = 0; which < SIDES; which++) {
-		ret->counts[which] = counts_of(twin, which, &key->key);
-		ret->late_pkts[which] = key->late_pkts[which];
-	}
-}
-
-/* What this packet itself added. */
-static void count_added(struct twin *twin, struct ledger_key *key,
-			const struct before *before)
-{
-	struct counts added[SIDES];
-
-	for (int i = 0; i < SIDES; i++) {
-		added[i] = counts_of(twin, i, &key->key);
-		added[i].sent_pkts -=
-			before->counts[i].sent_pkts +
-			(uint32_t)(key->late_pkts[i] - before->late_pkts[i]);
-		added[i].heard_pkts -= before->counts[i].heard_pkts;
-		key->sent_pkts[i] += added[i].sent_pkts;
-		key->heard_pkts[i] += added[i].heard_pkts;
-	}
-	if (!is_within(&added[ALONE], &added[FRONT], &added[ALONE]) &&
-	    !key->apart) {
-		twin->results.unequal++;
-		complain(twin, "adds", key, &added[ALONE], &added[FRONT],
-			 &added[ALONE]);
-	}
-	ledger_add(key, added[FRONT].sent_pkts, added[FRONT].heard_pkts,
-		   twin->now_ns);
+	for (int i = 0; i < 2; i++)
+		twin_set_apart(offer->twin, offer->keys[i]);
 }
 
 static bool begin_offer(struct twin *twin, const struct twin_frame *frame,
@@ -542,7 +342,6 @@ static bool begin_offer(struct twin *twin, const struct twin_frame *frame,
 void twin_offer(struct twin *twin, const struct twin_frame *frame,
 		uint64_t now_ns)
 {
-	struct before before[2];
 	struct offer offer;
 
 	assert(now_ns >= twin->now_ns);
@@ -554,7 +353,7 @@ void twin_offer(struct twin *twin, const struct twin_frame *frame,
 	if (!begin_offer(twin, frame, &offer))
 		return;
 	for (int i = 0; i < 2; i++)
-		count_before(twin, offer.keys[i], &before[i]);
+		twin_count_before(twin, offer.keys[i], &offer.before[i]);
 	take_segments(&offer, ALONE);
 	through_program(&offer);
 	if (frame->out)
@@ -562,36 +361,12 @@ void twin_offer(struct twin *twin, const struct twin_frame *frame,
 	*(frame->out ? &twin->results.out : &twin->results.in) +=
 		frame->wire_pkts;
 	for (int i = 0; i < 2 && twin->config.exact; i++) {
-		count_added(twin, offer.keys[i], &before[i]);
-		compare(twin, offer.keys[i]);
+		twin_count_added(twin, offer.keys[i], &offer.before[i]);
+		twin_compare(twin, offer.keys[i]);
 	}
 }
 
 /* ------ the end */
-
-static void compare_totals(struct twin *twin)
-{
-	struct ledger_key *key;
-	size_t position = 0;
-
-	while ((key = ledger_next(twin->ledger, &position)) != NULL) {
-		uint64_t sent[SIDES];
-
-		for (int i = 0; i < SIDES; i++)
-			sent[i] = key->sent_pkts[i] + key->late_pkts[i];
-		if (sent[ALONE] == sent[FRONT] &&
-		    key->heard_pkts[ALONE] == key->heard_pkts[FRONT])
-			continue;
-		twin->results.totals++;
-		if (twin->said++ < SAID_MAX)
-			printf("  %s: ever sent %llu, %llu, heard %llu, %llu\n",
-			       flow_scope_name((enum flow_scope)key->key.scope),
-			       (unsigned long long)sent[ALONE],
-			       (unsigned long long)sent[FRONT],
-			       (unsigned long long)key->heard_pkts[ALONE],
-			       (unsigned long long)key->heard_pkts[FRONT]);
-	}
-}
 
 void twin_end(struct twin *twin)
 {
@@ -599,11 +374,11 @@ void twin_end(struct twin *twin)
 
 	for (int i = 0; i < 2 * FAST_BUCKETS + 2 && twin->config.exact; i++) {
 		run_until(twin, twin->now_ns + step_ns);
-		compare_all(twin);
+		twin_compare_all(twin);
 	}
 	run_until(twin, twin->now_ns + END_NS);
 	if (twin->config.exact)
-		compare_totals(twin);
+		twin_compare_totals(twin);
 }
 
 void twin_add_results(struct twin_results *sum, const struct twin_results *more)
@@ -618,6 +393,8 @@ void twin_add_results(struct twin_results *sum, const struct twin_results *more)
 	sum->laxer += more->laxer;
 	sum->compared += more->compared;
 	sum->outside += more->outside;
+	sum->unexplained += more->unexplained;
+	sum->richer += more->richer;
 	sum->unequal += more->unequal;
 	sum->misread += more->misread;
 	sum->apart += more->apart;

@@ -11,10 +11,12 @@
  *  - the pump alone has what came in (now - W, now];
  *  - with the program before it never less, and never more than came in the
  *    last 15 buckets of W/14: packets are forgotten up to W/14 late;
- *  - the verdict, now or not now, is the same.
+ *  - the verdict, now or not now, is the same, but where the two differ by
+ *    what is forgotten late.
  *
- * Where the two let something that waited go at different times, the counts of
- * its keys are compared no more but to what that side itself let go.
+ * Keys that are never leased have the same counts on both sides.  Where the two
+ * let something that waited go at different times, the counts of its keys are
+ * compared no more but to what that side itself let go.
  */
 
 #include <stdbool.h>
@@ -55,10 +57,12 @@ struct twin_results {
 	uint32_t passed, counted; /* by the program: out, in; wire packets */
 	uint32_t held, held_alone;
 	uint32_t stricter, laxer; /* verdicts other than by the pump alone */
+	uint32_t unexplained;     /* and its keys' counts were the same */
 	uint64_t compared;        /* counts of keys */
 	uint32_t outside;   /* of these: with the program beyond its bounds */
 	uint32_t misread;   /* alone not what came in the window */
 	uint32_t unequal;   /* packets that added something else to a key */
+	uint32_t richer;    /* acknowledgements that count for more */
 	uint32_t most_more; /* sent or heard with the program, beyond alone */
 	uint32_t apart;     /* keys whose packets left at different times, */
 	uint64_t apart_ns;  /* by so much at most */

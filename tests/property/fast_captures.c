@@ -171,12 +171,13 @@ static void tell(const char *name, const struct twin_results *results)
 {
 	printf("%-52s %6u out, %6u and %6u in by the kernel, held %5u, "
 	       "alone %5u, %u+%u differ; %llu counts, at most %u more, wrong "
-	       "%u+%u+%u+%u; apart %u keys, %.1f ms\n",
+	       "%u+%u+%u+%u+%u; %u richer; apart %u keys, %.1f ms\n",
 	       name, results->out, results->passed, results->counted,
 	       results->held, results->held_alone, results->stricter,
 	       results->laxer, (unsigned long long)results->compared,
-	       results->most_more, results->outside, results->misread,
-	       results->unequal, results->totals, results->apart,
+	       results->most_more, results->unexplained, results->outside,
+	       results->misread, results->unequal, results->totals,
+	       results->richer, results->apart,
 	       (double)results->apart_ns / 1e6);
 }
 
@@ -247,10 +248,11 @@ static void load(void)
 static bool is_good(const struct twin_results *results)
 {
 	return results->passed > results->out / 100 && results->counted > 0 &&
-	       results->stricter + results->laxer == 0 &&
-	       results->outside + results->misread + results->unequal +
-			       results->totals ==
-		       0;
+	       results->unexplained + results->outside + results->misread +
+			       results->unequal + results->totals ==
+		       0 &&
+	       (uint64_t)(results->stricter + results->laxer) * 1000 <=
+		       results->out;
 }
 
 int main(void)

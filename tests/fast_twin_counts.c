@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/fast_twin_state.h"
+
+#include <stdio.h>
+
+#include "shaper/bpf/fast_maps.h"
+#include "shaper/pump_state.h"
+
+enum { SAID_MAX = 20 };
+
+static struct fast_slot *slot_of(const struct twin *twin,
+				 const struct flow_key *key)
+{
+	uint32_t at = (uint32_t)fast_hash(twin->k0, twin->k1, key);
+
+	for (uint32_t i = 0; i < FAST_PROBES; i++) {
+		struct fast_slot *slot =
+			&twin->slots[(at + i) & (twin->slots_count - 1)];
+
+		if (slot->span_64ns && fast_key_equal(&slot->key, key))
+			return slot;
+		if (!slot->passed_on)
+			break;
+	}
+	return NULL;
+}
+
+/* NULL: it is not the program's. */
+static struct fast_slot *leased(const struct twin *twin,
+				const struct flow_key *key)
+{
+	struct flow_key of_pair;
+	struct fast_slot *pair;
+
+	flow_key_widen(key, FLOW_SCOPE_PAIR, &of_pair);
+	pair = slot_of(twin, &of_pair);
+	return pair && pair->state & FAST_IN_KERNEL ? slot_of(twin, key) : NULL;
+}
+
+bool twin_is_known(const struct twin *twin, int which,
+		   const struct flow_key *key)
+{
+	return (which == FRONT && leased(twin, key)) ||
+	       pump_entry_of(twin->sides[which].pump, key,
+			     (enum flow_scope)key->scope);
+}
+
+struct twin_counts twin_counts_of(struct twin *twin, int which,
+				  const struct flow_key *key)
+{
+	struct pump *pump = twin->sides[which].pump;
+	struct fast_slot *slot = which == FRONT ? leased(twin, key) : NULL;
+	struct twin_counts counts = { 0 };
+	struct flow_entry *entry;
+
+	if (slot != NULL) {
+		fast_sums(slot, fast_number(slot->span_64ns, twin->now_ns),
+			  &counts.sent_pkts, &counts.heard_pkts);
+		counts.known = true;
+		counts.leased = true;
+		return counts;
+	}
+	entry = pump_entry_of(pump, key, (enum flow_scope)key->scope);
+	if (entry == NULL)
+		return counts;
+	engine_refresh(&pump->engine, entry);
+	engine_sums(&pump->engine, entry, twin->now_ns, &counts.sent_pkts,
+		    &counts.heard_pkts);
+	counts.known = true;
+	return counts;
+}
+
+static void complain(struct twin *twin, const char *what,
+		     const struct ledger_key *key,
+		     const struct twin_counts *low,
+		     const struct twin_counts *is,
+		     const struct twin_counts *high)
+{
+	const uint8_t *a = key->key.inside, *b = key->key.outside;
+
+	if (twin->said++ >= SAID_MAX)
+		return;
+	printf("  %s: %s %u.%u.%u.%u:%u %u.%u.%u.%u:%u/%u at %llu: sent, heard "
+	       "%u, %u not in %u, %u .. %u, %u\n",
+	       what, flow_scope_name((enum flow_scope)key->key.scope), a[12],
+	       a[13], a[14], a[15], key->key.inside_port, b[12], b[13], b[14],
+	       b[15], key->key.outside_port, key->key.proto,
+	       (unsigned long long)(twin->now_ns - twin->config.begin_ns),
+	       is->sent_pkts, is->heard_pkts, low->sent_pkts, low->heard_pkts,
+	       high->sent_pkts, high->heard_pkts);
+}
+
+static bool is_within(const struct twin_counts *low,
+		      const struct twin_counts *is,
+		      const struct twin_counts *high)
+{
+	return low->sent_pkts <= is->sent_pkts &&
+	       is->sent_pkts <= high->sent_pkts &&
+	       low->heard_pkts <= is->heard_pkts &&
+	       is->heard_pkts <= high->heard_pkts;
+}
+
+void twin_set_apart(struct twin *twin, struct ledger_key *key)
+{
+	twin->results.apart += !key->apart;
+	key->apart = true;
+}
+
+static void note_more(struct twin *twin, const struct twin_counts *alone,
+		      const struct twin_counts *front)
+{
+	uint32_t sent = front->sent_pkts - alone->sent_pkts;
+	uint32_t heard = front->heard_pkts - alone->heard_pkts;
+	uint32_t most = sent > heard ? sent : heard;
+
+	if (most > twin->results.most_more)
+		twin->results.most_more = most;
+}
+
+/* The exact window, and that of buckets: what was leased lies in between. */
+static void compare_leased(struct twin *twin, struct ledger_key *key,
+			   const struct twin_counts *alone,
+			   const struct twin_counts *front)
+{
+	struct twin_counts low, high;
+
+	ledger_sums(key, twin->window_ns, twin->now_ns, &low.sent_pkts,
+		    &low.heard_pkts);
+	ledger_sums(key, twin->longest_ns, twin->now_ns, &high.sent_pkts,
+		    &high.heard_pkts);
+	if (!is_within(&low, front, &high)) {
+		twin->results.outside++;
+		complain(twin, "outside", key, &low, front, &high);
+	}
+	if (key->apart)
+		return;
+	if (!is_within(&low, alone, &low)) {
+		twin->results.misread++;
+		complain(twin, "alone", key, &low, alone, &low);
+	}
+	note_more(twin, alone, front);
+}
+
+void twin_compare(struct twin *twin, struct ledger_key *key)
+{
+	struct twin_counts alone = twin_counts_of(twin, ALONE, &key->key);
+	struct twin_counts front = twin_counts_of(twin, FRONT, &key->key);
+
+	ledger_forget(key, twin->longest_ns, twin->now_ns);
+	key->leased |= front.leased;
+	if (!alone.known || !front.known)
+		return;
+	twin->results.compared++;
+	if (key->leased) {
+		compare_leased(twin, key, &alone, &front);
+	} else if (!key->apart && !is_within(&alone, &front, &alone)) {
+		twin->results.outside++;
+		complain(twin, "never leased", key, &alone, &front, &alone);
+	}
+}
+
+void twin_compare_all(struct twin *twin)
+{
+	struct ledger_key *key;
+	size_t position = 0;
+
+	while ((key = ledger_next(twin->ledger, &position)) != NULL)
+		twin_compare(twin, key);
+}
+
+void twin_count_before(struct twin *twin, const struct ledger_key *key,
+		       struct twin_before *ret)
+{
+	for (int which = 0; which < SIDES; which++) {
+		ret->counts[which] = twin_counts_of(twin, which, &key->key);
+		ret->late_pkts[which] = key->late_pkts[which];
+	}
+}
+
+static uint32_t added(uint32_t before, uint32_t after)
+{
+	return after > before ? after - before : 0;
+}
+
+/* The program has known since the lease began what a TCP flow sent; the engine
+ * only while the key had packets in its window: so an acknowledgement may count
+ * for more. */
+static bool is_richer(const struct ledger_key *key,
+		      const struct twin_counts *alone,
+		      const struct twin_counts *front)
+{
+	return key->leased && front->sent_pkts == alone->sent_pkts &&
+	       front->heard_pkts > alone->heard_pkts && alone->heard_pkts > 0;
+}
+
+static void compare_added(struct twin *twin, struct ledger_key *key,
+			  const struct twin_counts *alone,
+			  const struct twin_counts *front)
+{
+	if (key->apart || is_within(alone, front, alone))
+		return;
+	if (is_richer(key, alone, front)) {
+		twin->results.richer++;
+		key->richer_pkts += front->heard_pkts - alone->heard_pkts;
+		twin_set_apart(twin, key);
+		return;
+	}
+	twin->results.unequal++;
+	complain(twin, "adds", key, alone, front, alone);
+}
+
+void twin_count_added(struct twin *twin, struct ledger_key *key,
+		      const struct twin_before *before)
+{
+	struct twin_counts own[SIDES];
+
+	for (int i = 0; i < SIDES; i++) {
+		const struct twin_counts *was = &before->counts[i];
+		uint32_t late =
+			(uint32_t)(key->late_pkts[i] - before->late_pkts[i]);
+
+		own[i] = twin_counts_of(twin, i, &key->key);
+		key->leased |= own[i].leased;
+		own[i].sent_pkts =
+			added(was->sent_pkts + late, own[i].sent_pkts);
+		own[i].heard_pkts = added(was->heard_pkts, own[i].heard_pkts);
+		key->sent_pkts[i] += own[i].sent_pkts;
+		key->heard_pkts[i] += own[i].heard_pkts;
+	}
+	compare_added(twin, key, &own[ALONE], &own[FRONT]);
+	ledger_add(key, own[FRONT].sent_pkts, own[FRONT].heard_pkts,
+		   twin->now_ns);
+}
+
+void twin_compare_totals(struct twin *twin)
+{
+	struct ledger_key *key;
+	size_t position = 0;
+
+	while ((key = ledger_next(twin->ledger, &position)) != NULL) {
+		uint64_t sent[SIDES];
+
+		for (int i = 0; i < SIDES; i++)
+			sent[i] = key->sent_pkts[i] + key->late_pkts[i];
+		if (sent[ALONE] == sent[FRONT] &&
+		    key->heard_pkts[ALONE] + key->richer_pkts ==
+			    key->heard_pkts[FRONT])
+			continue;
+		twin->results.totals++;
+		if (twin->said++ < SAID_MAX)
+			printf("  %s: ever sent %llu, %llu, heard %llu, %llu\n",
+			       flow_scope_name((enum flow_scope)key->key.scope),
+			       (unsigned long long)sent[ALONE],
+			       (unsigned long long)sent[FRONT],
+			       (unsigned long long)key->heard_pkts[ALONE],
+			       (unsigned long long)key->heard_pkts[FRONT]);
+	}
+}
