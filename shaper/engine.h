@@ -64,6 +64,7 @@ struct engine_host {
 	uint64_t refused_until_ns;
 	uint64_t forgot_until_ns; /* a pair was forgotten that sent less than a
 				   * minute before: no patience for new ones */
+	uint32_t leased_keys; /* slots that it has elsewhere: pump_lease.h */
 	struct contacts contacts; /* first ones, see pump_guards.c */
 	struct lengths fifos;     /* of held packets, by length */
 };
@@ -206,6 +207,20 @@ static inline uint32_t engine_host_slot(const struct engine *engine,
 		break;
 	}
 	return (uint32_t)(entry - engine->tables[FLOW_SCOPE_HOST].entries);
+}
+
+/* Its pair is counted elsewhere (pump_lease.h). */
+static inline bool engine_is_leased(const struct engine *engine,
+				    const struct flow_entry *entry)
+{
+	const struct flow_entry *pair = entry;
+
+	if (entry->key.scope == FLOW_SCOPE_HOST)
+		return false;
+	if (entry->key.scope == FLOW_SCOPE_FLOW)
+		pair = flowtable_entry(&engine->tables[FLOW_SCOPE_PAIR],
+				       entry->up);
+	return pair->flags & FLOW_ENTRY_LEASED;
 }
 
 /*

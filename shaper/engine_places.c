@@ -264,9 +264,9 @@ static bool keeps_its_host(const struct engine *engine,
 /* Its plain limits would begin with a fresh burst. */
 static bool is_in_use(struct engine_host *host, uint64_t now_ns)
 {
-	return host->held_pkts || host->forgot_until_ns > now_ns ||
-	       host->multicast_ns > now_ns || host->dhcp_ns > now_ns ||
-	       host->icmp_error_ns > now_ns ||
+	return host->held_pkts || host->leased_keys > 0 ||
+	       host->forgot_until_ns > now_ns || host->multicast_ns > now_ns ||
+	       host->dhcp_ns > now_ns || host->icmp_error_ns > now_ns ||
 	       !contacts_are_idle(&host->contacts, now_ns);
 }
 
@@ -282,20 +282,6 @@ static bool is_crowded(const struct engine *engine,
 	return all > most - most / 4 || made > share - share / 4;
 }
 
-/* What is away keeps its place, and so do its flows. */
-static bool is_leased(const struct engine *engine,
-		      const struct flow_entry *entry)
-{
-	const struct flow_entry *pair = entry;
-
-	if (entry->key.scope == FLOW_SCOPE_HOST)
-		return false;
-	if (entry->key.scope == FLOW_SCOPE_FLOW)
-		pair = flowtable_entry(&engine->tables[FLOW_SCOPE_PAIR],
-				       entry->up);
-	return pair->flags & FLOW_ENTRY_LEASED;
-}
-
 static bool owes_nothing(struct engine *engine, struct flow_entry *entry,
 			 uint32_t slot, uint64_t now_ns)
 {
@@ -308,7 +294,8 @@ static bool owes_nothing(struct engine *engine, struct flow_entry *entry,
 		return false;
 	if (entry->key.scope != FLOW_SCOPE_FLOW && entry->u.below)
 		return false;
-	if (keeps_its_host(engine, entry) || is_leased(engine, entry))
+	/* What is away keeps its place, and so do its flows. */
+	if (keeps_its_host(engine, entry) || engine_is_leased(engine, entry))
 		return false;
 	if (entry->key.scope == FLOW_SCOPE_HOST &&
 	    (slot == ENGINE_HOST_SHARED ||

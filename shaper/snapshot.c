@@ -122,6 +122,21 @@ static void describe_suspect(const struct pump *pump,
 		describe_wait(pump, suspect, row);
 }
 
+/* Something was counted of it, here or perhaps elsewhere. */
+static bool is_seen(const struct snapshot_query *query,
+		    const struct flow_entry *entry,
+		    const struct snapshot_row *row)
+{
+	if (query->only_over)
+		return row->over || row->held_pkts || row->line;
+	if (query->leased &&
+	    (row->leased ||
+	     (entry->key.scope == FLOW_SCOPE_HOST && entry->u.below)))
+		return true;
+	return row->offered_pkts || row->heard_pkts || row->held_pkts ||
+	       row->line;
+}
+
 static bool describe(struct pump *pump, struct flow_entry *entry,
 		     const struct snapshot_query *query,
 		     struct snapshot_row *row)
@@ -141,6 +156,8 @@ static bool describe(struct pump *pump, struct flow_entry *entry,
 		.by = PUMP_BYS,
 		.window_ns = params->window_ns,
 		.ratio_q16 = params->ratio_q16,
+		.host = engine_host_slot(engine, entry),
+		.leased = engine_is_leased(engine, entry),
 		.over = asym_exceeds(sent, replies, params->ratio_q16),
 		.exempt = entry->flags & FLOW_ENTRY_EXEMPT,
 		.enforced = engine_enforces(engine, entry),
@@ -150,10 +167,7 @@ static bool describe(struct pump *pump, struct flow_entry *entry,
 		describe_suspect(
 			pump, suspects_get(&engine->suspects, entry->suspect),
 			params, row);
-	if (query->only_over)
-		return row->over || row->held_pkts || row->line;
-	return row->offered_pkts || row->heard_pkts || row->held_pkts ||
-	       row->line;
+	return is_seen(query, entry, row);
 }
 
 size_t snapshot_rows(struct pump *pump, const struct snapshot_query *query,
@@ -210,6 +224,7 @@ void snapshot_totals(const struct pump *pump, struct snapshot_totals *ret)
 		.flows_max = engine->inside_max[FLOW_SCOPE_FLOW],
 		.hosts_max = engine->inside_max[FLOW_SCOPE_HOST],
 		.suspects_max = engine->suspects.lent_max,
+		.hosts_places = engine->hosts_count,
 		.held_pkts = pump->held_pkts,
 		.held_bytes = pump->held_bytes,
 		.penalties = engine->penalties,

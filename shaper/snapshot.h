@@ -53,7 +53,10 @@ struct snapshot_row {
 	uint32_t line;       /* in line at its own guard, at most */
 	uint32_t paced;      /* by its own guard, counted in the last second */
 
-	bool over; /* by what decides */
+	uint32_t host; /* a number that a host and its pairs and flows share */
+	bool leased;   /* its pair is counted elsewhere (pump_lease.h), and what
+			* is counted there is not in here */
+	bool over;     /* by what decides */
 	bool exempt;
 	bool enforced; /* may hold packets */
 };
@@ -64,6 +67,8 @@ struct snapshot_query {
 	uint8_t address[16];
 	bool only_over; /* only keys over their threshold, held, or at whose
 			 * guard others wait */
+	bool leased;    /* also keys of which nothing was counted here, when
+			 * they, or pairs of that host, may be leased */
 };
 
 /* Where the next step goes on; all-zero is the beginning. */
@@ -94,6 +99,7 @@ struct snapshot_totals {
 				 * came in for */
 	bool one_sided;         /* we see one direction only: nothing is
 				 * held, unless forced */
+	uint32_t hosts_places;  /* above every snapshot_row.host */
 	uint64_t memory_bytes;  /* reserved by pump_new */
 };
 

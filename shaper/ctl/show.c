@@ -204,6 +204,65 @@ static void show_judgement(const struct json_t *body)
 	       judged(body, "waited_connection", second));
 }
 
+static const char *of_fast(const struct json_t *body, const char *name,
+			   char cell[CELL_BYTES])
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "fast.%s", name);
+	return cell_count(reply_number(body, path), cell);
+}
+
+static void show_attached(const struct json_t *body)
+{
+	size_t count = reply_count(body, "fast.interfaces");
+
+	printf("fast path at");
+	for (size_t i = 0; i < count; i++) {
+		const struct json_t *interface =
+			reply_item(body, "fast.interfaces", i);
+
+		printf("%s ", i > 0 ? "," : "");
+		put(reply_text(interface, "name"));
+		printf(" (%s)", reply_text(interface, "attached"));
+	}
+	putchar('\n');
+}
+
+static void show_fast(const struct json_t *body)
+{
+	char first[CELL_BYTES], second[CELL_BYTES], third[CELL_BYTES];
+
+	if (!reply_has(body, "fast"))
+		return;
+	if (!reply_is_true(body, "fast.runs")) {
+		printf("fast path: off; ");
+		put(reply_text(body, "fast.error"));
+		putchar('\n');
+		return;
+	}
+	show_attached(body);
+	if (reply_has(body, "fast.share_pct"))
+		printf("  %.1f %% of the packets of the last minutes stayed in "
+		       "the kernel\n",
+		       reply_number(body, "fast.share_pct"));
+	printf("  %s out and %s in passed there, %s sent to the daemon\n",
+	       of_fast(body, "out_packets", first),
+	       of_fast(body, "in_packets", second),
+	       of_fast(body, "steered_packets", third));
+	printf("  %s in told to the daemon, %s more than it could hear\n",
+	       of_fast(body, "told_packets", first),
+	       of_fast(body, "untold_packets", second));
+	printf("  %s pairs leased now, %s leases made, %s ended by a packet\n",
+	       of_fast(body, "leases.now", first),
+	       of_fast(body, "leases.made", second),
+	       of_fast(body, "leases.given_back", third));
+	printf("  %s of %s keys, %s found no place\n",
+	       of_fast(body, "leases.keys", first),
+	       of_fast(body, "leases.keys_max", second),
+	       of_fast(body, "leases.no_place", third));
+}
+
 void show_status(const struct json_t *body)
 {
 	char span[CELL_BYTES], held[CELL_BYTES], bytes[CELL_BYTES];
@@ -223,6 +282,7 @@ void show_status(const struct json_t *body)
 	show_table_use(body, "flows");
 	show_table_use(body, "suspects");
 	show_judgement(body);
+	show_fast(body);
 	show_engines(body);
 	show_interfaces(body);
 	show_kernel_counters(body);

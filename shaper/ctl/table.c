@@ -180,6 +180,8 @@ static const char *next_cell(const struct json_t *row, char cell[CELL_BYTES])
 		return "exempt";
 	if (is_word(row, "state", "passes"))
 		return "passes";
+	if (is_word(row, "state", "kernel"))
+		return "kernel";
 	if (is_word(row, "reason", "first-contacts") ||
 	    is_word(row, "reason", "new-connections"))
 		return "paced";

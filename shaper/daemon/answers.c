@@ -240,6 +240,59 @@ static json_t *judgement(const struct snapshot_totals *totals)
 			 values_count(counter[STATS_waited_connection_pkts]));
 }
 
+static json_t *fast_interfaces(const struct status_fast *fast)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < fast->interfaces_count; i++)
+		json_array_append_new(
+			list, json_pack("{s:o,s:s}", "name",
+					values_text(fast->interfaces[i].name),
+					"attached", fast->interfaces[i].way));
+	return list;
+}
+
+static json_t *leases(const struct status_sums *sums)
+{
+	const struct nfqueue_leases *now = &sums->leases;
+	const uint64_t *counter = sums->io.counter;
+
+	return json_pack(
+		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "now",
+		values_count(now->leased), "keys", values_count(now->keys),
+		"keys_max", values_count(now->keys_max), "made",
+		values_count(counter[NFQUEUE_fast_leases]), "given_back",
+		values_count(counter[NFQUEUE_fast_given_back]), "ended",
+		values_count(counter[NFQUEUE_fast_taken_back]), "no_place",
+		values_count(counter[NFQUEUE_fast_full]), "epochs",
+		values_count(counter[NFQUEUE_fast_epochs]));
+}
+
+/* null: the policy does not ask for it. */
+static json_t *fast(const struct status *status)
+{
+	const struct status_fast *fast = &status->fast;
+	const uint64_t *counter = status->sums.io.counter;
+	double share = status_fast_share(status);
+
+	if (!fast->wanted)
+		return json_null();
+	return json_pack(
+		"{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "runs",
+		(int)fast->runs, "error",
+		fast->wrong[0] == '\0' ? json_null() : values_text(fast->wrong),
+		"interfaces", fast_interfaces(fast), "share_pct",
+		share < 0 ? json_null() : values_decimal(100 * share),
+		"out_packets", values_count(counter[NFQUEUE_fast_out_pkts]),
+		"in_packets", values_count(counter[NFQUEUE_fast_in_pkts]),
+		"steered_packets",
+		values_count(counter[NFQUEUE_fast_steered_pkts]),
+		"told_packets", values_count(counter[NFQUEUE_fast_told_pkts]),
+		"untold_packets",
+		values_count(counter[NFQUEUE_fast_untold_pkts]), "leases",
+		leases(&status->sums));
+}
+
 static json_t *status_body(const struct status *status, uint64_t now_ns)
 {
 	const struct snapshot_totals *totals = &status->sums.totals;
@@ -264,11 +317,11 @@ static json_t *status_body(const struct status *status, uint64_t now_ns)
 		values_count(totals->memory_bytes), "tables", tables(totals),
 		"engines", engines(status), "rules_restored",
 		values_count(status->rules_restored));
-	json_t *lists = json_pack("{s:o,s:o,s:o,s:o,s:o}", "judgement",
-				  judgement(totals), "interfaces",
-				  interfaces(status), "kernel_counters",
-				  kernel_counters(status), "offenders",
-				  offenders(status), "exemptions",
+	json_t *lists = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "judgement",
+				  judgement(totals), "fast", fast(status),
+				  "interfaces", interfaces(status),
+				  "kernel_counters", kernel_counters(status),
+				  "offenders", offenders(status), "exemptions",
 				  exemptions(status, now_ns));
 
 	json_object_update_missing(body, more);

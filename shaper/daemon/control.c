@@ -93,7 +93,8 @@ static void take_back(struct control *control, const struct request *request)
 		      clock_now_ns());
 	inquiry_start(control->config.mailboxes,
 		      control->config.mailboxes_count, request, 0,
-		      &control->config.status->refused, ignore_answer, NULL, 0);
+		      &control->config.status->refused, 0, ignore_answer, NULL,
+		      0);
 }
 
 static void on_answer(void *self, uint64_t token,
@@ -154,6 +155,7 @@ static void ask_engines(struct client *client, const struct request *request)
 	error = inquiry_start(control->config.mailboxes,
 			      control->config.mailboxes_count, request,
 			      until_ns, &control->config.status->refused,
+			      status_leased_hosts(control->config.status),
 			      on_answer, control, client->token);
 	if (error < 0) {
 		if (until_ns > 0)

@@ -13,6 +13,7 @@
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/mailbox.h"
 #include "shaper/daemon/refusals.h"
+#include "shaper/daemon/status.h"
 #include "shaper/daemon/worker.h"
 #include "shaper/io/clock.h"
 #include "shaper/io/fast.h"
@@ -43,6 +44,7 @@ struct engine {
 struct engines {
 	struct engines_config config;
 	struct fast *fast; /* NULL: none */
+	char fast_wrong[FAST_TEXT_BYTES];
 	size_t count;
 	struct engine engines[SHARDS_MAX];
 	struct mailbox *mailboxes[SHARDS_MAX];
@@ -136,6 +138,20 @@ static int take_queues(struct engine *engine, uint8_t shard,
 	return error;
 }
 
+static void log_fast(const struct engines *engines)
+{
+	char text[FAST_TEXT_BYTES] = "";
+	size_t used = 0;
+
+	for (size_t i = 0;
+	     i < fast_interfaces(engines->fast) && used < sizeof(text); i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+					 "%s%s (%s)", i > 0 ? ", " : "",
+					 fast_interface(engines->fast, i),
+					 fast_way(engines->fast, i));
+	log_info(0, "fast path: attached to %s", text);
+}
+
 /* On a kernel that has none, everything comes to the queues. */
 static void set_up_fast(struct engine *engine)
 {
@@ -160,9 +176,11 @@ static void set_up_fast(struct engine *engine)
 				    wrong);
 	if (error == 0) {
 		engines->fast = fast;
+		log_fast(engines);
 		return;
 	}
 	fast_free(fast);
+	snprintf(engines->fast_wrong, sizeof(engines->fast_wrong), "%s", wrong);
 	log_warn(-error, "fast path: %s; all packets come to the queues",
 		 wrong);
 }
@@ -237,6 +255,7 @@ int engines_start(struct engines *engines)
 		config = (struct worker_config){
 			.engine = { .zones = engine->zones,
 				    .policy = engines->config.policy,
+				    .nfqueue = engine->nfqueue,
 				    .io = nfqueue_stats(engine->nfqueue),
 				    .shard = (uint8_t)i,
 				    .shards = (uint8_t)engines->count },
@@ -370,6 +389,29 @@ void engines_free(struct engines *engines)
 bool engines_have_fast(const struct engines *engines)
 {
 	return engines->fast != NULL;
+}
+
+void engines_tell_fast(const struct engines *engines,
+		       struct status_fast *ret_fast)
+{
+	const struct fast *fast = engines->fast;
+	struct status_fast told = {
+		.wanted = engines->config.policy->fast.interfaces_count > 0,
+		.runs = fast != NULL,
+	};
+
+	snprintf(told.wrong, sizeof(told.wrong), "%s", engines->fast_wrong);
+	for (size_t i = 0; fast != NULL && i < fast_interfaces(fast) &&
+			   i < STATUS_FAST_INTERFACES_MAX;
+	     i++) {
+		snprintf(told.interfaces[i].name,
+			 sizeof(told.interfaces[i].name), "%s",
+			 fast_interface(fast, i));
+		snprintf(told.interfaces[i].way, sizeof(told.interfaces[i].way),
+			 "%s", fast_way(fast, i));
+		told.interfaces_count++;
+	}
+	*ret_fast = told;
 }
 
 size_t engines_count(const struct engines *engines)

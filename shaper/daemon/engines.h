@@ -17,6 +17,7 @@ struct nfqueue_stats;
 struct policy;
 struct pump;
 struct refusals;
+struct status_fast;
 struct zones;
 
 enum { ENGINES_TEXT_BYTES = 256 };
@@ -68,6 +69,9 @@ void engines_free(struct engines *engines);
 
 /* Is the kernel's fast path in use? */
 bool engines_have_fast(const struct engines *engines);
+/* What status is to say of it. */
+void engines_tell_fast(const struct engines *engines,
+		       struct status_fast *ret_fast);
 
 size_t engines_count(const struct engines *engines);
 struct mailbox *const *engines_mailboxes(const struct engines *engines);

@@ -173,8 +173,9 @@ enum explain_state explain_state(const struct snapshot_row *row,
 	case EXPLAIN_REFUSED:
 		break;
 	}
-	return row->over || row->held_pkts > 0 ? state_by_gate(row, mode)
-					       : EXPLAIN_QUIET;
+	if (row->over || row->held_pkts > 0)
+		return state_by_gate(row, mode);
+	return row->leased ? EXPLAIN_KERNEL : EXPLAIN_QUIET;
 }
 
 const char *explain_state_name(enum explain_state state)
@@ -182,6 +183,8 @@ const char *explain_state_name(enum explain_state state)
 	switch (state) {
 	case EXPLAIN_QUIET:
 		return "quiet";
+	case EXPLAIN_KERNEL:
+		return "kernel";
 	case EXPLAIN_EXEMPT:
 		return "exempt";
 	case EXPLAIN_PASSES:

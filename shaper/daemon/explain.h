@@ -39,6 +39,7 @@ enum explain_mode {
 
 enum explain_state {
 	EXPLAIN_QUIET,   /* not over its threshold */
+	EXPLAIN_KERNEL,  /* neither, and the kernel counts and passes it */
 	EXPLAIN_EXEMPT,  /* would be over, but is never held */
 	EXPLAIN_PASSES,  /* over, and passes: floor, patience, credit */
 	EXPLAIN_COUNTED, /* over, but nothing of it is held: see the mode, or
@@ -48,7 +49,7 @@ enum explain_state {
 };
 enum explain_state explain_state(const struct snapshot_row *row,
 				 enum explain_mode mode);
-/* "quiet", "exempt", "passes", "counted", "over", "held" */
+/* "quiet", "kernel", "exempt", "passes", "counted", "over", "held" */
 const char *explain_state_name(enum explain_state state);
 
 /* What decides that state. */

@@ -177,6 +177,42 @@ static void check_rules(const struct status *status, struct findings *findings)
 			"delete its own tables only.");
 }
 
+static void check_fast(const struct status *status, struct findings *findings)
+{
+	uint64_t full = status_io_grown(status, NFQUEUE_fast_full);
+	uint64_t untold = status_io_grown(status, NFQUEUE_fast_untold_pkts);
+
+	if (status->fast.wanted && !status->fast.runs)
+		finding_remedy(
+			findings_add(findings, "fast-off", FINDING_WARNING,
+				     "The fast path is off, all packets come "
+				     "to the queues: %.170s",
+				     status->fast.wrong),
+			"It needs CAP_BPF and CAP_PERFMON at the start, a "
+			"kernel with BTF and either tcx or clsact, and the "
+			"interfaces; symtap.yaml(5), datapath.fast.  Then "
+			"restart symtapd.");
+	if (full > 0)
+		finding_remedy(
+			findings_add(findings, "fast-full", FINDING_WARNING,
+				     "%llu pairs or flows found no place among "
+				     "those that the kernel can pass, in the "
+				     "last minutes.",
+				     number(full)),
+			"Raise `datapath: fast: keys` and restart symtapd; "
+			"until then their packets come to the queues.");
+	if (untold > 0)
+		finding_remedy(
+			findings_add(findings, "fast-untold", FINDING_WARNING,
+				     "%llu packets came in and were not "
+				     "counted in the last minutes: more than "
+				     "the kernel could tell of.",
+				     number(untold)),
+			"`symtapctl top --by rate` shows who; the daemon may "
+			"need a processor of its own.  Until then answers are "
+			"missed, and hosts held that need not be.");
+}
+
 void findings_of_status(const struct status *status, struct findings *findings)
 {
 	check_one_sided(status, findings);
@@ -184,4 +220,5 @@ void findings_of_status(const struct status *status, struct findings *findings)
 	check_tables(status, findings);
 	check_policy(status, findings);
 	check_rules(status, findings);
+	check_fast(status, findings);
 }

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "policy/policy.h"
+#include "shaper/asym.h"
 #include "shaper/daemon/mailbox.h"
 #include "shaper/daemon/refused.h"
+#include "shaper/io/nfqueue.h"
 #include "shaper/pump.h"
 
 /* One step looks at this many places, and copies at most this many rows. */
@@ -16,12 +18,19 @@ enum { STEP_PLACES = 512, STEP_ROWS = 32 };
 
 struct inquiry;
 
+/* What the kernel counted of a host's pairs. */
+struct leased {
+	uint32_t sent_pkts, heard_pkts;
+};
+
 /* One engine's share; between post and done it belongs to that engine. */
 struct part {
 	struct inquiry *inquiry;
 	struct snapshot_query query;
 	struct snapshot_cursor cursor;
 	struct toplist rows;
+	struct leased *hosts; /* by snapshot_row.host; NULL: none is leased */
+	size_t hosts_count;
 	uint8_t host[16]; /* explain: stands for the guarded host asked for */
 	bool has_host;    /* ... and is another address than that */
 	bool asks_host;   /* the second pass, for `host` */
@@ -64,6 +73,13 @@ static void start_host_pass(struct part *part)
 	part->asks_host = true;
 	part->query.scopes = 1u << FLOW_SCOPE_HOST;
 	memcpy(part->query.address, part->host, 16);
+	if (part->hosts != NULL) {
+		/* All addresses of the host count. */
+		memset(part->hosts, 0,
+		       part->hosts_count * sizeof(*part->hosts));
+		part->query.scopes |= 1u << FLOW_SCOPE_PAIR;
+		part->query.by_address = false;
+	}
 	memset(&part->cursor, 0, sizeof(part->cursor));
 }
 
@@ -76,6 +92,62 @@ static void add_refused(struct snapshot_row *row, const struct refused *refused)
 				    : row->offered_pkts + pkts;
 }
 
+static uint32_t sum(uint32_t a, uint32_t b)
+{
+	return a > UINT32_MAX - b ? UINT32_MAX : a + b;
+}
+
+static void add_counted(struct snapshot_row *row, const struct leased *leased)
+{
+	row->offered_pkts = sum(row->offered_pkts, leased->sent_pkts);
+	row->sent_pkts = sum(row->sent_pkts, leased->sent_pkts);
+	row->heard_pkts = sum(row->heard_pkts, leased->heard_pkts);
+	row->replies = sum(row->replies, leased->heard_pkts);
+	row->over = asym_exceeds(row->sent_pkts, row->replies, row->ratio_q16);
+}
+
+/* A pair comes before its host. */
+static void add_leased(struct part *part, const struct mailbox_engine *engine,
+		       struct snapshot_row *row, uint64_t now_ns)
+{
+	struct leased leased = { 0 };
+	struct leased *host = NULL;
+
+	if (row->host < part->hosts_count)
+		host = &part->hosts[row->host];
+	if (row->key.scope == FLOW_SCOPE_HOST) {
+		if (host != NULL)
+			add_counted(row, host);
+		return;
+	}
+	row->leased = row->leased && engine->nfqueue != NULL &&
+		      nfqueue_leased(engine->nfqueue, &row->key, now_ns,
+				     &leased.sent_pkts, &leased.heard_pkts);
+	if (!row->leased)
+		return;
+	add_counted(row, &leased);
+	if (host == NULL || row->key.scope != FLOW_SCOPE_PAIR)
+		return;
+	host->sent_pkts = sum(host->sent_pkts, leased.sent_pkts);
+	host->heard_pkts = sum(host->heard_pkts, leased.heard_pkts);
+}
+
+/* What was read of it for another's sake, or was counted nowhere, is not. */
+static bool is_asked_for(const struct part *part,
+			 const struct snapshot_row *row)
+{
+	const struct request *request = &part->inquiry->request;
+
+	if (!row->offered_pkts && !row->heard_pkts && !row->held_pkts &&
+	    !row->line)
+		return false;
+	if (request->verb == REQUEST_TOP)
+		return row->key.scope == request->scope;
+	return !part->asks_host ||
+	       (row->key.scope == FLOW_SCOPE_HOST &&
+		memcmp(row->key.inside, part->host, 16) == 0);
+}
+
 static bool collect_rows(struct part *part, struct mailbox_engine *engine,
 			 uint64_t now_ns)
 {
@@ -85,6 +157,9 @@ static bool collect_rows(struct part *part, struct mailbox_engine *engine,
 	count = snapshot_rows(engine->pump, &part->query, &part->cursor,
 			      STEP_PLACES, rows, STEP_ROWS, now_ns);
 	for (i = 0; i < count; i++) {
+		add_leased(part, engine, &rows[i], now_ns);
+		if (!is_asked_for(part, &rows[i]))
+			continue;
 		add_refused(&rows[i], &part->inquiry->refused);
 		toplist_add(&part->rows, &rows[i],
 			    zones_get(engine->zones, rows[i].key.zone)->name);
@@ -135,8 +210,10 @@ static void inquiry_free(struct inquiry *inquiry)
 
 	if (inquiry == NULL)
 		return;
-	for (i = 0; i < inquiry->count; i++)
+	for (i = 0; i < inquiry->count; i++) {
 		toplist_fini(&inquiry->parts[i].rows);
+		free(inquiry->parts[i].hosts);
+	}
 	free(inquiry);
 }
 
@@ -171,7 +248,20 @@ static void part_done(void *self, bool ended)
 		answer(part->inquiry);
 }
 
-static bool prepare(struct inquiry *inquiry)
+/* Where there may be leases: what they count, and for whom. */
+static bool prepare_leased(struct part *part, size_t hosts)
+{
+	if (hosts == 0)
+		return true;
+	part->hosts = calloc(hosts, sizeof(*part->hosts));
+	part->hosts_count = part->hosts != NULL ? hosts : 0;
+	part->query.leased = true;
+	if (part->query.scopes & 1u << FLOW_SCOPE_HOST)
+		part->query.scopes |= 1u << FLOW_SCOPE_PAIR;
+	return part->hosts != NULL;
+}
+
+static bool prepare(struct inquiry *inquiry, size_t leased_hosts)
 {
 	const struct request *request = &inquiry->request;
 	bool top = request->verb == REQUEST_TOP;
@@ -187,9 +277,10 @@ static bool prepare(struct inquiry *inquiry)
 					 : (1u << FLOW_SCOPES) - 1;
 		part->query.by_address = !top;
 		memcpy(part->query.address, request->address, 16);
-		if (!toplist_init(&part->rows,
-				  top ? request->by : REQUEST_BY_HELD,
-				  top ? request->limit : INQUIRY_EXPLAIN_ROWS))
+		if (!toplist_init(
+			    &part->rows, top ? request->by : REQUEST_BY_HELD,
+			    top ? request->limit : INQUIRY_EXPLAIN_ROWS) ||
+		    !prepare_leased(part, leased_hosts))
 			return false;
 	}
 	return true;
@@ -213,7 +304,7 @@ static int post(struct inquiry *inquiry, struct mailbox *const *mailboxes)
 
 int inquiry_start(struct mailbox *const *mailboxes, size_t count,
 		  const struct request *request, uint64_t until_ns,
-		  const struct refused *refused,
+		  const struct refused *refused, size_t leased_hosts,
 		  void (*on_answer)(void *self, uint64_t token,
 				    const struct inquiry_answer *answer),
 		  void *self, uint64_t token)
@@ -232,7 +323,7 @@ int inquiry_start(struct mailbox *const *mailboxes, size_t count,
 	inquiry->self = self;
 	inquiry->token = token;
 	inquiry->count = count;
-	if (prepare(inquiry))
+	if (prepare(inquiry, leased_hosts))
 		error = post(inquiry, mailboxes);
 	if (error < 0)
 		inquiry_free(inquiry);

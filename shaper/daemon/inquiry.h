@@ -30,13 +30,15 @@ struct inquiry_answer {
 
 /*
  * Ask all `count` engines.  `until_ns` is for exempt; what the kernel
- * `refused`, copied, is added to what was offered.  0; -ENOMEM; -EAGAIN:
- * too much is under way.  After 0 on_answer is called once, from
- * mailbox_reap; the answer is borrowed for the call.
+ * `refused`, copied, is added to what was offered.  `leased_hosts`: places of
+ * hosts of the largest engine, to add up what the kernel counts itself; 0: it
+ * counts nothing.  0; -ENOMEM; -EAGAIN: too much is under way.  After 0
+ * on_answer is called once, from mailbox_reap; the answer is borrowed for the
+ * call.
  */
 int inquiry_start(struct mailbox *const *mailboxes, size_t count,
 		  const struct request *request, uint64_t until_ns,
-		  const struct refused *refused,
+		  const struct refused *refused, size_t leased_hosts,
 		  void (*on_answer)(void *self, uint64_t token,
 				    const struct inquiry_answer *answer),
 		  void *self, uint64_t token);

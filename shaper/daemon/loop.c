@@ -159,6 +159,7 @@ static void on_second(evutil_socket_t fd, short what, void *self)
 	if (status_poll_start(daemon->poll, now_ns) < 0)
 		log_debug(0, "symtapd: the engines are slow to answer");
 	guard_count(daemon->guard);
+	engines_tell_fast(daemon->engines, &daemon->status.fast);
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *self)

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 struct mailbox;
+struct nfqueue;
 struct nfqueue_stats;
 struct policy;
 struct pump;
@@ -32,7 +33,8 @@ struct mailbox_engine {
 	struct pump *pump;
 	struct zones *zones;
 	const struct policy *policy;
-	const struct nfqueue_stats *io; /* NULL: no such data path */
+	const struct nfqueue *nfqueue;  /* NULL: no such data path */
+	const struct nfqueue_stats *io; /* the same */
 	uint8_t shard, shards;
 };
 

@@ -130,6 +130,7 @@ static void set_up_status(struct daemon *daemon)
 	status->policy_loaded_ns = status->started_ns;
 	snprintf(status->policy_path, sizeof(status->policy_path), "%s",
 		 daemon->options.policy_path);
+	engines_tell_fast(daemon->engines, &status->fast);
 	status->engines_count = engines_count(daemon->engines);
 	for (size_t i = 0; i < status->engines_count; i++) {
 		status->engines[i].queue = engines_queue(daemon->engines, i);

@@ -185,6 +185,28 @@ static void gauges(FILE *page, const struct status *status, uint64_t now_ns)
 	      (double)status->exemptions_count);
 }
 
+static void fast_gauges(FILE *page, const struct status *status)
+{
+	const struct nfqueue_leases *leases = &status->sums.leases;
+	double share = status_fast_share(status);
+
+	if (!status->fast.wanted)
+		return;
+	gauge(page, "symtap_fast_running",
+	      "1: the kernel's fast path is attached; 0: it could not be",
+	      status->fast.runs);
+	gauge(page, "symtap_fast_ratio",
+	      "packets that stayed in the kernel, of those of the last minutes",
+	      share < 0 ? 0 : share);
+	gauge(page, "symtap_fast_leased_pairs",
+	      "that the kernel counts and passes now", leases->leased);
+	gauge(page, "symtap_fast_used_keys",
+	      "pairs and flows that the kernel's program knows now",
+	      leases->keys);
+	gauge(page, "symtap_fast_max_keys", "places for them",
+	      leases->keys_max);
+}
+
 static void counter(FILE *page, const char *name, const char *help,
 		    uint64_t value)
 {
@@ -240,6 +262,7 @@ char *metrics_text(const struct status *status, uint64_t now_ns)
 		return NULL;
 	gauges(page, status, now_ns);
 	tables(page, &status->sums.totals);
+	fast_gauges(page, status);
 	daemon_counters(page, status);
 	kernel_counters(page, status);
 	core_counters(page, status);

@@ -59,11 +59,12 @@ static json_t *rates_of(const struct snapshot_row *row)
 static json_t *gate_of(const struct snapshot_row *row, enum explain_mode mode,
 		       uint64_t now_ns)
 {
-	return json_pack("{s:s,s:s,s:b,s:b,s:b,s:o,s:o,s:o,s:o,s:o,s:o}",
+	return json_pack("{s:s,s:s,s:b,s:b,s:b,s:b,s:o,s:o,s:o,s:o,s:o,s:o}",
 			 "state", explain_state_name(explain_state(row, mode)),
 			 "reason", explain_reason_name(explain_reason(row)),
-			 "over", (int)row->over, "exempt", (int)row->exempt,
-			 "enforced", (int)row->enforced, "held_packets",
+			 "over", (int)row->over, "in_kernel", (int)row->leased,
+			 "exempt", (int)row->exempt, "enforced",
+			 (int)row->enforced, "held_packets",
 			 values_count(row->held_pkts), "releases",
 			 values_count(row->releases), "delay_s",
 			 values_seconds(row->delay_ns), "next_in_s",

@@ -96,6 +96,8 @@ static const char *state_words(enum explain_state state, enum explain_mode mode)
 	switch (state) {
 	case EXPLAIN_QUIET:
 		return "is not held";
+	case EXPLAIN_KERNEL:
+		return "is not held, and stays in the kernel";
 	case EXPLAIN_EXEMPT:
 		return "is exempt and never held";
 	case EXPLAIN_PASSES:
@@ -110,15 +112,19 @@ static const char *state_words(enum explain_state state, enum explain_mode mode)
 	return "is held";
 }
 
+static bool is_let_be(enum explain_state state)
+{
+	return state == EXPLAIN_QUIET || state == EXPLAIN_KERNEL ||
+	       state == EXPLAIN_EXEMPT;
+}
+
 /* What waits at a guard's pace is not over any threshold. */
 static uint64_t since_ns(const struct snapshot_row *row,
 			 enum explain_state state, enum explain_reason reason)
 {
 	if (reason == EXPLAIN_CONTACTS || reason == EXPLAIN_CONNECTIONS)
 		return row->held_since_ns;
-	return state == EXPLAIN_QUIET || state == EXPLAIN_EXEMPT
-		       ? 0
-		       : row->over_since_ns;
+	return is_let_be(state) ? 0 : row->over_since_ns;
 }
 
 static void say_s(struct text *text, const struct snapshot_row *row)
@@ -336,7 +342,7 @@ void sentences_row(const struct toplist_row *row, enum explain_mode mode,
 	}
 	say_reason(&text, facts, reason);
 	say_counts(&text, facts);
-	if (state == EXPLAIN_QUIET || state == EXPLAIN_EXEMPT) {
+	if (is_let_be(state)) {
 		say(&text, ".");
 		return;
 	}

@@ -63,6 +63,14 @@ static void add_io(struct nfqueue_stats *sum, const struct nfqueue_stats *io)
 		sum->unreadable_pkts[i] += io->unreadable_pkts[i];
 }
 
+static void add_leases(struct nfqueue_leases *sum,
+		       const struct nfqueue_leases *leases)
+{
+	sum->keys += leases->keys;
+	sum->keys_max += leases->keys_max;
+	sum->leased += leases->leased;
+}
+
 static void forget_exemptions(struct status *status, uint64_t now_ns)
 {
 	size_t kept = 0;
@@ -81,8 +89,10 @@ void status_sum(struct status *status, uint64_t now_ns)
 	status->sums = status->restored;
 	for (i = 0; i < status->engines_count; i++) {
 		add_totals(&status->sums.totals, &status->engines[i].totals);
-		if (status->engines[i].has_io)
-			add_io(&status->sums.io, &status->engines[i].io);
+		if (!status->engines[i].has_io)
+			continue;
+		add_io(&status->sums.io, &status->engines[i].io);
+		add_leases(&status->sums.leases, &status->engines[i].leases);
 	}
 	status->now_ns = now_ns;
 	if (status->between_ns == 0) {
@@ -108,6 +118,28 @@ uint64_t status_io_grown(const struct status *status,
 {
 	return status->sums.io.counter[counter] -
 	       status->before.io.counter[counter];
+}
+
+double status_fast_share(const struct status *status)
+{
+	uint64_t kernel = status_io_grown(status, NFQUEUE_fast_out_pkts) +
+			  status_io_grown(status, NFQUEUE_fast_in_pkts);
+	uint64_t engines = status_grown(status, STATS_out_pkts) +
+			   status_grown(status, STATS_in_pkts);
+
+	if (kernel + engines == 0)
+		return -1;
+	return (double)kernel / (double)(kernel + engines);
+}
+
+size_t status_leased_hosts(const struct status *status)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; status->fast.runs && i < status->engines_count; i++)
+		if (status->engines[i].totals.hosts_places > most)
+			most = status->engines[i].totals.hosts_places;
+	return most;
 }
 
 bool status_exempt(struct status *status, const uint8_t address[16],

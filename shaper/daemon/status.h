@@ -14,6 +14,7 @@
 
 #include "policy/policy.h"
 #include "shaper/daemon/refused.h"
+#include "shaper/io/nfqueue.h"
 #include "shaper/io/nfqueue_stats.h"
 #include "shaper/io/nft_rules.h"
 #include "shaper/pump.h"
@@ -24,6 +25,8 @@ enum {
 	STATUS_INTERFACES_MAX = 64,
 	STATUS_OFFENDERS_MAX = 64,
 	STATUS_KERNEL_COUNTERS_MAX = 256,
+	STATUS_FAST_INTERFACES_MAX = 16,
+	STATUS_FAST_WAY_BYTES = 8,
 	STATUS_TEXT_BYTES = 256,
 };
 
@@ -31,7 +34,8 @@ struct status_engine {
 	struct snapshot_totals totals;
 	struct nfqueue_stats io;
 	bool has_io;
-	uint16_t queue, hold_queue; /* its numbers; 0 and 0 without io */
+	struct nfqueue_leases leases; /* to the kernel */
+	uint16_t queue, hold_queue;   /* its numbers; 0 and 0 without io */
 };
 
 /* What to hold a packet means to the one who sent it. */
@@ -39,6 +43,18 @@ struct status_interface {
 	char name[16];
 	bool is_guarded;
 	bool back_pressure; /* the sender waits; else the kernel holds */
+};
+
+/* The kernel's fast path. */
+struct status_fast {
+	bool wanted; /* the policy asks for it */
+	bool runs;
+	char wrong[STATUS_TEXT_BYTES]; /* why not; "": nothing is wrong */
+	struct {
+		char name[16];
+		char way[STATUS_FAST_WAY_BYTES]; /* "tcx", "clsact" */
+	} interfaces[STATUS_FAST_INTERFACES_MAX];
+	size_t interfaces_count;
 };
 
 struct status_exemption {
@@ -50,6 +66,7 @@ struct status_exemption {
 struct status_sums {
 	struct snapshot_totals totals; /* one_sided_pct: of the worst */
 	struct nfqueue_stats io;
+	struct nfqueue_leases leases;
 };
 
 struct status {
@@ -69,6 +86,7 @@ struct status {
 	size_t engines_count;
 	struct status_interface interfaces[STATUS_INTERFACES_MAX];
 	size_t interfaces_count;
+	struct status_fast fast;
 	/* Counted by the kernel, under our rules' names. */
 	struct nftrules_counter kernel_counters[STATUS_KERNEL_COUNTERS_MAX];
 	size_t kernel_counters_count;
@@ -95,6 +113,15 @@ void status_sum(struct status *status, uint64_t now_ns);
 uint64_t status_grown(const struct status *status, enum stats_counter counter);
 uint64_t status_io_grown(const struct status *status,
 			 enum nfqueue_counter counter);
+
+/*
+ * Of all packets that were counted within the last one to two minutes, how many
+ * the kernel counted and passed by itself: 0..1; < 0: there were none.
+ */
+double status_fast_share(const struct status *status);
+
+/* As inquiry_start wants it. */
+size_t status_leased_hosts(const struct status *status);
 
 /*
  * Remember an exemption (`until_ns` 0: end it).  false: too many.  Those that

@@ -8,6 +8,7 @@
 #include "shaper/daemon/interfaces.h"
 #include "shaper/daemon/mailbox.h"
 #include "shaper/daemon/status.h"
+#include "shaper/io/nfqueue.h"
 
 #define INTERFACES_NS 10000000000ull
 
@@ -60,6 +61,8 @@ static bool take_totals(void *self, struct mailbox_engine *engine,
 	part->engine.has_io = engine->io != NULL;
 	if (engine->io != NULL)
 		part->engine.io = *engine->io;
+	if (engine->nfqueue != NULL)
+		nfqueue_count_leases(engine->nfqueue, &part->engine.leases);
 	return true;
 }
 
@@ -73,6 +76,7 @@ static void part_done(void *self, bool ended)
 	if (!ended) {
 		status->engines[i].totals = part->engine.totals;
 		status->engines[i].io = part->engine.io;
+		status->engines[i].leases = part->engine.leases;
 		status->engines[i].has_io = part->engine.has_io;
 	}
 	if (--poll->underway > 0)

@@ -14,9 +14,10 @@ enum {
 	SWEEP_SLOTS = 1024,
 	EPOCH_NS = 100000000, /* a lost packet is missed for so long */
 };
-#define IDLE_NS   UINT64_C(10000000000)
-#define FORGET_NS UINT64_C(30000000000)
-#define NO_SLOT   UINT32_MAX
+#define IDLE_NS    UINT64_C(10000000000)
+#define FORGET_NS  UINT64_C(30000000000)
+#define CROWDED_NS UINT64_C(1000000000) /* of both */
+#define NO_SLOT    UINT32_MAX
 
 /* What the program need not know of a slot. */
 struct record {
@@ -26,6 +27,7 @@ struct record {
 	uint64_t epoch_ns; /* pair: when this one began */
 	uint32_t first;    /* pair: of its flows */
 	uint32_t next;     /* flow: of its pair's */
+	uint32_t host;     /* in whose share it is: pump_lease_keys() */
 	uint16_t flows;
 	uint16_t wait_pkts; /* pair: that come before it is leased anew */
 	bool leased;        /* pair: as far as we know */
@@ -96,35 +98,50 @@ static uint32_t find(const struct fastleases *leases,
 
 /* The key is there for the program from the moment that the span is. */
 static void fill(struct fastleases *leases, uint32_t index,
-		 const struct flow_key *key, uint64_t window_ns)
+		 const struct pump_lease *lease, uint32_t up)
 {
 	struct fast_slot *slot = &leases->slots[index];
 
-	slot->key = *key;
+	slot->key = lease->key;
 	slot->state = 0;
 	slot->segment_bytes = 0;
-	slot->up = NO_SLOT;
+	slot->up = up;
 	slot->ratio_q16 = 0;
 	memset(slot->buckets, 0, sizeof(slot->buckets));
-	leases->records[index] =
-		(struct record){ .first = NO_SLOT, .next = NO_SLOT };
-	__atomic_store_n(&slot->span_64ns, fast_span(window_ns),
+	leases->records[index] = (struct record){ .first = NO_SLOT,
+						  .next = NO_SLOT,
+						  .host = lease->host };
+	__atomic_store_n(&slot->span_64ns, fast_span(lease->window_ns),
 			 __ATOMIC_RELEASE);
 	leases->stats.keys++;
 }
 
-static uint32_t add(struct fastleases *leases, const struct flow_key *key,
-		    uint64_t window_ns, uint64_t now_ns)
+/* A quarter of the table, as of the engine's. */
+static bool may_add(struct fastleases *leases, struct pump *pump, uint32_t host)
 {
-	uint32_t at = home_of(leases, key);
+	if (*pump_lease_keys(pump, host) < leases->count / 4)
+		return true;
+	leases->stats.beyond_share++;
+	return false;
+}
 
+/* `up`: of a flow; a pair's is 0. */
+static uint32_t add(struct fastleases *leases, struct pump *pump,
+		    const struct pump_lease *lease, uint32_t up,
+		    uint64_t now_ns)
+{
+	uint32_t at = home_of(leases, &lease->key);
+
+	if (!may_add(leases, pump, lease->host))
+		return NO_SLOT;
 	for (uint32_t i = 0; i < FAST_PROBES; i++) {
 		uint32_t index = (at + i) & (leases->count - 1);
 
 		if (leases->slots[index].span_64ns ||
 		    leases->records[index].free_ns > now_ns)
 			continue;
-		fill(leases, index, key, window_ns);
+		fill(leases, index, lease, up);
+		++*pump_lease_keys(pump, lease->host);
 		while (i-- > 0)
 			leases->slots[(at + i) & (leases->count - 1)]
 				.passed_on++;
@@ -134,10 +151,12 @@ static uint32_t add(struct fastleases *leases, const struct flow_key *key,
 	return NO_SLOT;
 }
 
-static void erase(struct fastleases *leases, uint32_t index, uint64_t now_ns)
+static void erase(struct fastleases *leases, struct pump *pump, uint32_t index,
+		  uint64_t now_ns)
 {
 	uint32_t at = home_of(leases, &leases->slots[index].key);
 
+	--*pump_lease_keys(pump, leases->records[index].host);
 	__atomic_store_n(&leases->slots[index].span_64ns, 0, __ATOMIC_RELEASE);
 	leases->records[index].free_ns = now_ns + REUSE_NS;
 	for (; at != index; at = (at + 1) & (leases->count - 1))
@@ -147,8 +166,8 @@ static void erase(struct fastleases *leases, uint32_t index, uint64_t now_ns)
 
 /* ------ a pair and its flows */
 
-static void erase_flow(struct fastleases *leases, uint32_t pair, uint32_t flow,
-		       uint64_t now_ns)
+static void erase_flow(struct fastleases *leases, struct pump *pump,
+		       uint32_t pair, uint32_t flow, uint64_t now_ns)
 {
 	struct record *of_pair = &leases->records[pair];
 	uint32_t *link = &of_pair->first;
@@ -157,15 +176,16 @@ static void erase_flow(struct fastleases *leases, uint32_t pair, uint32_t flow,
 		link = &leases->records[*link].next;
 	*link = leases->records[flow].next;
 	of_pair->flows--;
-	erase(leases, flow, now_ns);
+	erase(leases, pump, flow, now_ns);
 }
 
-static void erase_pair(struct fastleases *leases, uint32_t pair,
-		       uint64_t now_ns)
+static void erase_pair(struct fastleases *leases, struct pump *pump,
+		       uint32_t pair, uint64_t now_ns)
 {
 	while (leases->records[pair].first != NO_SLOT)
-		erase_flow(leases, pair, leases->records[pair].first, now_ns);
-	erase(leases, pair, now_ns);
+		erase_flow(leases, pump, pair, leases->records[pair].first,
+			   now_ns);
+	erase(leases, pump, pair, now_ns);
 }
 
 enum { PROTO_TCP = 6 };
@@ -271,19 +291,13 @@ static void take_back(struct fastleases *leases, struct pump *pump,
 	leases->stats.taken_back++;
 }
 
-/* It is the engine's from now on, whoever says so first. */
+/* It is the engine's from now on, whoever says so first; what the program has
+ * steered already is on its way here. */
 static void end_lease(struct fastleases *leases, struct pump *pump,
 		      uint32_t pair, uint64_t now_ns)
 {
-	struct fast_slot *slot = &leases->slots[pair];
-	uint64_t old = state_of(slot);
-
-	while (old & FAST_IN_KERNEL &&
-	       !__atomic_compare_exchange_n(
-		       &slot->state, &old,
-		       old & ~(FAST_IN_KERNEL | FAST_STEERED), false,
-		       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		;
+	__atomic_fetch_and(&leases->slots[pair].state, ~FAST_IN_KERNEL,
+			   __ATOMIC_ACQ_REL);
 	take_back(leases, pump, pair, now_ns);
 }
 
@@ -331,14 +345,15 @@ static bool lease_flows(struct fastleases *leases, struct pump *pump,
 				   now_ns))
 			write_slot(&leases->slots[flow], &lease, now_ns);
 		else
-			erase_flow(leases, pair, flow, now_ns);
+			erase_flow(leases, pump, pair, flow, now_ns);
 		flow = next;
 	}
 	return leases->records[pair].first != NO_SLOT;
 }
 
-static bool has_flow(struct fastleases *leases, uint32_t pair,
-		     const struct pump_lease *lease, uint64_t now_ns)
+static bool has_flow(struct fastleases *leases, struct pump *pump,
+		     uint32_t pair, const struct pump_lease *lease,
+		     uint64_t now_ns)
 {
 	struct record *record = &leases->records[pair];
 	uint32_t flow = find(leases, &lease->key);
@@ -347,10 +362,9 @@ static bool has_flow(struct fastleases *leases, uint32_t pair,
 		return true;
 	if (record->flows == FASTLEASES_FLOWS)
 		return false;
-	flow = add(leases, &lease->key, lease->window_ns, now_ns);
+	flow = add(leases, pump, lease, pair, now_ns);
 	if (flow == NO_SLOT)
 		return false;
-	leases->slots[flow].up = pair;
 	leases->records[flow].next = record->first;
 	record->first = flow;
 	record->flows++;
@@ -426,14 +440,14 @@ void fastleases_offer(struct fastleases *leases, struct pump *pump,
 		return;
 	if (pair == NO_SLOT) {
 		/* From now on those that come are counted. */
-		pair = add(leases, &key, of_pair.window_ns, now_ns);
+		pair = add(leases, pump, &of_pair, 0, now_ns);
 		if (pair == NO_SLOT)
 			return;
 		leases->records[pair].epoch_ns = now_ns;
 		leases->records[pair].noted_ns = now_ns;
 		return;
 	}
-	if (has_flow(leases, pair, &of_flow, now_ns))
+	if (has_flow(leases, pump, pair, &of_flow, now_ns))
 		lease_pair(leases, pump, pair, &of_pair, now_ns);
 }
 
@@ -448,11 +462,18 @@ static bool is_idle(struct fast_slot *slot, uint64_t now_ns)
 	return sent + heard == 0;
 }
 
+/* Less than a quarter is left: who is silent makes room. */
+static bool is_crowded(const struct fastleases *leases)
+{
+	return leases->stats.keys > leases->count - leases->count / 4;
+}
+
 static void look_at(struct fastleases *leases, struct pump *pump, uint32_t at,
 		    uint64_t now_ns)
 {
 	struct fast_slot *slot = &leases->slots[at];
 	struct record *record = &leases->records[at];
+	bool crowded = is_crowded(leases);
 
 	if (!slot->span_64ns || slot->key.scope != FLOW_SCOPE_PAIR)
 		return;
@@ -460,12 +481,14 @@ static void look_at(struct fastleases *leases, struct pump *pump, uint32_t at,
 		take_back(leases, pump, at, now_ns);
 	if (record->leased && !is_idle(slot, now_ns))
 		record->noted_ns = now_ns;
-	if (record->leased && now_ns - record->noted_ns > IDLE_NS) {
+	if (record->leased &&
+	    now_ns - record->noted_ns > (crowded ? CROWDED_NS : IDLE_NS)) {
 		end_lease(leases, pump, at, now_ns);
 		record->wait_pkts = 0;
 	}
-	if (!record->leased && now_ns - record->noted_ns > FORGET_NS)
-		erase_pair(leases, at, now_ns);
+	if (!record->leased &&
+	    now_ns - record->noted_ns > (crowded ? CROWDED_NS : FORGET_NS))
+		erase_pair(leases, pump, at, now_ns);
 }
 
 void fastleases_sweep(struct fastleases *leases, struct pump *pump,
@@ -489,8 +512,27 @@ void fastleases_recall(struct fastleases *leases, struct pump *pump,
 			continue;
 		if (leases->records[at].leased)
 			end_lease(leases, pump, at, now_ns);
-		erase_pair(leases, at, now_ns);
+		erase_pair(leases, pump, at, now_ns);
 	}
+}
+
+bool fastleases_read(const struct fastleases *leases,
+		     const struct flow_key *key, uint64_t now_ns,
+		     uint32_t *ret_sent_pkts, uint32_t *ret_heard_pkts)
+{
+	uint32_t at = find(leases, key), pair = at;
+	struct pump_lease lease;
+
+	if (at == NO_SLOT)
+		return false;
+	if (key->scope == FLOW_SCOPE_FLOW)
+		pair = leases->slots[at].up;
+	if (!leases->records[pair].leased)
+		return false;
+	read_slot(&leases->slots[at], now_ns, &lease);
+	*ret_sent_pkts = lease.sent_pkts;
+	*ret_heard_pkts = lease.heard_pkts;
+	return true;
 }
 
 const struct fastleases_stats *fastleases_stats(const struct fastleases *leases)

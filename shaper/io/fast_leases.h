@@ -13,7 +13,7 @@
  *	another policy, the end			fastleases_recall()
  *
  * A pair has at most FASTLEASES_FLOWS flows there; the others keep it with the
- * engine while they talk.
+ * engine while they talk.  A host has at most a quarter of the slots.
  */
 
 #include <stdbool.h>
@@ -36,7 +36,8 @@ struct fastleases_stats {
 	uint32_t keys;   /* in the table, flows and pairs */
 	uint32_t leased; /* pairs that are the kernel's */
 	uint64_t made, taken_back;
-	uint64_t full;   /* there was no place */
+	uint64_t full;         /* there was no place */
+	uint64_t beyond_share; /* of a host's keys */
 	uint64_t epochs; /* begun because packets were lost on their way */
 };
 
@@ -64,6 +65,14 @@ void fastleases_sweep(struct fastleases *leases, struct pump *pump,
 /* Take everything back. */
 void fastleases_recall(struct fastleases *leases, struct pump *pump,
 		       uint64_t now_ns);
+
+/*
+ * What the program counted of this key, a pair or a flow, in the last window.
+ * false: it is with the engine.
+ */
+bool fastleases_read(const struct fastleases *leases,
+		     const struct flow_key *key, uint64_t now_ns,
+		     uint32_t *ret_sent_pkts, uint32_t *ret_heard_pkts);
 
 const struct fastleases_stats *
 fastleases_stats(const struct fastleases *leases);

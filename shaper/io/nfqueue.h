@@ -20,6 +20,7 @@
 #include "shaper/io/nfqueue_stats.h"
 
 struct fast;
+struct flow_key;
 struct nfqueue;
 struct policy;
 struct pump;
@@ -75,6 +76,22 @@ const struct nfqueue_stats *nfqueue_stats(const struct nfqueue *nfqueue);
 
 /* Take back what the kernel passes by itself: before the end. */
 void nfqueue_recall(struct nfqueue *nfqueue, uint64_t now_ns);
+
+/*
+ * What the kernel passes by itself, and has counted of this key, a pair or a
+ * flow, in the last window.  false: it is not its.
+ */
+bool nfqueue_leased(const struct nfqueue *nfqueue, const struct flow_key *key,
+		    uint64_t now_ns, uint32_t *ret_sent_pkts,
+		    uint32_t *ret_heard_pkts);
+
+/* Now; all 0 without a fast path. */
+struct nfqueue_leases {
+	uint32_t keys, keys_max; /* flows and pairs */
+	uint32_t leased;         /* pairs that are the kernel's */
+};
+void nfqueue_count_leases(const struct nfqueue *nfqueue,
+			  struct nfqueue_leases *ret_leases);
 
 /* The counter of refusals that whoever passes them on had to leave out. */
 uint64_t *nfqueue_refusals_lost(struct nfqueue *nfqueue);

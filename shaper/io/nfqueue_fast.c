@@ -176,8 +176,11 @@ static void count(struct nfqueue *nfqueue)
 	counter[NFQUEUE_fast_in_pkts] = counts.in_passed_pkts;
 	counter[NFQUEUE_fast_told_pkts] = counts.told;
 	counter[NFQUEUE_fast_untold_pkts] = counts.untold;
+	counter[NFQUEUE_fast_steered_pkts] = counts.steered_pkts;
 	counter[NFQUEUE_fast_given_back] = counts.given_back;
 	counter[NFQUEUE_fast_leases] = stats->made;
+	counter[NFQUEUE_fast_taken_back] = stats->taken_back;
+	counter[NFQUEUE_fast_epochs] = stats->epochs;
 	counter[NFQUEUE_fast_full] = stats->full;
 }
 
@@ -213,4 +216,30 @@ void nfqueue_fast_set_policy(struct nfqueue *nfqueue)
 			      zones_id(nfqueue->config.zones,
 				       nfqueue->reader.policy,
 				       fast_interface(program, i), 0));
+}
+
+/* ------ readers */
+
+bool nfqueue_leased(const struct nfqueue *nfqueue, const struct flow_key *key,
+		    uint64_t now_ns, uint32_t *ret_sent_pkts,
+		    uint32_t *ret_heard_pkts)
+{
+	return nfqueue->fast &&
+	       fastleases_read(nfqueue->fast->leases, key, now_ns,
+			       ret_sent_pkts, ret_heard_pkts);
+}
+
+void nfqueue_count_leases(const struct nfqueue *nfqueue,
+			  struct nfqueue_leases *ret_leases)
+{
+	struct nfqueue_leases now = { 0 };
+	const struct fastleases_stats *stats;
+
+	if (nfqueue->fast) {
+		stats = fastleases_stats(nfqueue->fast->leases);
+		fast_slots(nfqueue->fast->program, &now.keys_max);
+		now.keys = stats->keys;
+		now.leased = stats->leased;
+	}
+	*ret_leases = now;
 }

@@ -51,8 +51,13 @@
 	X(fast_told_pkts, "packets", "came in and were told of by it")         \
 	X(fast_untold_pkts, "packets",                                         \
 	  "came in and were not counted: too many were told of")               \
+	X(fast_steered_pkts, "packets",                                        \
+	  "out, sent to the daemon: their pair is not leased")                 \
 	X(fast_leases, "leases", "of pairs to the kernel")                     \
 	X(fast_given_back, "leases", "ended by it: a packet must be judged")   \
+	X(fast_taken_back, "leases", "that ended, by it or by the daemon")     \
+	X(fast_epochs, "times",                                                \
+	  "packets were lost between the kernel's program and the daemon")     \
 	X(fast_full, "leases", "not made: no place among its keys")
 
 enum nfqueue_counter {
