@@ -130,12 +130,18 @@ bool pump_may_lease(struct pump *pump, const struct flow_key *key,
 		return false;
 	*ret_lease = (struct pump_lease){
 		.key = *key,
+		.host = engine_host_slot(engine, entry),
 		.ratio_q16 = params->near_q16,
 		.window_ns = params->gate.window_ns,
 	};
 	if (key->scope == FLOW_SCOPE_FLOW)
 		tell_evidence(pump, entry, ret_lease);
 	return tell_window(pump, entry, ret_lease);
+}
+
+uint32_t *pump_lease_keys(struct pump *pump, uint32_t host)
+{
+	return &pump->engine.hosts[host].leased_keys;
 }
 
 static void empty_window(const struct pump *pump, struct flow_entry *entry)
@@ -154,9 +160,12 @@ void pump_leased(struct pump *pump, const struct flow_key *key)
 	empty_window(pump, entry);
 	if (key->scope == FLOW_SCOPE_PAIR)
 		entry->flags |= FLOW_ENTRY_LEASED;
-	/* What is acknowledged meanwhile must not count later. */
-	if (entry->suspect)
-		suspect_of(pump, entry)->evidence = (struct evidence){ 0 };
+	if (!entry->suspect)
+		return;
+	/* What is acknowledged meanwhile must not count later, and what left
+	 * comes back with the window. */
+	suspect_of(pump, entry)->evidence = (struct evidence){ 0 };
+	suspect_of(pump, entry)->floor = (struct floor_log){ 0 };
 }
 
 static void count_run(struct pump *pump, struct flow_entry *entry,

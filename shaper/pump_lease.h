@@ -28,6 +28,7 @@ enum { PUMP_LEASE_RUNS = 64 };
 
 struct pump_lease {
 	struct flow_key key; /* scope flow or pair */
+	uint32_t host;       /* whose it is: pump_lease_keys() */
 	uint32_t ratio_q16;  /* it comes back above this, T - 1/2 */
 	uint64_t window_ns;
 	uint32_t sent_pkts, heard_pkts; /* in all runs */
@@ -50,6 +51,10 @@ bool pump_may_lease(struct pump *pump, const struct flow_key *key,
 		    struct pump_lease *ret_lease, uint64_t now_ns);
 
 void pump_leased(struct pump *pump, const struct flow_key *key);
+
+/* How many keys of this host whoever holds leases keeps: counted by him, here,
+ * so that none takes more than its share.  The host is known until it is 0. */
+uint32_t *pump_lease_keys(struct pump *pump, uint32_t host);
 
 /* false: there is no place for it, and it is judged by its host. */
 bool pump_take_back(struct pump *pump, const struct pump_lease *lease,

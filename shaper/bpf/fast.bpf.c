@@ -110,20 +110,15 @@ static __always_inline bool exceeds(struct fast_slot *slot, uint64_t number,
  * to. */
 static __always_inline uint32_t steer(struct fast_slot *pair, bool counts_pkt)
 {
-	uint64_t old = 0, next = 0;
+	uint64_t state = counts_pkt ? __sync_fetch_and_add(&pair->state, 1)
+				    : *(volatile uint64_t *)&pair->state;
 
-	for (uint32_t i = 0; i < 8; i++) {
-		old = *(volatile uint64_t *)&pair->state;
-		next = old + counts_pkt;
-		if (old & FAST_IN_KERNEL)
-			next = (old & ~(FAST_IN_KERNEL | FAST_STEERED)) |
-			       counts_pkt;
-		if (__sync_val_compare_and_swap(&pair->state, old, next) == old)
-			break;
-	}
-	if (old & FAST_IN_KERNEL)
+	if (state & FAST_IN_KERNEL &&
+	    __sync_fetch_and_and(&pair->state, ~FAST_IN_KERNEL) &
+		    FAST_IN_KERNEL)
 		counts()->given_back++;
-	return (uint32_t)(next >> FAST_EPOCH_SHIFT) % FAST_EPOCHS;
+	return (uint32_t)((state & ~FAST_IN_KERNEL) >> FAST_EPOCH_SHIFT) %
+	       FAST_EPOCHS;
 }
 
 static __always_inline bool is_leased(const struct found *found)
@@ -197,6 +192,21 @@ static __always_inline void judge_out(struct __sk_buff *skb,
 	mark(skb, FAST_MARK_EPOCH + steer(pair, true));
 }
 
+static __always_inline void fill_event(struct fast_event *event,
+				       const struct __sk_buff *skb,
+				       const struct scratch *scratch,
+				       uint32_t captured_bytes,
+				       uint32_t wire_pkts)
+{
+	event->ifindex = skb->ifindex;
+	event->wire_bytes = skb->len;
+	event->wire_pkts = wire_pkts;
+	event->captured_bytes = captured_bytes;
+	__builtin_memcpy(event->bytes, scratch->bytes, sizeof(event->bytes));
+}
+
+#include "shaper/bpf/hold_out.h"
+
 static __always_inline void tell(const struct __sk_buff *skb,
 				 const struct scratch *scratch,
 				 uint32_t captured_bytes, uint32_t wire_pkts)
@@ -209,11 +219,8 @@ static __always_inline void tell(const struct __sk_buff *skb,
 		return;
 	}
 	counts()->told++;
-	event->ifindex = skb->ifindex;
-	event->wire_bytes = skb->len;
-	event->wire_pkts = wire_pkts;
-	event->captured_bytes = captured_bytes;
-	__builtin_memcpy(event->bytes, scratch->bytes, sizeof(event->bytes));
+	fill_event(event, skb, scratch, captured_bytes, wire_pkts);
+	event->ticket = 0;
 	bpf_ringbuf_submit(event, 0);
 }
 

@@ -194,33 +194,80 @@ static void test_all_comes_back_at_the_end(void **state)
 	tear_down(&world);
 }
 
+/* Until it is leased, if it may be. */
+static void talk_of(struct world *world, const char *inside,
+		    const char *outside)
+{
+	struct pump_packet packet;
+	struct flow_key key;
+
+	for (int i = 0; i < 6; i++) {
+		world->now_ns += MS;
+		bed_packet(&packet, "udp", inside, 1000, outside, 53);
+		flow_key_of(&packet.meta, FLOW_OUT, 0, &key);
+		bed_offer(&world->bed, &packet, world->now_ns);
+		fastleases_offer(world->leases, world->bed.pump, &key,
+				 world->now_ns);
+		bed_packet(&packet, "udp", outside, 53, inside, 1000);
+		bed_offer(&world->bed, &packet, world->now_ns);
+	}
+}
+
+static void talk_of_many(struct world *world, const char *hosts,
+			 const char *peers)
+{
+	char inside[32], outside[32];
+
+	for (unsigned int i = 1; i <= 200; i++) {
+		snprintf(inside, sizeof(inside), hosts, i);
+		snprintf(outside, sizeof(outside), peers, i);
+		talk_of(world, inside, outside);
+	}
+}
+
 static void test_a_full_table_leases_no_more(void **state)
 {
 	static struct world world;
 
 	(void)state;
 	set_up(&world);
-	for (uint16_t port = 0; port < 200; port++) {
-		struct pump_packet packet;
-		struct flow_key key;
-		char address[32];
-
-		snprintf(address, sizeof(address), "192.0.2.%u", port + 1);
-		for (int i = 0; i < 6; i++) {
-			world.now_ns += MS;
-			bed_packet(&packet, "udp", "10.0.0.1", port, address,
-				   53);
-			flow_key_of(&packet.meta, FLOW_OUT, 0, &key);
-			bed_offer(&world.bed, &packet, world.now_ns);
-			fastleases_offer(world.leases, world.bed.pump, &key,
-					 world.now_ns);
-			bed_packet(&packet, "udp", address, 53, "10.0.0.1",
-				   port);
-			bed_offer(&world.bed, &packet, world.now_ns);
-		}
-	}
+	talk_of_many(&world, "10.0.0.%u", "192.0.2.%u");
 	assert_true(fastleases_stats(world.leases)->full > 0);
+	assert_int_equal(fastleases_stats(world.leases)->beyond_share, 0);
 	assert_true(fastleases_stats(world.leases)->keys <= SLOTS);
+	tear_down(&world);
+}
+
+static void test_a_host_has_a_quarter(void **state)
+{
+	static struct world world;
+
+	(void)state;
+	set_up(&world);
+	talk_of_many(&world, "10.0.0.1", "192.0.2.%u");
+	assert_int_equal(fastleases_stats(world.leases)->keys, SLOTS / 4);
+	assert_true(fastleases_stats(world.leases)->beyond_share > 0);
+	talk_of(&world, "10.0.0.2", "192.0.2.1");
+	assert_int_equal(fastleases_stats(world.leases)->keys, SLOTS / 4 + 2);
+	fastleases_recall(world.leases, world.bed.pump, world.now_ns);
+	assert_int_equal(fastleases_stats(world.leases)->keys, 0);
+	world.now_ns += S;
+	talk_of(&world, "10.0.0.1", "192.0.2.1");
+	assert_int_equal(fastleases_stats(world.leases)->keys, 2);
+	tear_down(&world);
+}
+
+static void test_who_is_silent_makes_room_in_a_crowd(void **state)
+{
+	static struct world world;
+
+	(void)state;
+	set_up(&world);
+	talk_of_many(&world, "10.0.0.%u", "192.0.2.%u");
+	assert_true(fastleases_stats(world.leases)->keys > SLOTS * 3 / 4);
+	world.now_ns += 2 * S;
+	fastleases_sweep(world.leases, world.bed.pump, world.now_ns);
+	assert_true(fastleases_stats(world.leases)->keys <= SLOTS * 3 / 4);
 	tear_down(&world);
 }
 
@@ -235,6 +282,8 @@ int main(void)
 		cmocka_unit_test(test_what_the_kernel_counted_comes_back),
 		cmocka_unit_test(test_all_comes_back_at_the_end),
 		cmocka_unit_test(test_a_full_table_leases_no_more),
+		cmocka_unit_test(test_a_host_has_a_quarter),
+		cmocka_unit_test(test_who_is_silent_makes_room_in_a_crowd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
