@@ -54,6 +54,7 @@ libraries() {
 	libmnl/				shaper/io/nfqueue_socket.c
 	libmnl/				shaper/io/nft_batch.c
 	libmnl/				shaper/io/ifnames.c
+	libmnl/				shaper/io/hold_qdisc.c
 	libnftnl/			shaper/io/nft_flowtables.c
 	libmnl/				shaper/io/nft_flowtables.c
 	event2/				shaper/daemon/loop.c

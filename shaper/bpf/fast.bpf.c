@@ -2,6 +2,7 @@
 /* At a guarded interface: out at its ingress, in at its egress, where address
  * translation is already undone.  fast_maps.h says what it does. */
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 
 #include <bpf/bpf_helpers.h>
 
@@ -308,9 +309,11 @@ static __always_inline int judge(struct __sk_buff *skb,
 	look_up(to, direction, zone, &found);
 	if (fast_test && fast_test_looks)
 		return is_leased(&found) ? GO_ON : 0;
-	if (direction == FLOW_OUT)
+	if (direction == FLOW_OUT) {
 		judge_out(skb, &found);
-	else if (!judge_in(&found))
+		if (symtap_hold.ifindex)
+			return hold_out(skb, to, bytes);
+	} else if (!judge_in(&found))
 		tell(skb, to, bytes, found.wire_pkts);
 	return GO_ON;
 }

@@ -100,8 +100,10 @@ struct fast_counts {
 };
 enum { FAST_PROCESSORS = 128 };
 
-/* A packet in that the engine is to hear of; it has left already. */
+/* A packet that the engine is to hear of: one in, which has left already, or
+ * with `hold: qdisc` one out. */
 struct fast_event {
+	uint64_t ticket; /* out: hold_memory.h; in: 0 */
 	uint32_t ifindex;
 	uint32_t wire_bytes;
 	uint32_t wire_pkts;
