@@ -30,6 +30,7 @@
 #include "flowtable/flow.h"
 #include "flowtable/siphash.h"
 #include "shaper/asym.h"
+#include "shaper/bpf/hold_memory.h"
 
 enum {
 	FAST_VERSION = 1,
