@@ -259,6 +259,11 @@ void fast_hash_key(const struct fast *fast, uint64_t *ret_k0, uint64_t *ret_k1)
 	*ret_k1 = fast->memory->fast_config.k1;
 }
 
+struct hold_memory *fast_hold(const struct fast *fast)
+{
+	return &fast->memory->symtap_hold;
+}
+
 uint32_t fast_mark(const struct fast *fast, uint32_t skb_mark)
 {
 	const struct fast_config *config = &fast->memory->fast_config;

@@ -18,6 +18,7 @@ struct fast;
 struct fast_counts;
 struct fast_event;
 struct fast_slot;
+struct hold_memory;
 
 enum { FAST_TEXT_BYTES = 256 };
 
@@ -75,6 +76,9 @@ const char *fast_interface(const struct fast *fast, size_t at);
 /* The shared memory, all 0. */
 struct fast_slot *fast_slots(const struct fast *fast, uint32_t *ret_count);
 void fast_hash_key(const struct fast *fast, uint64_t *ret_k0, uint64_t *ret_k1);
+
+/* `hold: qdisc`, all 0. */
+struct hold_memory *fast_hold(const struct fast *fast);
 
 /* The lowest of the mark's bits; all of them. */
 uint32_t fast_mark(const struct fast *fast, uint32_t skb_mark);

@@ -89,6 +89,12 @@ void fast_hash_key(const struct fast *fast, uint64_t *ret_k0, uint64_t *ret_k1)
 	abort();
 }
 
+struct hold_memory *fast_hold(const struct fast *fast)
+{
+	(void)fast;
+	abort();
+}
+
 uint32_t fast_mark(const struct fast *fast, uint32_t skb_mark)
 {
 	(void)fast;

@@ -126,6 +126,7 @@ int nfqueue_shut(struct nfqueue *nfqueue, uint64_t now_ns)
 	int room_error = nfqueue_socket_shut(nfqueue->waiting);
 	int messages;
 
+	nfqueue_qdisc_shut(nfqueue, now_ns);
 	do {
 		messages = nfqueue_receive_room(nfqueue, now_ns);
 	} while (messages > 0);
@@ -226,6 +227,8 @@ int nfqueue_new(const struct nfqueue_config *config,
 	if (error == 0)
 		error = nfqueue_fast_new(nfqueue);
 	if (error == 0)
+		error = nfqueue_qdisc_new(nfqueue);
+	if (error == 0)
 		error = take_queues(nfqueue, ret_busy_queue);
 	if (error < 0) {
 		nfqueue_free(nfqueue);
@@ -251,6 +254,7 @@ void nfqueue_free(struct nfqueue *nfqueue)
 	nfqueue_socket_free(nfqueue->waiting);
 	nfqueue_room_free(nfqueue->room);
 	nfqueue_fast_free(nfqueue);
+	nfqueue_qdisc_free(nfqueue);
 	nfqueue_reader_fini(&nfqueue->reader);
 	free(nfqueue);
 }
@@ -287,6 +291,7 @@ void nfqueue_set_policy(struct nfqueue *nfqueue, const struct policy *policy)
 	nfqueue->reader.policy = policy;
 	nfqueue_reader_forget(&nfqueue->reader);
 	nfqueue_fast_set_policy(nfqueue);
+	nfqueue_qdisc_set_policy(nfqueue, policy);
 }
 
 const struct nfqueue_stats *nfqueue_stats(const struct nfqueue *nfqueue)

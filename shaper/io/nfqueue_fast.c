@@ -41,7 +41,10 @@ int nfqueue_fast_new(struct nfqueue *nfqueue)
 	slots = fast_slots(fast->program, &count);
 	fast_hash_key(fast->program, &k0, &k1);
 	fast->leases = fastleases_new(slots, count, k0, k1);
-	return fast->leases == NULL ? -ENOMEM : 0;
+	if (fast->leases == NULL)
+		return -ENOMEM;
+	nfqueue_fast_set_policy(nfqueue);
+	return 0;
 }
 
 void nfqueue_fast_free(struct nfqueue *nfqueue)
@@ -84,6 +87,14 @@ static void on_event(void *self, const struct fast_event *event)
 	struct flow_key flow;
 	uint16_t zone;
 
+	if (event->ticket != 0) {
+		flush(nfqueue);
+		zone = 0;
+		fast_zone_of(fast->program, event->ifindex, &zone);
+		nfqueue_qdisc_hear(nfqueue, fast->leases, event, zone,
+				   fast->now_ns);
+		return;
+	}
 	if (!fast_zone_of(fast->program, event->ifindex, &zone) ||
 	    !nfqueue_reader_hear(&nfqueue->reader, event, zone, fast->now_ns,
 				 packet))
@@ -182,6 +193,7 @@ static void count(struct nfqueue *nfqueue)
 	counter[NFQUEUE_fast_taken_back] = stats->taken_back;
 	counter[NFQUEUE_fast_epochs] = stats->epochs;
 	counter[NFQUEUE_fast_full] = stats->full;
+	nfqueue_qdisc_count(nfqueue);
 }
 
 void nfqueue_fast_advance(struct nfqueue *nfqueue, uint64_t now_ns)
@@ -211,11 +223,12 @@ void nfqueue_fast_set_policy(struct nfqueue *nfqueue)
 		return;
 	fast_set_consent(program, nfqueue->reader.policy->evidence ==
 					  POLICY_EVIDENCE_CONSENT);
-	for (size_t i = 0; i < fast_interfaces(program); i++)
-		fast_set_zone(program, i,
-			      zones_id(nfqueue->config.zones,
-				       nfqueue->reader.policy,
-				       fast_interface(program, i), 0));
+	for (size_t i = 0; i < FAST_INTERFACES; i++)
+		if (fast_name(program, i)[0] != '\0')
+			fast_set_zone(program, i,
+				      zones_id(nfqueue->config.zones,
+					       nfqueue->reader.policy,
+					       fast_name(program, i), 0));
 }
 
 /* ------ readers */

@@ -2,6 +2,7 @@
 /* Who waits: in the hold queue for a gate, in the room for a first packet. */
 #include <errno.h>
 
+#include "shaper/bpf/hold_memory.h"
 #include "shaper/io/nfqueue_path.h"
 #include "shaper/io/nfqueue_room.h"
 
@@ -16,6 +17,8 @@ static void note_left(struct nfqueue *nfqueue, uint64_t id)
 {
 	uint32_t first = (uint32_t)(id >> FIRST_SHIFT);
 
+	if (id & HOLD_TICKET)
+		return;
 	if (first != 0)
 		nfqueue_room_left(nfqueue->room, first);
 }
@@ -34,10 +37,15 @@ void nfqueue_collect(struct nfqueue *nfqueue)
 					      ? NFQUEUE_hold_dropped_pkts
 					      : NFQUEUE_hold_passed_pkts,
 				      1);
-			nfqueue_socket_verdict(
-				nfqueue->hold, (uint32_t)release->id,
-				nfqueue_verdict(nfqueue, release->verdict,
-						release->shard));
+			if (release->id & HOLD_TICKET)
+				nfqueue_qdisc_left(nfqueue, release->id,
+						   release->verdict);
+			else
+				nfqueue_socket_verdict(
+					nfqueue->hold, (uint32_t)release->id,
+					nfqueue_verdict(nfqueue,
+							release->verdict,
+							release->shard));
 		}
 		nfqueue_socket_flush(nfqueue->hold);
 		for (size_t i = 0; i < got; i++)

@@ -16,7 +16,10 @@
 #include "shaper/io/nfqueue_socket.h"
 #include "shaper/pump.h"
 
+struct fast_event;
+struct fastleases;
 struct nfqueue_fast;
+struct nfqueue_qdisc;
 struct nfqueue_room;
 
 /* Ids have no gaps but for what a socket had no room for. */
@@ -30,7 +33,8 @@ struct nfqueue {
 	struct nfqueue_socket *main, *hold, *waiting; /* the room's */
 	struct nfqueue_reader reader;
 	struct nfqueue_room *room;
-	struct nfqueue_fast *fast; /* NULL: none */
+	struct nfqueue_fast *fast;   /* NULL: none */
+	struct nfqueue_qdisc *qdisc; /* the same */
 	struct nfqueue_ids main_ids, hold_ids;
 
 	/* How fast packets come: see pause_ns. */
@@ -89,6 +93,25 @@ void nfqueue_fast_advance(struct nfqueue *nfqueue, uint64_t now_ns);
 void nfqueue_fast_recall(struct nfqueue *nfqueue, uint64_t now_ns);
 /* Zones may be others. */
 void nfqueue_fast_set_policy(struct nfqueue *nfqueue);
+
+/* --- nfqueue_qdisc.c: `hold: qdisc`; all but the last two are fine
+ * without */
+
+/* 0 or -errno. */
+int nfqueue_qdisc_new(struct nfqueue *nfqueue);
+void nfqueue_qdisc_free(struct nfqueue *nfqueue);
+/* What comes from now on goes on and is not told of. */
+void nfqueue_qdisc_shut(struct nfqueue *nfqueue, uint64_t now_ns);
+void nfqueue_qdisc_set_policy(struct nfqueue *nfqueue,
+			      const struct policy *policy);
+void nfqueue_qdisc_count(struct nfqueue *nfqueue);
+/* A packet out that the program tells of. */
+void nfqueue_qdisc_hear(struct nfqueue *nfqueue, struct fastleases *leases,
+			const struct fast_event *event, uint16_t zone,
+			uint64_t now_ns);
+/* The pump let it go, or would drop it; `ticket` is its id. */
+void nfqueue_qdisc_left(struct nfqueue *nfqueue, uint64_t ticket,
+			uint8_t verdict);
 
 /* Let those go on who waited in the room for a packet that has left.  At the
  * end of a wake-up, outside of everything else. */

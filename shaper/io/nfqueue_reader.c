@@ -174,13 +174,17 @@ bool nfqueue_reader_hear(struct nfqueue_reader *reader,
 		if (packet->meta.ethertype == 0)
 			return false;
 	}
-	/* Another guarded host's: it was judged when that sent it. */
-	if (policy_is_inside(reader->policy, packet->meta.ends.src) ||
-	    !policy_is_inside(reader->policy, packet->meta.ends.dst))
+	/* In, another guarded host's: it was judged when that sent it. */
+	if (event->ticket == 0 &&
+	    (policy_is_inside(reader->policy, packet->meta.ends.src) ||
+	     !policy_is_inside(reader->policy, packet->meta.ends.dst)))
+		return false;
+	if (event->ticket != 0 &&
+	    !policy_is_inside(reader->policy, packet->meta.ends.src))
 		return false;
 	packet->src_zone = zone;
 	packet->dst_zone = zone;
-	packet->ends = PUMP_ENDS_DST;
+	packet->ends = event->ticket ? PUMP_ENDS_BY_ADDRESS : PUMP_ENDS_DST;
 	packet->wire_pkts = (uint16_t)(event->wire_pkts ? event->wire_pkts : 1);
 	packet->super_packet = event->wire_pkts != 1;
 	packet->shard = PUMP_HERE;

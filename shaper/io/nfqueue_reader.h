@@ -66,8 +66,8 @@ void nfqueue_reader_read(struct nfqueue_reader *reader,
 			 bool again, uint64_t now_ns,
 			 struct nfqueue_batch *ret_batch);
 
-/* The same for a packet in that the kernel program tells of: a frame that has
- * left by `zone`'s interface.  false: nothing in it that could be judged. */
+/* The same for a packet that the kernel program tells of: one in, that has left
+ * by `zone`'s interface, or one out that came by it.  false: nothing in it that could be judged. */
 struct fast_event;
 bool nfqueue_reader_hear(struct nfqueue_reader *reader,
 			 const struct fast_event *event, uint16_t zone,

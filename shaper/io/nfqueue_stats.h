@@ -58,7 +58,16 @@
 	X(fast_taken_back, "leases", "that ended, by it or by the daemon")     \
 	X(fast_epochs, "times",                                                \
 	  "packets were lost between the kernel's program and the daemon")     \
-	X(fast_full, "leases", "not made: no place among its keys")
+	X(fast_full, "leases", "not made: no place among its keys")            \
+	X(qdisc_waited_pkts, "packets",                                        \
+	  "waited before a bridge, with their sender's memory")                \
+	X(qdisc_ahead_pkts, "packets",                                         \
+	  "should have waited there, and had gone on")                         \
+	X(qdisc_full_pkts, "packets",                                          \
+	  "dropped before a bridge: as many as may already waited")            \
+	X(qdisc_untold_pkts, "packets",                                        \
+	  "dropped before a bridge: too many were told of")                    \
+	X(qdisc_failed, "times", "the kernel did not let one leave there")
 
 enum nfqueue_counter {
 #define X(name, unit, help) NFQUEUE_##name,
