@@ -51,11 +51,6 @@ bool draft_check_fast(struct keys_reader *reader, const struct draft *draft)
 		wrong = "it takes routed packets: not datapath.nfqueue.bridge";
 	else if (policy->nfqueue.fail == POLICY_FAIL_CLOSED)
 		wrong = "packets in pass without symtapd: not fail: closed";
-	else if (policy->guard_gateway)
-		wrong = "it does not see the gateway's own: not "
-			"limiter.guard_gateway";
-	else if (policy->enforce & 1u << FLOW_SCOPE_HOST)
-		wrong = "it counts pairs and flows: no host in limiter.enforce";
 	else if (policy->fast.keys & (policy->fast.keys - 1))
 		wrong = "datapath.fast.keys is a power of two, as 262144";
 	if (wrong == NULL)

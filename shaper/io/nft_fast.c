@@ -35,6 +35,17 @@ static void passed(struct nftplan_table *table, const struct policy *policy,
 	nftexpr_accept(rule);
 }
 
+/* The program does not tell of what the gateway itself says. */
+static void of_the_gateway(struct nftplan_table *table, const char *chain)
+{
+	const uint32_t none = 0;
+	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
+
+	nftexpr_meta(rule, NFT_META_IIF, 0);
+	nftexpr_equal(rule, 0, &none, sizeof(none));
+	nftexpr_goto(rule, "shard_0");
+}
+
 void nftfast_compile(struct nftplan_table *table,
 		     const struct nftcompile *compile)
 {
@@ -51,6 +62,8 @@ void nftfast_compile(struct nftplan_table *table,
 	nftplan_chain(table, in.text);
 	passed(table, policy, out.text);
 	nftexpr_goto(nftplan_rule(table, out.text, NULL), "shard_0");
+	if (policy->guard_gateway)
+		of_the_gateway(table, in.text);
 	for (uint32_t i = 0; i < policy->fast.interfaces_count; i++) {
 		rule = nftplan_rule(table, in.text, NULL);
 		nftexpr_is_interface(rule, false, policy->fast.interfaces[i]);

@@ -22,6 +22,11 @@ class Case(bed.Case):
         symtapd.FAST = FAST
         super().setUpClass()
 
+    @classmethod
+    def build(cls):
+        super().build()
+        cls.build_crowd()
+
     def told(self, before):
         after = self.symtapd.settled()
         return {name: after[name] - before[name] for name in after}
@@ -134,6 +139,38 @@ class Fast(Case):
         print(f"{came / 3e9 * 8:.1f} Gbit/s; {told['fast_out_pkts']} wire "
               f"packets in the kernel, {told['out_pkts']} by the daemon, "
               f"{told['fast_leases']} leases, {told['fast_given_back']} given back, {told['waited_pkts']} waited")
+
+
+class Beside(Case):
+    """What the program leaves to the daemon, and does not get in the way of."""
+
+    def test_host_is_counted_by_the_daemon_alone(self):
+        """Four to each of many: no pair, nor flow, is over, but the host."""
+        self.start(limiter="{enforce: [host, pair]}", limits=bed.ROOM)
+        before = self.symtapd.settled()
+        talk = self.talk(seconds=1).finish()
+        self.check_whole(talk)
+        told = self.told(before)
+        self.assertEqual(told["fast_leases"], 0)
+        self.assertGreaterEqual(told["out_pkts"], talk["sent"])
+        tap = traffic.Tap(self.net.outside, "eth0",
+                          lambda each: each[34:38] == b"\x0f\xa0\0\x09")
+        source = traffic.sender(self.net.host, lab.GUARDED, 4000)
+        for number in range(100):
+            source.sendto(traffic.numbered(number), (f"10.96.0.{number}", 9))
+        self.check_figures([each.at for each in tap.receive(1.3)], 1.2)
+
+    def test_who_talks_to_a_guarded_gateway_is_answered(self):
+        """The program does not see what the gateway says: the rules do."""
+        self.start(limiter="{guard_gateway: true}")
+        talk = self.talk((lab.GUARDED, "192.0.2.1"), self.net.host,
+                         self.net.gateway, seconds=1).finish()
+        self.check_whole(talk)
+        self.check_whole(self.talk(seconds=1).finish())
+        told = self.symtapd.settled()
+        self.assertEqual(told["waited_pkts"], 0)
+        self.assertGreater(told["fast_out_pkts"], 150)
+        self.assertGreaterEqual(told["in_pkts"], talk["sent"])
 
 
 class Life(Case):

@@ -73,8 +73,7 @@ class Symtapd:
         `shipped`: all of them, as they come."""
         limiter = sections.pop("limiter", "{}")
         fast = ""
-        if (FAST and queues == 1 and not bridge and fail == "open" and
-                "host" not in limiter):
+        if FAST and queues == 1 and not bridge and fail == "open":
             fast = f", fast: {{interfaces: [{FAST}], keys: 16384}}"
         gates_alone = {
             "limiter": limiter.replace(
