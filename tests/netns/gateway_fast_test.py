@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What conforms stays in the kernel; what does not is held as ever."""
 
+import os
 import signal
 import socket
 import time
@@ -171,6 +172,47 @@ class Beside(Case):
         self.assertEqual(told["waited_pkts"], 0)
         self.assertGreater(told["fast_out_pkts"], 150)
         self.assertGreaterEqual(told["in_pkts"], talk["sent"])
+
+
+class Together(Case):
+    """Program and daemon at one pair, on two processors."""
+
+    def interrupt(self, seconds):
+        """Unknown flows of the pair, which give it back; how many."""
+        end, port = time.monotonic() + seconds, 20000
+        while time.monotonic() < end:
+            source = traffic.sender(self.net.host, lab.GUARDED, port)
+            source.sendto(b"new", (lab.OUTSIDE, 9))
+            source.close()
+            port += 1
+            time.sleep(0.02)
+        return port - 20000
+
+    def test_each_packet_is_counted_once_and_in_order(self):
+        self.start()
+        traffic.Receiver(self.net.outside, lab.OUTSIDE, 9)
+        before = self.symtapd.carried()
+        talks = [self.talk((lab.GUARDED, lab.OUTSIDE), self.net.host,
+                           seconds=4, pkts_per_s=10000, port=port)
+                 for port in (7, 8)]
+        for number, talk in enumerate(talks):
+            cpus = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(talk.process.pid,
+                                 {cpus[number % len(cpus)]})
+        interrupted = self.interrupt(3.5)
+        talked = [talk.finish() for talk in talks]
+        after = self.symtapd.carried()
+        told = {name: after[name] - before[name] for name in after}
+        for each in talked:
+            self.check_whole(each)
+        sent = sum(each["sent"] for each in talked)
+        print(f"{sent} packets, {told['fast_out_pkts']} in the kernel, "
+              f"{told['fast_leases']} leases")
+        self.assertEqual(told["out_pkts"], sent + interrupted)
+        self.assertEqual(told["in_pkts"], sent)
+        self.assertEqual(told["waited_pkts"], 0)
+        self.assertGreater(told["fast_leases"], interrupted / 4)
+        self.assertGreater(told["fast_out_pkts"], sent / 4)
 
 
 class Life(Case):
