@@ -29,6 +29,10 @@ bool draft_read_fast_interfaces(struct keys_reader *reader,
 {
 	struct draft *draft = into;
 
+	if (node->kind == YAML_SCALAR && strcmp(node->text, "auto") == 0) {
+		draft->policy.fast.all = true;
+		return true;
+	}
 	return keys_each(reader, node, POLICY_FAST_INTERFACES, one_interface,
 			 &draft->policy);
 }
@@ -43,7 +47,7 @@ bool draft_check_fast(struct keys_reader *reader, const struct draft *draft)
 		datapath ? yaml_tree_find(datapath, "fast") : NULL;
 	const char *wrong = NULL;
 
-	if (policy->fast.interfaces_count == 0 || node == NULL)
+	if (!policy_wants_fast(policy) || node == NULL)
 		return true;
 	if (policy->nfqueue.queues > 1)
 		wrong = "it has one engine: datapath.nfqueue.queues is 1";
@@ -53,6 +57,8 @@ bool draft_check_fast(struct keys_reader *reader, const struct draft *draft)
 		wrong = "packets in pass without symtapd: not fail: closed";
 	else if (policy->fast.keys & (policy->fast.keys - 1))
 		wrong = "datapath.fast.keys is a power of two, as 262144";
+	else if (policy->fast.pin[0] != '/' && policy->fast.pin[0] != '\0')
+		wrong = "datapath.fast.pin is a path that begins with /";
 	if (wrong == NULL)
 		return true;
 	keys_key_error(reader, node, wrong,

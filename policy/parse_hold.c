@@ -61,7 +61,7 @@ bool draft_check_hold(struct keys_reader *reader, const struct draft *draft)
 	const struct yaml_node *node = yaml_tree_find(draft->root, "datapath");
 	const char *wrong = NULL;
 
-	if (policy->fast.interfaces_count == 0 || node == NULL)
+	if (!policy_wants_fast(policy) || node == NULL)
 		return true;
 	if (policy->fast.hold == POLICY_HOLD_QDISC)
 		wrong = wrong_with_qdisc(policy);

@@ -171,7 +171,7 @@ static const struct keys_entry FAST_KEYS[] = {
 	  .type = KEYS_OTHER,
 	  .required = true,
 	  .read = draft_read_fast_interfaces,
-	  .help = "guarded ones, at most 16, Ethernet" },
+	  .help = "guarded ones, at most 16, Ethernet; auto: all of them" },
 	{ .name = "keys",
 	  .type = KEYS_COUNT,
 	  .min = 1024,
@@ -188,6 +188,11 @@ static const struct keys_entry FAST_KEYS[] = {
 	  .words = HOLDS,
 	  KEYS_FIELD(struct draft, policy.fast.hold),
 	  .help = "where packets wait: pump, qdisc or edt; pump" },
+	{ .name = "pin",
+	  .type = KEYS_TEXT,
+	  .zero_word = "none",
+	  KEYS_FIELD(struct draft, policy.fast.pin),
+	  .help = "folder of a BPF file system; /sys/fs/bpf/symtap" },
 	{ 0 },
 };
 

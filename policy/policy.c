@@ -50,6 +50,11 @@ bool policy_prepare(struct policy *policy)
 	return true;
 }
 
+bool policy_wants_fast(const struct policy *policy)
+{
+	return policy->fast.all || policy->fast.interfaces_count > 0;
+}
+
 uint32_t policy_queue_length(const struct policy *policy)
 {
 	uint32_t held_pkts = policy->limits.held_packets;

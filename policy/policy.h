@@ -169,8 +169,10 @@ struct policy {
 	} nfqueue;
 	struct {
 		char interfaces[POLICY_FAST_INTERFACES][16];
-		uint32_t interfaces_count; /* 0: no fast path */
-		uint32_t keys;             /* a power of two */
+		uint32_t interfaces_count;
+		bool all;      /* `auto`: all guarded ones, if the kernel can */
+		char pin[108]; /* folder of a BPF file system; "": none */
+		uint32_t keys; /* a power of two */
 		uint8_t mark_bit; /* lowest of four of the packet mark */
 		enum policy_hold hold;
 	} fast;
@@ -202,6 +204,9 @@ bool policy_prepare(struct policy *policy);
 
 /* They ask for the same; where their rules stand in a file does not matter. */
 bool policy_equal(const struct policy *a, const struct policy *b);
+
+/* By name, or `auto`. */
+bool policy_wants_fast(const struct policy *policy);
 
 /* The length of each queue: `queue_length`, or what may be held and a burst. */
 uint32_t policy_queue_length(const struct policy *policy);

@@ -334,17 +334,28 @@ static void add_auto(struct text *text, const char *key, uint32_t value)
 
 static const char *const HOLDS[] = { "pump", "qdisc", "edt" };
 
+static void add_text_or_none(struct text *text, const char *value)
+{
+	if (value[0] == '\0')
+		add(text, "none");
+	else
+		add_text(text, value);
+}
+
 static void add_fast(struct text *text, const struct policy *policy)
 {
-	if (policy->fast.interfaces_count == 0)
+	if (!policy_wants_fast(policy))
 		return;
-	add(text, "  fast: {interfaces: [");
+	add(text, "  fast: {interfaces: %s", policy->fast.all ? "auto" : "[");
 	for (uint32_t i = 0; i < policy->fast.interfaces_count; i++) {
 		add(text, i > 0 ? ", " : "");
 		add_text(text, policy->fast.interfaces[i]);
 	}
-	add(text, "], keys: %u, mark_bit: %u, hold: %s}\n", policy->fast.keys,
+	add(text, "%s, keys: %u, mark_bit: %u, hold: %s, pin: ",
+	    policy->fast.all ? "" : "]", policy->fast.keys,
 	    policy->fast.mark_bit, HOLDS[policy->fast.hold]);
+	add_text_or_none(text, policy->fast.pin);
+	add(text, "}\n");
 }
 
 static void add_nfqueue(struct text *text, const struct policy *policy)
@@ -358,14 +369,6 @@ static void add_nfqueue(struct text *text, const struct policy *policy)
 	add_auto(text, "queue_length", policy->nfqueue.queue_length);
 	add(text, "}\n");
 	add_fast(text, policy);
-}
-
-static void add_text_or_none(struct text *text, const char *value)
-{
-	if (value[0] == '\0')
-		add(text, "none");
-	else
-		add_text(text, value);
 }
 
 static void add_daemon(struct text *text, const struct policy *policy)

@@ -76,6 +76,7 @@ libraries() {
 	bpf/				shaper/io/fast.c
 	bpf/				shaper/io/fast_lacks.c
 	bpf/				shaper/io/fast_links.c
+	bpf/				shaper/io/fast_pin.c
 	bpf/				shaper/io/fast_program.c
 	fast.skel.h			shaper/io/fast.c
 	fast.skel.h			shaper/io/fast_program.c

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The seccomp filter: the shortest list that the daemon lives on. */
+/* The seccomp filters: the shortest lists that the daemon and its loader live
+ * on. */
 #include "shaper/daemon/priv.h"
 
 #include <errno.h>
+#include <linux/bpf.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -107,6 +109,47 @@ static const int allowed[] = {
 	SCMP_SYS(ioctl),
 };
 
+/* Of the loader. */
+static const int loader_allowed[] = {
+	/* the daemon, netlink */
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(sendto),
+	SCMP_SYS(bind),
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(close),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(time),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(restart_syscall),
+	/* the pin, at the end */
+	SCMP_SYS(unlinkat),
+	/* memory, signals, and the end */
+	SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(futex),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+};
+
+/* Attach what is loaded, and look whether it is still there. */
+static const unsigned int loader_commands[] = { BPF_LINK_CREATE,
+						BPF_OBJ_GET_INFO_BY_FD };
+static const unsigned int loader_families[] = { AF_NETLINK };
+
 /* No part of us or of any library under us makes these. */
 static const int deadly[] = {
 	SCMP_SYS(execve),
@@ -204,29 +247,57 @@ static int add_threads(scmp_filter_ctx filter)
 				SCMP_SYS(clone3), 0);
 }
 
-int priv_confine(void)
+/* What both have in common. */
+static int begin(const int *calls, size_t count, scmp_filter_ctx *ret_filter)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int error;
 
 	if (filter == NULL)
 		return -ENOMEM;
+	*ret_filter = filter;
 	error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (error == 0)
-		error = add_all(filter, SCMP_ACT_ALLOW, allowed,
-				COUNT(allowed));
+		error = add_all(filter, SCMP_ACT_ALLOW, calls, count);
 	if (error == 0)
 		error = add_all(filter, SCMP_ACT_KILL_PROCESS, deadly,
 				COUNT(deadly));
 	if (error == 0)
-		error = add_values(filter, SCMP_SYS(socket), families,
-				   COUNT(families));
-	if (error == 0)
 		error = add_memory(filter);
-	if (error == 0)
-		error = add_threads(filter);
+	return error;
+}
+
+static int finish(scmp_filter_ctx filter, int error)
+{
 	if (error == 0)
 		error = seccomp_load(filter);
 	seccomp_release(filter);
 	return error;
+}
+
+int priv_confine(void)
+{
+	scmp_filter_ctx filter = NULL;
+	int error = begin(allowed, COUNT(allowed), &filter);
+
+	if (error == 0)
+		error = add_values(filter, SCMP_SYS(socket), families,
+				   COUNT(families));
+	if (error == 0)
+		error = add_threads(filter);
+	return finish(filter, error);
+}
+
+int priv_confine_loader(void)
+{
+	scmp_filter_ctx filter = NULL;
+	int error = begin(loader_allowed, COUNT(loader_allowed), &filter);
+
+	if (error == 0)
+		error = add_values(filter, SCMP_SYS(socket), loader_families,
+				   COUNT(loader_families));
+	if (error == 0)
+		error = add_values(filter, SCMP_SYS(bpf), loader_commands,
+				   COUNT(loader_commands));
+	return finish(filter, error);
 }

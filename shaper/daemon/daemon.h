@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shaper/daemon/loader.h"
 #include "shaper/daemon/notify.h"
 #include "shaper/daemon/options.h"
 #include "shaper/daemon/status.h"
@@ -18,7 +19,10 @@
 struct control;
 struct engines;
 struct event_base;
+struct fast;
+struct follow;
 struct guard;
+struct loader;
 struct loop;
 struct metrics;
 struct policy;
@@ -31,6 +35,10 @@ struct daemon {
 	uint32_t shard_seed;
 	struct status status;
 
+	struct loader *loader; /* NULL: the policy wants no fast path */
+	struct loader_heritage heritage;
+	struct follow *follow;
+	struct fast *fast; /* NULL: there is none */
 	struct engines *engines;
 	struct guard *guard;
 	struct event_base *base;

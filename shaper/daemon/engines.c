@@ -13,10 +13,8 @@
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/mailbox.h"
 #include "shaper/daemon/refusals.h"
-#include "shaper/daemon/status.h"
 #include "shaper/daemon/worker.h"
 #include "shaper/io/clock.h"
-#include "shaper/io/fast.h"
 #include "shaper/io/nfqueue.h"
 #include "shaper/io/nft_rules.h"
 #include "shaper/pump.h"
@@ -43,8 +41,6 @@ struct engine {
 
 struct engines {
 	struct engines_config config;
-	struct fast *fast; /* NULL: none */
-	char fast_wrong[FAST_TEXT_BYTES];
 	size_t count;
 	struct engine engines[SHARDS_MAX];
 	struct mailbox *mailboxes[SHARDS_MAX];
@@ -60,7 +56,7 @@ uint8_t engines_wanted(const struct policy *policy)
 	size_t wanted = policy->nfqueue.queues;
 	cpu_set_t cpus;
 
-	if (policy->fast.interfaces_count > 0)
+	if (policy_wants_fast(policy))
 		return 1;
 	if (wanted == 0 && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
 		wanted = (size_t)CPU_COUNT(&cpus) / 2;
@@ -108,7 +104,7 @@ static int take_queues(struct engine *engine, uint8_t shard,
 		.main_length_pkts = main_length(policy),
 		.hold_length_pkts = hold_length(policy),
 		.fail_open = policy->nfqueue.fail == POLICY_FAIL_OPEN,
-		.fast = engines->fast,
+		.fast = engines->config.fast,
 	};
 	uint16_t busy_queue = 0;
 	int error;
@@ -138,53 +134,6 @@ static int take_queues(struct engine *engine, uint8_t shard,
 	return error;
 }
 
-static void log_fast(const struct engines *engines)
-{
-	char text[FAST_TEXT_BYTES] = "";
-	size_t used = 0;
-
-	for (size_t i = 0;
-	     i < fast_interfaces(engines->fast) && used < sizeof(text); i++)
-		used += (size_t)snprintf(text + used, sizeof(text) - used,
-					 "%s%s (%s)", i > 0 ? ", " : "",
-					 fast_interface(engines->fast, i),
-					 fast_way(engines->fast, i));
-	log_info(0, "fast path: attached to %s", text);
-}
-
-/* On a kernel that has none, everything comes to the queues. */
-static void set_up_fast(struct engine *engine)
-{
-	struct engines *engines = engine->engines;
-	const struct policy *policy = engines->config.policy;
-	struct fast_options options = {
-		.slots = policy->fast.keys,
-		.consent = policy->evidence == POLICY_EVIDENCE_CONSENT,
-	};
-	char wrong[FAST_TEXT_BYTES] = "";
-	struct fast *fast = NULL;
-	int error;
-
-	options.mark_mask = UINT32_C(15) << policy->fast.mark_bit;
-	memcpy(options.seed, engines->config.seed, sizeof(options.seed));
-	error = fast_new(&options, &fast, wrong);
-	for (uint32_t i = 0; i < policy->fast.interfaces_count && error == 0;
-	     i++)
-		error = fast_attach(fast, policy->fast.interfaces[i],
-				    zones_id(engine->zones, policy,
-					     policy->fast.interfaces[i], 0),
-				    wrong);
-	if (error == 0) {
-		engines->fast = fast;
-		log_fast(engines);
-		return;
-	}
-	fast_free(fast);
-	snprintf(engines->fast_wrong, sizeof(engines->fast_wrong), "%s", wrong);
-	log_warn(-error, "fast path: %s; all packets come to the queues",
-		 wrong);
-}
-
 static int set_up(struct engine *engine, uint8_t shard,
 		  char ret_wrong[ENGINES_TEXT_BYTES])
 {
@@ -211,8 +160,6 @@ static int set_up(struct engine *engine, uint8_t shard,
 	error = mailbox_new(&engine->mailbox);
 	if (error == 0)
 		error = refusals_new(&engine->refusals);
-	if (error == 0 && config.policy->fast.interfaces_count > 0)
-		set_up_fast(engine);
 	if (error == 0)
 		error = take_queues(engine, shard, ret_wrong);
 	return error;
@@ -318,6 +265,11 @@ int engines_set_policy(struct engines *engines, const struct policy *policy,
 	return 0;
 }
 
+bool engines_change(const struct engines *engines)
+{
+	return engines->next_underway > 0;
+}
+
 int engines_failure(const struct engines *engines)
 {
 	int error = 0;
@@ -382,36 +334,7 @@ void engines_free(struct engines *engines)
 		pump_free(engine->pump);
 		zones_free(engine->zones);
 	}
-	fast_free(engines->fast);
 	free(engines);
-}
-
-bool engines_have_fast(const struct engines *engines)
-{
-	return engines->fast != NULL;
-}
-
-void engines_tell_fast(const struct engines *engines,
-		       struct status_fast *ret_fast)
-{
-	const struct fast *fast = engines->fast;
-	struct status_fast told = {
-		.wanted = engines->config.policy->fast.interfaces_count > 0,
-		.runs = fast != NULL,
-	};
-
-	snprintf(told.wrong, sizeof(told.wrong), "%s", engines->fast_wrong);
-	for (size_t i = 0; fast != NULL && i < fast_interfaces(fast) &&
-			   i < STATUS_FAST_INTERFACES_MAX;
-	     i++) {
-		snprintf(told.interfaces[i].name,
-			 sizeof(told.interfaces[i].name), "%s",
-			 fast_interface(fast, i));
-		snprintf(told.interfaces[i].way, sizeof(told.interfaces[i].way),
-			 "%s", fast_way(fast, i));
-		told.interfaces_count++;
-	}
-	*ret_fast = told;
 }
 
 size_t engines_count(const struct engines *engines)

@@ -12,12 +12,12 @@
 #include <stdint.h>
 
 struct engines;
+struct fast;
 struct mailbox;
 struct nfqueue_stats;
 struct policy;
 struct pump;
 struct refusals;
-struct status_fast;
 struct zones;
 
 enum { ENGINES_TEXT_BYTES = 256 };
@@ -25,6 +25,7 @@ enum { ENGINES_TEXT_BYTES = 256 };
 struct engines_config {
 	const struct policy *policy; /* borrowed until engines_set_policy has
 				      * been taken over by all */
+	struct fast *fast;           /* borrowed; NULL: no fast path */
 	uint8_t seed[16];            /* random; keys the hashes */
 	uint32_t shard_seed;         /* as the rules get it */
 };
@@ -52,6 +53,9 @@ int engines_start(struct engines *engines);
 int engines_set_policy(struct engines *engines, const struct policy *policy,
 		       void (*on_done)(void *self), void *self);
 
+/* A call of the above is not done yet. */
+bool engines_change(const struct engines *engines);
+
 /* The first error of an engine that ended by itself; 0: all run. */
 int engines_failure(const struct engines *engines);
 
@@ -66,12 +70,6 @@ void engines_close(struct engines *engines);
 
 /* After engines_close.  NULL is fine. */
 void engines_free(struct engines *engines);
-
-/* Is the kernel's fast path in use? */
-bool engines_have_fast(const struct engines *engines);
-/* What status is to say of it. */
-void engines_tell_fast(const struct engines *engines,
-		       struct status_fast *ret_fast);
 
 size_t engines_count(const struct engines *engines);
 struct mailbox *const *engines_mailboxes(const struct engines *engines);

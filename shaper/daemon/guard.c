@@ -2,6 +2,7 @@
 #include "shaper/daemon/guard.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,8 @@ struct guard {
 	struct nftrules *rules;
 	struct nftrules_refuser *refuser;
 	struct log_limit log_packets, log_refusals;
+	uint32_t fast_ifindexes[GUARD_FAST_MAX];
+	size_t fast_count;
 };
 
 static struct nftrules_config rules_config(const struct guard *guard,
@@ -37,6 +40,8 @@ static struct nftrules_config rules_config(const struct guard *guard,
 		.log_group = LOG_GROUP,
 		.conntrack = NFTRULES_CONNTRACK_LOOK,
 		.fast = guard->config.fast,
+		.fast_ifindexes = guard->fast_ifindexes,
+		.fast_count = guard->fast_count,
 	};
 }
 
@@ -98,6 +103,20 @@ int guard_update(struct guard *guard, const struct policy *policy)
 
 	if (error == 0)
 		guard->config.policy = policy;
+	return error;
+}
+
+int guard_set_fast(struct guard *guard, const uint32_t *ifindexes, size_t count)
+{
+	const struct guard before = *guard;
+	int error;
+
+	assert(count <= GUARD_FAST_MAX);
+	memcpy(guard->fast_ifindexes, ifindexes, count * sizeof(*ifindexes));
+	guard->fast_count = count;
+	error = guard_update(guard, guard->config.policy);
+	if (error < 0)
+		*guard = before;
 	return error;
 }
 

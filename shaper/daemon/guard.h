@@ -18,6 +18,8 @@ struct policy;
 struct refusals;
 struct status;
 
+enum { GUARD_FAST_MAX = 16 };
+
 struct guard_config {
 	const struct policy *policy; /* borrowed until guard_update */
 	uint32_t shard_seed;
@@ -31,6 +33,10 @@ int guard_new(const struct guard_config *config, struct guard **ret_guard);
 
 /* 0 or -errno: nothing was changed, and guard_error says why. */
 int guard_update(struct guard *guard, const struct policy *policy);
+/* The fast path is attached to these, up to GUARD_FAST_MAX, and to no other;
+ * at the beginning to none.  0 or -errno: nothing was changed. */
+int guard_set_fast(struct guard *guard, const uint32_t *ifindexes,
+		   size_t count);
 const char *guard_error(const struct guard *guard);
 
 /* fail: closed.  What would be queued is dropped from now on. */

@@ -3,9 +3,12 @@
 
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "policy/policy.h"
@@ -138,4 +141,52 @@ void interfaces_renew(struct status *status)
 			interface->is_guarded = true;
 	}
 	freeifaddrs(all);
+}
+
+bool interfaces_is_ethernet(const char *interface)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = { 0 };
+	bool is = false;
+
+	if (fd < 0)
+		return false;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	if (ioctl(fd, SIOCGIFHWADDR, &request) == 0)
+		is = request.ifr_hwaddr.sa_family == ARPHRD_ETHER;
+	close(fd);
+	return is;
+}
+
+static bool is_listed(char (*names)[INTERFACES_NAME_BYTES], size_t count,
+		      const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+size_t interfaces_guarded(const struct policy *policy,
+			  char (*ret_names)[INTERFACES_NAME_BYTES], size_t max)
+{
+	struct ifaddrs *all, *one;
+	size_t count = 0;
+
+	if (getifaddrs(&all) < 0)
+		return 0;
+	for (one = all; one != NULL && count < max; one = one->ifa_next) {
+		const char *name = one->ifa_name;
+
+		if ((one->ifa_flags & IFF_LOOPBACK) != 0 ||
+		    strlen(name) >= INTERFACES_NAME_BYTES ||
+		    (!is_named(policy, name) &&
+		     !is_inside(policy, one->ifa_addr)) ||
+		    is_listed(ret_names, count, name) ||
+		    !interfaces_is_ethernet(name))
+			continue;
+		memcpy(ret_names[count++], name, strlen(name) + 1);
+	}
+	freeifaddrs(all);
+	return count;
 }

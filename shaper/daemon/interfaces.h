@@ -4,7 +4,12 @@
 
 #include <stdbool.h>
 
+#include <stddef.h>
+
+struct policy;
 struct status;
+
+enum { INTERFACES_NAME_BYTES = 16 };
 
 enum interfaces_kind {
 	INTERFACE_WIRE, /* a card, a VLAN on it, anything else */
@@ -28,5 +33,15 @@ bool interfaces_push_back(bool bridged, const char *method,
  * with an address of the inside.  What cannot be read is left out.
  */
 void interfaces_renew(struct status *status);
+
+/*
+ * The guarded ones that are Ethernet, of status->interfaces: those that the
+ * policy names, and those with an address of the inside.  Up to `max` of them;
+ * how many.
+ */
+size_t interfaces_guarded(const struct policy *policy,
+			  char (*ret_names)[INTERFACES_NAME_BYTES], size_t max);
+
+bool interfaces_is_ethernet(const char *interface);
 
 #endif

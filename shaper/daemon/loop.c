@@ -9,6 +9,7 @@
 #include "flowtable/shard.h"
 #include "shaper/daemon/daemon.h"
 #include "shaper/daemon/engines.h"
+#include "shaper/daemon/follow.h"
 #include "shaper/daemon/guard.h"
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/mailbox.h"
@@ -159,7 +160,7 @@ static void on_second(evutil_socket_t fd, short what, void *self)
 	if (status_poll_start(daemon->poll, now_ns) < 0)
 		log_debug(0, "symtapd: the engines are slow to answer");
 	guard_count(daemon->guard);
-	engines_tell_fast(daemon->engines, &daemon->status.fast);
+	follow_advance(daemon->follow);
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *self)

@@ -17,8 +17,10 @@
 #include "shaper/daemon/control.h"
 #include "shaper/daemon/daemon.h"
 #include "shaper/daemon/engines.h"
+#include "shaper/daemon/follow.h"
 #include "shaper/daemon/guard.h"
 #include "shaper/daemon/load.h"
+#include "shaper/daemon/loader.h"
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/loop.h"
 #include "shaper/daemon/memory.h"
@@ -105,7 +107,8 @@ static int check(const struct options *options)
 
 static void set_up_engines(struct daemon *daemon)
 {
-	struct engines_config config = { .policy = daemon->policy };
+	struct engines_config config = { .policy = daemon->policy,
+					 .fast = daemon->fast };
 	char wrong[ENGINES_TEXT_BYTES];
 	int error;
 
@@ -130,7 +133,6 @@ static void set_up_status(struct daemon *daemon)
 	status->policy_loaded_ns = status->started_ns;
 	snprintf(status->policy_path, sizeof(status->policy_path), "%s",
 		 daemon->options.policy_path);
-	engines_tell_fast(daemon->engines, &status->fast);
 	status->engines_count = engines_count(daemon->engines);
 	for (size_t i = 0; i < status->engines_count; i++) {
 		status->engines[i].queue = engines_queue(daemon->engines, i);
@@ -247,6 +249,9 @@ static void set_up(struct daemon *daemon)
 	struct guard_config guard = { .status = &daemon->status };
 	int error;
 
+	daemon->follow = follow_new(daemon);
+	if (daemon->follow == NULL)
+		fatal(EXIT_FAILED, ENOMEM, "cannot start");
 	set_up_engines(daemon);
 	set_up_status(daemon);
 	set_up_control(daemon);
@@ -262,10 +267,12 @@ static void set_up(struct daemon *daemon)
 	guard.policy = daemon->policy;
 	guard.shard_seed = daemon->shard_seed;
 	guard.shards = (uint8_t)engines_count(daemon->engines);
-	guard.fast = engines_have_fast(daemon->engines);
+	guard.fast = daemon->fast != NULL;
 	error = guard_new(&guard, &daemon->guard);
 	if (error < 0)
 		fatal(EXIT_FAILED, 0, "the rules cannot be installed");
+	follow_engines_know(daemon->follow);
+	follow_advance(daemon->follow);
 }
 
 /* ------ and down */
@@ -308,6 +315,7 @@ static void take_down(struct daemon *daemon)
 	loop_free(daemon->loop);
 	guard_free(daemon->guard);
 	engines_free(daemon->engines);
+	follow_free(daemon->follow);
 	status_poll_free(daemon->poll);
 	reload_free(daemon->reload);
 	metrics_free(daemon->metrics);
@@ -315,6 +323,22 @@ static void take_down(struct daemon *daemon)
 	event_base_free(daemon->base);
 	notify_close(&daemon->notify);
 	policy_free(daemon->policy);
+}
+
+/* While we are small, alone and have every privilege.  It begins as we do. */
+static void start_loader(struct daemon *daemon)
+{
+	struct priv_user user;
+	bool has_user = priv_find(OWN_USER, &user) == 0;
+	int error;
+
+	if (!policy_wants_fast(daemon->policy))
+		return;
+	/* Nobody waits for its end. */
+	signal(SIGCHLD, SIG_IGN);
+	error = loader_start(has_user ? &user : NULL, &daemon->loader);
+	if (error < 0)
+		log_warn(-error, "fast path: no process can be made");
 }
 
 static int run(struct daemon *daemon)
@@ -326,6 +350,7 @@ static int run(struct daemon *daemon)
 		 log_is_journal(STDERR_FILENO, getenv("JOURNAL_STREAM")));
 	signal(SIGPIPE, SIG_IGN);
 	daemon->policy = load(daemon->options.policy_path, false);
+	start_loader(daemon);
 	error = notify_open(&daemon->notify, getenv("NOTIFY_SOCKET"),
 			    getenv("WATCHDOG_USEC"), getenv("WATCHDOG_PID"),
 			    getpid());

@@ -34,4 +34,12 @@ int priv_drop(const struct priv_user *user);
  */
 int priv_confine(void);
 
+/*
+ * The same for the process that attaches the kernel program (loader.h): it
+ * keeps CAP_BPF beside CAP_NET_ADMIN, and can make no map and load no program
+ * any more, open no file, and speak to nobody but the daemon and netlink.
+ */
+int priv_drop_loader(const struct priv_user *user);
+int priv_confine_loader(void);
+
 #endif

@@ -12,6 +12,7 @@
 #include "shaper/daemon/control.h"
 #include "shaper/daemon/daemon.h"
 #include "shaper/daemon/engines.h"
+#include "shaper/daemon/follow.h"
 #include "shaper/daemon/guard.h"
 #include "shaper/daemon/load.h"
 #include "shaper/daemon/log.h"
@@ -102,13 +103,35 @@ static void keep(struct reload *reload, const char *what)
 		 used ? ", " : "", what);
 }
 
+/* But for its interfaces, which are followed. */
+static bool fast_is_alike(const struct policy *a, const struct policy *b)
+{
+	return policy_wants_fast(a) == policy_wants_fast(b) &&
+	       a->fast.keys == b->fast.keys &&
+	       a->fast.mark_bit == b->fast.mark_bit &&
+	       a->fast.hold == b->fast.hold &&
+	       strcmp(a->fast.pin, b->fast.pin) == 0;
+}
+
+static void keep_fast(const struct policy *now, struct policy *next)
+{
+	if (policy_wants_fast(now) != policy_wants_fast(next)) {
+		next->fast = now->fast;
+		return;
+	}
+	next->fast.keys = now->fast.keys;
+	next->fast.mark_bit = now->fast.mark_bit;
+	next->fast.hold = now->fast.hold;
+	memcpy(next->fast.pin, now->fast.pin, sizeof(next->fast.pin));
+}
+
 /* What is open or reserved stays as it is until a restart, and says so. */
 static void keep_what_must_stay(struct reload *reload, const struct policy *now,
 				struct policy *next)
 {
 	reload->kept[0] = '\0';
 	if (memcmp(&now->nfqueue, &next->nfqueue, sizeof(now->nfqueue)) != 0 ||
-	    memcmp(&now->fast, &next->fast, sizeof(now->fast)) != 0)
+	    !fast_is_alike(now, next))
 		keep(reload, "datapath");
 	if (!sizes_memory_alike(&now->limits, &next->limits))
 		keep(reload, "limits that reserve memory");
@@ -121,7 +144,7 @@ static void keep_what_must_stay(struct reload *reload, const struct policy *now,
 	if (strcmp(now->state_file, next->state_file) != 0)
 		keep(reload, "state");
 	next->nfqueue = now->nfqueue;
-	next->fast = now->fast;
+	keep_fast(now, next);
 	memcpy(next->control_socket, now->control_socket,
 	       sizeof(next->control_socket));
 	memcpy(next->control_group, now->control_group,
@@ -146,6 +169,8 @@ static void taken_over(void *self)
 	status->policy_loaded_ns = clock_now_ns();
 	status->reloads++;
 	status->reload_error[0] = '\0';
+	follow_engines_know(daemon->follow);
+	follow_advance(daemon->follow);
 	snprintf(text, sizeof(text), "%s is in force, mode %s%s%s",
 		 daemon->options.policy_path,
 		 status_mode_name(daemon->policy->mode),
@@ -177,6 +202,11 @@ static void start(struct reload *reload)
 		return;
 	}
 	keep_what_must_stay(reload, daemon->policy, reload->next);
+	if (engines_change(daemon->engines)) {
+		refuse(reload, 0, "too much is asked at once; try again");
+		return;
+	}
+	follow_policy(daemon->follow, reload->next);
 	error = guard_update(daemon->guard, reload->next);
 	if (error < 0) {
 		refuse(reload, -error, guard_error(daemon->guard));

@@ -24,7 +24,6 @@ struct fast {
 	struct fast_slot *slots;
 	uint32_t slots_count;
 	char names[FAST_INTERFACES][IF_NAMESIZE];
-	const char *ways[FAST_INTERFACES];
 	void (*on_event)(void *self, const struct fast_event *event);
 	void *on_event_self;
 	size_t received;
@@ -193,51 +192,6 @@ bool fast_zone_of(const struct fast *fast, uint32_t ifindex, uint16_t *ret_zone)
 		return true;
 	}
 	return false;
-}
-
-void fast_set_way(struct fast *fast, size_t at, const char *way)
-{
-	fast->ways[at] = way;
-}
-
-const char *fast_way(const struct fast *fast, size_t at)
-{
-	return fast->ways[at];
-}
-
-int fast_attach(struct fast *fast, const char *interface, uint16_t zone,
-		char ret_wrong[FAST_TEXT_BYTES])
-{
-	size_t at = fast_interfaces(fast);
-	uint32_t ifindex = if_nametoindex(interface);
-	int error;
-
-	snprintf(ret_wrong, FAST_TEXT_BYTES, "%s: there is no such interface",
-		 interface);
-	if (ifindex == 0)
-		return -ENODEV;
-	error = fastprogram_attach(fast->program, ifindex, ret_wrong);
-	if (error < 0)
-		return error;
-	fast_set_way(fast, at, "tcx");
-	fast_set_name(fast, at, interface);
-	fast_set_zone(fast, at, zone);
-	fast_set_ifindex(fast, at, ifindex);
-	return 0;
-}
-
-size_t fast_interfaces(const struct fast *fast)
-{
-	size_t count = 0;
-
-	while (count < FAST_INTERFACES && fast->names[count][0] != '\0')
-		count++;
-	return count;
-}
-
-const char *fast_interface(const struct fast *fast, size_t at)
-{
-	return fast->names[at];
 }
 
 void fast_set_consent(struct fast *fast, bool consent)

@@ -61,17 +61,7 @@ uint32_t fast_ifindex(const struct fast *fast, size_t at);
 bool fast_zone_of(const struct fast *fast, uint32_t ifindex,
 		  uint16_t *ret_zone);
 
-/* How it is attached there, "tcx" or "clsact"; for status. */
-void fast_set_way(struct fast *fast, size_t at, const char *way);
-const char *fast_way(const struct fast *fast, size_t at);
-
 void fast_set_consent(struct fast *fast, bool consent);
-
-/* Of the program that fast_new loaded. */
-int fast_attach(struct fast *fast, const char *interface, uint16_t zone,
-		char ret_wrong[FAST_TEXT_BYTES]);
-size_t fast_interfaces(const struct fast *fast);
-const char *fast_interface(const struct fast *fast, size_t at);
 
 /* The shared memory, all 0. */
 struct fast_slot *fast_slots(const struct fast *fast, uint32_t *ret_count);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where symtapd was built without the fast path: there never is one, so what
  * needs one is not called. */
-#include "shaper/io/fast.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "shaper/io/fast.h"
+#include "shaper/io/fast_pin.h"
+#include "shaper/io/fast_program.h"
 
 int fast_new(const struct fast_options *options, struct fast **ret_fast,
 	     char ret_wrong[FAST_TEXT_BYTES])
@@ -21,30 +23,39 @@ void fast_free(struct fast *fast)
 	(void)fast;
 }
 
-int fast_attach(struct fast *fast, const char *interface, uint16_t zone,
-		char ret_wrong[FAST_TEXT_BYTES])
+int fast_open(const struct fast_options *options, const struct fast_fds *fds,
+	      struct fast **ret_fast)
+{
+	(void)options;
+	(void)fds;
+	(void)ret_fast;
+	return -EOPNOTSUPP;
+}
+
+void fast_set_name(struct fast *fast, size_t at, const char *name)
 {
 	(void)fast;
-	(void)interface;
-	(void)zone;
-	(void)ret_wrong;
+	(void)at;
+	(void)name;
 	abort();
 }
 
-size_t fast_interfaces(const struct fast *fast)
-{
-	(void)fast;
-	abort();
-}
-
-const char *fast_interface(const struct fast *fast, size_t at)
+const char *fast_name(const struct fast *fast, size_t at)
 {
 	(void)fast;
 	(void)at;
 	abort();
 }
 
-const char *fast_way(const struct fast *fast, size_t at)
+void fast_set_ifindex(struct fast *fast, size_t at, uint32_t ifindex)
+{
+	(void)fast;
+	(void)at;
+	(void)ifindex;
+	abort();
+}
+
+uint32_t fast_ifindex(const struct fast *fast, size_t at)
 {
 	(void)fast;
 	(void)at;
@@ -123,4 +134,89 @@ void fast_count(const struct fast *fast, struct fast_counts *ret_counts)
 	(void)fast;
 	(void)ret_counts;
 	abort();
+}
+
+/* ------ the loader's */
+
+int fastprogram_new(const struct fast_options *options,
+		    struct fastprogram **ret_program,
+		    char ret_wrong[FAST_TEXT_BYTES])
+{
+	(void)options;
+	(void)ret_program;
+	snprintf(ret_wrong, FAST_TEXT_BYTES, "it was built without");
+	return -EOPNOTSUPP;
+}
+
+void fastprogram_free(struct fastprogram *program)
+{
+	(void)program;
+}
+
+void fastprogram_fds(const struct fastprogram *program,
+		     struct fast_fds *ret_fds)
+{
+	(void)program;
+	(void)ret_fds;
+	abort();
+}
+
+int fastprogram_attach(struct fastprogram *program, uint32_t ifindex,
+		       char ret_wrong[FAST_TEXT_BYTES])
+{
+	(void)program;
+	(void)ifindex;
+	(void)ret_wrong;
+	abort();
+}
+
+bool fastprogram_is_attached(const struct fastprogram *program,
+			     uint32_t ifindex)
+{
+	(void)program;
+	(void)ifindex;
+	abort();
+}
+
+const char *fastprogram_way(const struct fastprogram *program, uint32_t ifindex)
+{
+	(void)program;
+	(void)ifindex;
+	abort();
+}
+
+void fastprogram_detach(struct fastprogram *program, uint32_t ifindex)
+{
+	(void)program;
+	(void)ifindex;
+	abort();
+}
+
+void fastpin_init(struct fastpin *pin)
+{
+	pin->folder = -1;
+}
+
+void fastpin_take(struct fastpin *pin, const char *folder,
+		  const struct fastpin_owner *owner, const struct fast_fds *fds,
+		  struct fastpin_left *ret_left,
+		  char ret_text[FASTPIN_TEXT_BYTES])
+{
+	(void)pin;
+	(void)folder;
+	(void)owner;
+	(void)fds;
+	(void)ret_left;
+	(void)ret_text;
+	abort();
+}
+
+void fastpin_left_close(struct fastpin_left *left)
+{
+	(void)left;
+}
+
+void fastpin_remove(struct fastpin *pin)
+{
+	(void)pin;
 }

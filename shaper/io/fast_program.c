@@ -148,6 +148,16 @@ bool fastprogram_is_attached(const struct fastprogram *program,
 	return links != NULL && fastlinks_are_there(links);
 }
 
+const char *fastprogram_way(const struct fastprogram *program, uint32_t ifindex)
+{
+	static const char *const ways[] = { [FASTLINKS_NONE] = "",
+					    [FASTLINKS_TCX] = "tcx",
+					    [FASTLINKS_CLSACT] = "clsact" };
+	const struct fastlinks *links = links_of(program, ifindex);
+
+	return ways[links != NULL ? links->way : FASTLINKS_NONE];
+}
+
 void fastprogram_detach(struct fastprogram *program, uint32_t ifindex)
 {
 	struct fastlinks *links = links_of(program, ifindex);

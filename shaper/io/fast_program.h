@@ -37,6 +37,9 @@ int fastprogram_attach(struct fastprogram *program, uint32_t ifindex,
 /* Still, after what others did to the interface? */
 bool fastprogram_is_attached(const struct fastprogram *program,
 			     uint32_t ifindex);
+/* "tcx", "clsact", "" */
+const char *fastprogram_way(const struct fastprogram *program,
+			    uint32_t ifindex);
 void fastprogram_detach(struct fastprogram *program, uint32_t ifindex);
 
 /* For tests, see fast_run.  `times` runs; nanoseconds for each. */

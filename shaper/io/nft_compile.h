@@ -63,6 +63,8 @@ struct nftcompile {
 	struct nftbridge_settings settings; /* and what was changed for them */
 	bool blocking;                      /* drop instead of queueing */
 	bool fast;                          /* see nft_fast.c */
+	const uint32_t *fast_ifindexes;
+	size_t fast_count;
 };
 
 static inline const char *nftcompile_inside(bool ipv4)

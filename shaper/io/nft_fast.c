@@ -64,9 +64,12 @@ void nftfast_compile(struct nftplan_table *table,
 	nftexpr_goto(nftplan_rule(table, out.text, NULL), "shard_0");
 	if (policy->guard_gateway)
 		of_the_gateway(table, in.text);
-	for (uint32_t i = 0; i < policy->fast.interfaces_count; i++) {
+	/* By index: one that goes and comes again is not attached yet. */
+	for (size_t i = 0; i < compile->fast_count; i++) {
 		rule = nftplan_rule(table, in.text, NULL);
-		nftexpr_is_interface(rule, false, policy->fast.interfaces[i]);
+		nftexpr_meta(rule, NFT_META_OIF, 0);
+		nftexpr_equal(rule, 0, &compile->fast_ifindexes[i],
+			      sizeof(uint32_t));
 		nftexpr_count(rule, "fast_in");
 		nftexpr_accept(rule);
 	}

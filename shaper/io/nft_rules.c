@@ -337,7 +337,9 @@ int nftrules_install(struct nftrules *rules,
 				      .shard_seed = config->shard_seed,
 				      .shards = config->shards,
 				      .log_group = config->log_group,
-				      .fast = config->fast };
+				      .fast = config->fast,
+				      .fast_ifindexes = config->fast_ifindexes,
+				      .fast_count = config->fast_count };
 	int error;
 
 	assert(config->shards >= 1 && config->shards <= SHARDS_MAX);

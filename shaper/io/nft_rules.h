@@ -43,6 +43,9 @@ struct nftrules_config {
 	uint16_t log_group;          /* nflog group of `log` rules */
 	enum nftrules_conntrack conntrack;
 	bool fast; /* the kernel program is there that policy->fast asks for */
+	/* Where it is attached: packets in are told there, not queued. */
+	const uint32_t *fast_ifindexes; /* borrowed for the call */
+	size_t fast_count;
 };
 
 /* 0: *ret_rules is the caller's to close.  Nothing is changed yet. */

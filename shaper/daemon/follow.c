@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shaper/daemon/follow.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "policy/policy.h"
+#include "shaper/bpf/fast_maps.h"
+#include "shaper/daemon/daemon.h"
+#include "shaper/daemon/engines.h"
+#include "shaper/daemon/guard.h"
+#include "shaper/daemon/interfaces.h"
+#include "shaper/daemon/loader.h"
+#include "shaper/daemon/log.h"
+#include "shaper/io/fast.h"
+
+struct place {
+	bool is_known; /* to the engines, with its zone */
+	char way[FAST_TEXT_BYTES];
+	char told[FAST_TEXT_BYTES]; /* what was logged last */
+};
+
+struct wanted {
+	char names[FAST_INTERFACES][INTERFACES_NAME_BYTES];
+	size_t count;
+};
+
+struct follow {
+	struct daemon *daemon;
+	struct fast *fast; /* NULL: none */
+	struct place places[FAST_INTERFACES];
+	uint32_t applied[FAST_INTERFACES]; /* to the rules */
+	bool ended; /* the loader did, and with it the program */
+};
+
+/* ------ loading */
+
+/* What the policy names is missed; `auto` is what there is. */
+static void log_missing(const struct follow *follow, int error,
+			const char *text)
+{
+	if (follow->daemon->policy->fast.all)
+		log_info(error, "fast path: %s", text);
+	else
+		log_warn(error, "fast path: %s", text);
+}
+
+static void do_without(struct follow *follow, int error, const char *why)
+{
+	struct status_fast *status = &follow->daemon->status.fast;
+	char text[2 * FAST_TEXT_BYTES];
+
+	snprintf(status->wrong, sizeof(status->wrong), "%s", why);
+	snprintf(text, sizeof(text), "%s; all packets come to the queues", why);
+	log_missing(follow, -error, text);
+}
+
+static void load(struct follow *follow)
+{
+	struct daemon *daemon = follow->daemon;
+	const struct policy *policy = daemon->policy;
+	struct fast_options options = {
+		.slots = policy->fast.keys,
+		.mark_mask = UINT32_C(15) << policy->fast.mark_bit,
+		.consent = policy->evidence == POLICY_EVIDENCE_CONSENT,
+	};
+	char text[FAST_TEXT_BYTES];
+	int error;
+
+	if (getrandom(options.seed, sizeof(options.seed), 0) !=
+	    (ssize_t)sizeof(options.seed)) {
+		do_without(follow, -errno, "there are no random numbers");
+		return;
+	}
+	error = loader_load(daemon->loader, &options, policy->fast.pin,
+			    &follow->fast, &daemon->heritage, text);
+	if (error < 0) {
+		do_without(follow, error, text);
+		return;
+	}
+	daemon->fast = follow->fast;
+	if (text[0] != '\0')
+		log_info(0, "fast path: %s", text);
+}
+
+struct follow *follow_new(struct daemon *daemon)
+{
+	struct follow *follow = calloc(1, sizeof(*follow));
+
+	if (follow == NULL)
+		return NULL;
+	follow->daemon = daemon;
+	daemon->status.fast.wanted = policy_wants_fast(daemon->policy);
+	if (daemon->loader != NULL)
+		load(follow);
+	follow_policy(follow, daemon->policy);
+	return follow;
+}
+
+void follow_free(struct follow *follow)
+{
+	if (follow == NULL)
+		return;
+	loader_free(follow->daemon->loader);
+	fast_free(follow->fast);
+	free(follow);
+}
+
+/* ------ names */
+
+static void list_wanted(const struct policy *policy, struct wanted *ret_wanted)
+{
+	struct wanted *wanted = ret_wanted;
+
+	wanted->count = policy->fast.interfaces_count;
+	memcpy(wanted->names, policy->fast.interfaces,
+	       sizeof(policy->fast.interfaces));
+	if (policy->fast.all)
+		wanted->count = interfaces_guarded(policy, wanted->names,
+						   FAST_INTERFACES);
+}
+
+static bool is_wanted(const struct wanted *wanted, const char *name)
+{
+	for (size_t i = 0; i < wanted->count; i++)
+		if (strcmp(wanted->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* FAST_INTERFACES: there is none. */
+static size_t place_of(const struct follow *follow, const char *name)
+{
+	size_t at = 0;
+
+	while (at < FAST_INTERFACES &&
+	       strcmp(fast_name(follow->fast, at), name) != 0)
+		at++;
+	return at;
+}
+
+static void free_places(struct follow *follow, const struct wanted *wanted)
+{
+	for (size_t i = 0; i < FAST_INTERFACES; i++) {
+		if (fast_ifindex(follow->fast, i) != 0 ||
+		    is_wanted(wanted, fast_name(follow->fast, i)))
+			continue;
+		fast_set_name(follow->fast, i, "");
+		follow->places[i] = (struct place){ 0 };
+	}
+}
+
+/* Who finds no place now is tried again, when those that go have gone. */
+static bool name(struct follow *follow, const struct wanted *wanted)
+{
+	bool is_new = false;
+
+	free_places(follow, wanted);
+	for (size_t i = 0; i < wanted->count; i++) {
+		size_t at = place_of(follow, "");
+
+		if (place_of(follow, wanted->names[i]) < FAST_INTERFACES ||
+		    at == FAST_INTERFACES)
+			continue;
+		fast_set_name(follow->fast, at, wanted->names[i]);
+		is_new = true;
+	}
+	return is_new;
+}
+
+void follow_policy(struct follow *follow, const struct policy *policy)
+{
+	struct wanted wanted;
+
+	if (follow->fast == NULL)
+		return;
+	list_wanted(policy, &wanted);
+	name(follow, &wanted);
+}
+
+void follow_engines_know(struct follow *follow)
+{
+	if (follow->fast == NULL)
+		return;
+	for (size_t i = 0; i < FAST_INTERFACES; i++)
+		follow->places[i].is_known = fast_name(follow->fast, i)[0] !=
+					     '\0';
+}
+
+static void on_known(void *self)
+{
+	struct follow *follow = self;
+
+	follow_engines_know(follow);
+	follow_advance(follow);
+}
+
+/* Tell the engines anew, who take everything back for that. */
+static void tell_engines(struct follow *follow)
+{
+	engines_set_policy(follow->daemon->engines, follow->daemon->policy,
+			   on_known, follow);
+}
+
+/* ------ interfaces */
+
+static void tell(struct follow *follow, size_t at, const char *text, int error)
+{
+	struct place *place = &follow->places[at];
+	const char *name = fast_name(follow->fast, at);
+	char line[2 * FAST_TEXT_BYTES];
+
+	if (strcmp(place->told, text) == 0)
+		return;
+	snprintf(place->told, sizeof(place->told), "%s", text);
+	snprintf(line, sizeof(line),
+		 "%s: %s; what comes by it goes to the queues", name, text);
+	if (error == 0)
+		log_info(0, "fast path: attached to %s (%s)", name, place->way);
+	else
+		log_missing(follow, 0, line);
+}
+
+/* What it is attached to from now on; 0: to nothing. */
+static uint32_t attach(struct follow *follow, size_t at, uint32_t ifindex)
+{
+	struct place *place = &follow->places[at];
+	const char *name = fast_name(follow->fast, at);
+	char text[FAST_TEXT_BYTES];
+	int error;
+
+	if (ifindex == 0) {
+		tell(follow, at, "there is no such interface", -ENODEV);
+		return 0;
+	}
+	if (!interfaces_is_ethernet(name)) {
+		tell(follow, at, "it is not Ethernet", -ENODEV);
+		return 0;
+	}
+	error = loader_attach(follow->daemon->loader, ifindex, text);
+	if (error < 0) {
+		tell(follow, at, text, error);
+		return 0;
+	}
+	memcpy(place->way, text, sizeof(place->way));
+	place->told[0] = '\0';
+	tell(follow, at, "attached", 0);
+	return ifindex;
+}
+
+static uint32_t look_at(struct follow *follow, size_t at,
+			const struct wanted *wanted)
+{
+	const char *name = fast_name(follow->fast, at);
+	uint32_t before = fast_ifindex(follow->fast, at);
+	uint32_t now;
+
+	if (!follow->places[at].is_known || !is_wanted(wanted, name) ||
+	    !loader_answers(follow->daemon->loader))
+		return 0;
+	now = if_nametoindex(name);
+	if (now != 0 && now == before) {
+		if (loader_is_attached(follow->daemon->loader, now))
+			return now;
+		log_warn(0, "fast path: somebody took it away from %s", name);
+	}
+	return attach(follow, at, now);
+}
+
+static void apply(struct follow *follow, const uint32_t next[FAST_INTERFACES])
+{
+	uint32_t ifindexes[FAST_INTERFACES];
+	size_t count = 0;
+
+	if (memcmp(follow->applied, next, sizeof(follow->applied)) == 0)
+		return;
+	for (size_t i = 0; i < FAST_INTERFACES; i++)
+		if (next[i] != 0)
+			ifindexes[count++] = next[i];
+	if (guard_set_fast(follow->daemon->guard, ifindexes, count) == 0)
+		memcpy(follow->applied, next, sizeof(follow->applied));
+	else
+		log_error(0, "rules: %s", guard_error(follow->daemon->guard));
+}
+
+static void tell_status(const struct follow *follow)
+{
+	struct status_fast *status = &follow->daemon->status.fast;
+
+	status->runs = !follow->ended;
+	status->interfaces_count = 0;
+	for (size_t i = 0; i < FAST_INTERFACES; i++) {
+		size_t at = status->interfaces_count;
+
+		if (fast_ifindex(follow->fast, i) == 0)
+			continue;
+		snprintf(status->interfaces[at].name,
+			 sizeof(status->interfaces[at].name), "%s",
+			 fast_name(follow->fast, i));
+		snprintf(status->interfaces[at].way,
+			 sizeof(status->interfaces[at].way), "%.7s",
+			 follow->places[i].way);
+		status->interfaces_count++;
+	}
+}
+
+/* What comes is told and queued for a moment, what goes as well: rather heard
+ * twice than never. */
+static void move(struct follow *follow, const uint32_t next[FAST_INTERFACES])
+{
+	struct fast *fast = follow->fast;
+	uint32_t before[FAST_INTERFACES];
+
+	for (size_t i = 0; i < FAST_INTERFACES; i++) {
+		before[i] = fast_ifindex(fast, i);
+		if (next[i] != 0)
+			fast_set_ifindex(fast, i, next[i]);
+	}
+	apply(follow, next);
+	for (size_t i = 0; i < FAST_INTERFACES; i++) {
+		if (next[i] == 0)
+			fast_set_ifindex(fast, i, 0);
+		if (before[i] != 0 && before[i] != next[i])
+			loader_detach(follow->daemon->loader, before[i]);
+	}
+}
+
+void follow_advance(struct follow *follow)
+{
+	uint32_t next[FAST_INTERFACES];
+	struct wanted wanted;
+
+	if (follow->fast == NULL)
+		return;
+	list_wanted(follow->daemon->policy, &wanted);
+	for (size_t i = 0; i < FAST_INTERFACES; i++)
+		next[i] = look_at(follow, i, &wanted);
+	move(follow, next);
+	if (!follow->ended && !loader_answers(follow->daemon->loader)) {
+		follow->ended = true;
+		do_without(follow, 0, "the process that attaches it has ended");
+		tell_engines(follow);
+	}
+	tell_status(follow);
+	if (!engines_change(follow->daemon->engines) && name(follow, &wanted))
+		tell_engines(follow);
+}

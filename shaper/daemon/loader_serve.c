@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The loader's side: see loader.h.  Who asks may be a daemon that a packet has
+ * taken over, so no answer gives more than attaching our own program. */
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "shaper/daemon/loader_wire.h"
+#include "shaper/daemon/priv.h"
+#include "shaper/io/fast_pin.h"
+#include "shaper/io/fast_program.h"
+
+enum { SLOTS_MIN = 1024, SLOTS_MAX = 1 << 24 };
+
+struct server {
+	int socket;
+	const struct priv_user *user;
+	struct fastprogram *program; /* NULL: not loaded yet */
+	struct fastpin pin;
+	struct fastpin_left left;
+	bool gives_fds; /* with this answer */
+};
+
+/* ------ loading */
+
+static int drop(const struct server *server, char ret_text[FAST_TEXT_BYTES])
+{
+	int error = priv_drop_loader(server->user);
+
+	if (error == 0)
+		error = priv_confine_loader();
+	if (error < 0)
+		snprintf(ret_text, FAST_TEXT_BYTES,
+			 "the process that loads it cannot be confined");
+	return error;
+}
+
+static int load(struct server *server, const struct loader_request *request,
+		struct loader_answer *answer)
+{
+	const struct fast_options options = { .slots = request->slots };
+	const struct priv_user *user = server->user;
+	struct fastpin_owner owner;
+	struct fast_fds fds;
+	int error;
+
+	if (server->program != NULL || request->slots < SLOTS_MIN ||
+	    request->slots > SLOTS_MAX ||
+	    (request->slots & (request->slots - 1)) != 0 ||
+	    memchr(request->pin, '\0', sizeof(request->pin)) == NULL)
+		return -EINVAL;
+	error = fastprogram_new(&options, &server->program, answer->text);
+	if (error < 0)
+		return error;
+	answer->text[0] = '\0';
+	fastprogram_fds(server->program, &fds);
+	if (user != NULL)
+		owner = (struct fastpin_owner){ user->uid, user->gid };
+	if (request->pin[0] != '\0')
+		fastpin_take(&server->pin, request->pin,
+			     user != NULL ? &owner : NULL, &fds, &server->left,
+			     answer->text);
+	answer->left_slots = server->left.slots_count;
+	error = drop(server, answer->text);
+	server->gives_fds = error == 0;
+	return error;
+}
+
+/* ------ answering */
+
+static size_t list_fds(const struct server *server, int ret_fds[LOADER_FDS_MAX])
+{
+	struct fast_fds fds;
+
+	if (!server->gives_fds)
+		return 0;
+	fastprogram_fds(server->program, &fds);
+	ret_fds[0] = fds.slots;
+	ret_fds[1] = fds.heard;
+	ret_fds[2] = fds.memory;
+	if (server->left.slots_count == 0)
+		return LOADER_FDS;
+	ret_fds[3] = server->left.slots;
+	ret_fds[4] = server->left.memory;
+	return LOADER_FDS_MAX;
+}
+
+static bool send_answer(struct server *server, struct loader_answer *answer)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(LOADER_FDS_MAX * sizeof(int))];
+	} control = { 0 };
+	struct iovec from = { answer, sizeof(*answer) };
+	struct msghdr message = { .msg_iov = &from, .msg_iovlen = 1 };
+	int fds[LOADER_FDS_MAX];
+	size_t count = list_fds(server, fds);
+
+	if (count > 0) {
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+	}
+	server->gives_fds = false;
+	return sendmsg(server->socket, &message, MSG_NOSIGNAL) ==
+	       (ssize_t)sizeof(*answer);
+}
+
+static int attach(struct server *server, uint32_t ifindex,
+		  char ret_text[FAST_TEXT_BYTES])
+{
+	int error = fastprogram_attach(server->program, ifindex, ret_text);
+
+	if (error == 0)
+		snprintf(ret_text, FAST_TEXT_BYTES, "%s",
+			 fastprogram_way(server->program, ifindex));
+	return error;
+}
+
+static int answer_to(struct server *server,
+		     const struct loader_request *request,
+		     struct loader_answer *answer)
+{
+	if (request->what == LOADER_LOAD)
+		return load(server, request, answer);
+	if (server->program == NULL)
+		return -EINVAL;
+	switch ((enum loader_what)request->what) {
+	case LOADER_LOAD:
+		break;
+	case LOADER_ATTACH:
+		return attach(server, request->ifindex, answer->text);
+	case LOADER_DETACH:
+		fastprogram_detach(server->program, request->ifindex);
+		return 0;
+	case LOADER_IS_ATTACHED:
+		return fastprogram_is_attached(server->program,
+					       request->ifindex)
+			       ? 0
+			       : -ENOENT;
+	case LOADER_END:
+		fastprogram_free(server->program);
+		server->program = NULL;
+		fastpin_remove(&server->pin);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static void serve(struct server *server)
+{
+	struct loader_request request;
+	struct loader_answer answer;
+	ssize_t got;
+
+	for (;;) {
+		got = recv(server->socket, &request, sizeof(request), 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got != (ssize_t)sizeof(request))
+			return;
+		memset(&answer, 0, sizeof(answer));
+		answer.error = answer_to(server, &request, &answer);
+		if (!send_answer(server, &answer))
+			return;
+		fastpin_left_close(&server->left);
+	}
+}
+
+/* Terminals and service managers end all processes at once; this one is needed
+ * until the daemon has ended. */
+static void outlive(void)
+{
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_NAME, "symtap-loader");
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
+_Noreturn void loader_serve(int socket, const struct priv_user *user)
+{
+	struct server server = { .socket = socket, .user = user };
+
+	outlive();
+	fastpin_init(&server.pin);
+	serve(&server);
+	fastprogram_free(server.program);
+	_exit(0);
+}
