@@ -13,6 +13,7 @@ import time
 
 import gateway_bed as bed
 import lab
+import symtapd
 import traffic
 
 UDP_SEGMENT = 103
@@ -161,7 +162,9 @@ class Offloads(bed.Case):
                       for each in told.values()]
             self.assertLess(max(counts), min(counts) * 1.02, told)
             self.assertEqual(told[NOBODY].split, 0)
-            self.assertGreater(told[EVERYBODY].split, 0)
+            # The program is told how many they are.
+            if not symtapd.FAST:
+                self.assertGreater(told[EVERYBODY].split, 0)
         return told
 
     def test_tcp(self):
