@@ -55,6 +55,10 @@ libraries() {
 	libmnl/				shaper/io/nft_batch.c
 	libmnl/				shaper/io/ifnames.c
 	libmnl/				shaper/io/hold_qdisc.c
+	libmnl/				shaper/io/hooks.c
+	libmnl/				shaper/io/marks.c
+	libmnl/				shaper/io/rtdump.c
+	libnftnl/			shaper/io/marks.c
 	libnftnl/			shaper/io/nft_flowtables.c
 	libmnl/				shaper/io/nft_flowtables.c
 	event2/				shaper/daemon/loop.c

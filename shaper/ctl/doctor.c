@@ -134,7 +134,7 @@ int doctor(const char *socket_path, const char *policy_path, bool json)
 		read_policy(examination, policy_path);
 	take_findings(examination);
 	facts_read(&examination->facts, "");
-	facts_read_flowtables(&examination->facts);
+	facts_ask_kernel(&examination->facts);
 	facts_judge(&examination->facts, &examination->findings);
 	result = tell(&examination->findings, json);
 	if (result == 0)

@@ -10,6 +10,7 @@
 
 #include "policy/policy.h"
 #include "shaper/ctl/reply.h"
+#include "shaper/io/offloads.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -17,6 +18,51 @@ static void want_queue(struct facts *facts, uint32_t number)
 {
 	if (facts->queues_count < FACTS_QUEUES_MAX)
 		facts->queues[facts->queues_count++] = number;
+}
+
+static struct facts_interface *want_interface(struct facts *facts,
+					      const char *name)
+{
+	struct facts_interface *interface;
+
+	for (size_t i = 0; i < facts->interfaces_count; i++)
+		if (strcmp(facts->interfaces[i].name, name) == 0)
+			return &facts->interfaces[i];
+	/* The last one gives way. */
+	if (facts->interfaces_count < FACTS_INTERFACES_MAX)
+		facts->interfaces_count++;
+	interface = &facts->interfaces[facts->interfaces_count - 1];
+	*interface = (struct facts_interface){ 0 };
+	snprintf(interface->name, sizeof(interface->name), "%.15s", name);
+	return interface;
+}
+
+static void want_fast(struct facts *facts, const char *interface)
+{
+	want_interface(facts, interface)->guarded = true;
+	want_interface(facts, interface)->fast = true;
+}
+
+static void want_interfaces(struct facts *facts, const struct json_t *status)
+{
+	size_t count = reply_count(status, "interfaces");
+	const struct json_t *item;
+
+	for (size_t i = 0; i < count; i++) {
+		item = reply_item(status, "interfaces", i);
+		want_interface(facts, reply_text(item, "name"))->guarded =
+			reply_is_true(item, "guarded");
+	}
+	if (!reply_has(status, "fast"))
+		return;
+	if (reply_is_true(status, "fast.runs"))
+		facts->mark_bits =
+			(uint32_t)reply_number(status, "fast.mark_bits");
+	count = reply_count(status, "fast.interfaces");
+	for (size_t i = 0; i < count; i++)
+		want_fast(facts,
+			  reply_text(reply_item(status, "fast.interfaces", i),
+				     "name"));
 }
 
 void facts_want_status(struct facts *facts, const struct json_t *status)
@@ -40,6 +86,7 @@ void facts_want_status(struct facts *facts, const struct json_t *status)
 		want_queue(facts, (uint32_t)queue);
 		want_queue(facts, (uint32_t)hold_queue);
 	}
+	want_interfaces(facts, status);
 }
 
 static bool is_v4(const struct policy_prefix *prefix)
@@ -64,6 +111,10 @@ void facts_want_policy(struct facts *facts, const struct policy *policy)
 	queues = policy->nfqueue.queues > 0 ? policy->nfqueue.queues : 1;
 	for (i = 0; i < 2 * queues; i++)
 		want_queue(facts, policy->nfqueue.first_queue + (uint32_t)i);
+	for (i = 0; i < policy->fast.interfaces_count; i++)
+		want_fast(facts, policy->fast.interfaces[i]);
+	if (policy->fast.interfaces_count > 0)
+		facts->mark_bits = UINT32_C(15) << policy->fast.mark_bit;
 }
 
 static FILE *open_below(const char *root, const char *path)
@@ -172,9 +223,29 @@ void facts_read(struct facts *facts, const char *root)
 	read_bound(facts, root);
 }
 
-void facts_read_flowtables(struct facts *facts)
+static void ask_interface(struct facts *facts, size_t i)
+{
+	struct facts_interface *interface = &facts->interfaces[i];
+	struct hooks_program *room = facts->programs + facts->programs_count;
+	size_t count;
+
+	if (hooks_read(interface->name, room,
+		       FACTS_PROGRAMS_MAX - facts->programs_count, &count) == 0)
+		facts->programs_count += count;
+	if (!interface->guarded)
+		return;
+	offloads_read(interface->name, "rx-lro", &interface->lro);
+	offloads_read(interface->name, "hw-tc-offload", &interface->tc_offload);
+}
+
+void facts_ask_kernel(struct facts *facts)
 {
 	facts->flowtables_error = nftflowtables_list(facts->flowtables,
 						     FACTS_FLOWTABLES_MAX,
 						     &facts->flowtables_count);
+	for (size_t i = 0; i < facts->interfaces_count; i++)
+		ask_interface(facts, i);
+	if (facts->mark_bits != 0)
+		marks_read(facts->mark_bits, facts->marks, FACTS_MARKS_MAX,
+			   &facts->marks_count);
 }

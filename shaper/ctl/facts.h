@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shaper/io/hooks.h"
+#include "shaper/io/marks.h"
 #include "shaper/io/nft_flowtables.h"
 
 struct findings;
@@ -21,12 +23,22 @@ enum {
 	FACTS_UNKNOWN = -1, /* not there, or not ours to read */
 	FACTS_QUEUES_MAX = 256,
 	FACTS_FLOWTABLES_MAX = 8,
+	FACTS_INTERFACES_MAX = 64,
+	FACTS_PROGRAMS_MAX = 64,
+	FACTS_MARKS_MAX = 4,
 	FACTS_NAME_BYTES = 64,
 };
 
 struct facts_queue { /* a line of /proc/net/netfilter/nfnetlink_queue */
 	uint32_t number;
 	uint32_t port; /* netlink port of who listens */
+};
+
+struct facts_interface {
+	char name[16];
+	bool guarded;
+	bool fast; /* the fast path is wanted there */
+	bool lro, tc_offload;
 };
 
 struct facts {
@@ -36,6 +48,9 @@ struct facts {
 	char method[16]; /* "queue", "target", or "" */
 	uint32_t queues[FACTS_QUEUES_MAX];
 	size_t queues_count;
+	struct facts_interface interfaces[FACTS_INTERFACES_MAX];
+	size_t interfaces_count;
+	uint32_t mark_bits; /* of the fast path; 0: it is not wanted */
 
 	/* found */
 	long ip_forward, ipv6_forward;
@@ -50,6 +65,10 @@ struct facts {
 	int flowtables_error; /* 0 or -errno */
 	struct nftflowtable flowtables[FACTS_FLOWTABLES_MAX];
 	size_t flowtables_count;
+	struct hooks_program programs[FACTS_PROGRAMS_MAX];
+	size_t programs_count;
+	struct marks_user marks[FACTS_MARKS_MAX]; /* others than us */
+	size_t marks_count;                       /* there may be more */
 };
 
 /* What a running daemon wants: `status` is its answer. */
@@ -59,8 +78,12 @@ void facts_want_policy(struct facts *facts, const struct policy *policy);
 
 /* What is found below `root`: "" for this machine. */
 void facts_read(struct facts *facts, const char *root);
-/* The kernel's flow tables. */
-void facts_read_flowtables(struct facts *facts);
+/* What the kernel says beside files: flow tables, who is at the interfaces
+ * that are wanted, who uses the mark. */
+void facts_ask_kernel(struct facts *facts);
+
+/* Who sees packets beside us; part of the next. */
+void facts_judge_bypass(const struct facts *facts, struct findings *findings);
 
 /* Cannot fail. */
 void facts_judge(const struct facts *facts, struct findings *findings);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Facts to findings. */
-#include <errno.h>
 #include <string.h>
 
 #include "shaper/ctl/facts.h"
@@ -52,27 +51,6 @@ static void judge_kernel(const struct facts *facts, struct findings *findings)
 			       "See `dmesg | grep -i clocksource` for why "
 			       "not tsc; in a virtual machine choose "
 			       "kvm-clock, xen or hyperv.");
-}
-
-static void judge_offload(const struct facts *facts, struct findings *findings)
-{
-	if (facts->flowtables_error == -EPERM) {
-		finding_remedy(findings_add(findings, "not-root",
-					    FINDING_WARNING,
-					    "Flow offload was not looked for: "
-					    "only root may."),
-			       "Run `symtapctl doctor` as root.");
-		return;
-	}
-	if (facts->flowtables_error != 0 || facts->flowtables_count == 0)
-		return;
-	finding_remedy(findings_add(findings, "flow-offload", FINDING_PROBLEM,
-				    "Flow offload is set up (flowtable %s): "
-				    "its packets bypass the forward hook, and "
-				    "with it symtap.",
-				    facts->flowtables[0].name),
-		       "Remove the flowtable and the `flow add` rules that "
-		       "use it (`nft list flowtables`).");
 }
 
 static bool is_bound(const struct facts *facts, uint32_t number)
@@ -174,7 +152,7 @@ void facts_judge(const struct facts *facts, struct findings *findings)
 {
 	judge_kernel(facts, findings);
 	judge_forwarding(facts, findings);
-	judge_offload(facts, findings);
+	facts_judge_bypass(facts, findings);
 	judge_queues(facts, findings);
 	judge_bridge(facts, findings);
 	judge_conntrack(facts, findings);

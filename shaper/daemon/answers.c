@@ -278,8 +278,10 @@ static json_t *fast(const struct status *status)
 	if (!fast->wanted)
 		return json_null();
 	return json_pack(
-		"{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "runs",
-		(int)fast->runs, "error",
+		"{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "runs",
+		(int)fast->runs, "mark_bits",
+		values_count(UINT64_C(15) << status->policy->fast.mark_bit),
+		"error",
 		fast->wrong[0] == '\0' ? json_null() : values_text(fast->wrong),
 		"interfaces", fast_interfaces(fast), "share_pct",
 		share < 0 ? json_null() : values_decimal(100 * share),

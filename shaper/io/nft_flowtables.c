@@ -31,6 +31,22 @@ static const char *family_name(uint32_t family)
 	}
 }
 
+static void note(struct list *list, const struct nftnl_flowtable *flowtable)
+{
+	struct nftflowtable *table = &list->tables[list->count];
+
+	if (list->count++ >= list->max)
+		return;
+	snprintf(table->name, sizeof(table->name), "%s %s %s",
+		 family_name(nftnl_flowtable_get_u32(flowtable,
+						     NFTNL_FLOWTABLE_FAMILY)),
+		 nftnl_flowtable_get_str(flowtable, NFTNL_FLOWTABLE_TABLE),
+		 nftnl_flowtable_get_str(flowtable, NFTNL_FLOWTABLE_NAME));
+	table->hardware =
+		nftnl_flowtable_get_u32(flowtable, NFTNL_FLOWTABLE_FLAGS) &
+		NFT_FLOWTABLE_HW_OFFLOAD;
+}
+
 static int on_message(const struct nlmsghdr *message, void *self)
 {
 	struct nftnl_flowtable *flowtable = nftnl_flowtable_alloc();
@@ -38,18 +54,8 @@ static int on_message(const struct nlmsghdr *message, void *self)
 
 	if (flowtable == NULL)
 		return MNL_CB_ERROR;
-	if (nftnl_flowtable_nlmsg_parse(message, flowtable) == 0) {
-		if (list->count < list->max)
-			snprintf(list->tables[list->count].name,
-				 NFTFLOWTABLES_NAME_BYTES, "%s %s %s",
-				 family_name(nftnl_flowtable_get_u32(
-					 flowtable, NFTNL_FLOWTABLE_FAMILY)),
-				 nftnl_flowtable_get_str(flowtable,
-							 NFTNL_FLOWTABLE_TABLE),
-				 nftnl_flowtable_get_str(flowtable,
-							 NFTNL_FLOWTABLE_NAME));
-		list->count++;
-	}
+	if (nftnl_flowtable_nlmsg_parse(message, flowtable) == 0)
+		note(list, flowtable);
 	nftnl_flowtable_free(flowtable);
 	return MNL_CB_OK;
 }

@@ -2,12 +2,14 @@
 #ifndef SHAPER_IO_NFT_FLOWTABLES_H
 #define SHAPER_IO_NFT_FLOWTABLES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { NFTFLOWTABLES_NAME_BYTES = 96 };
 
 struct nftflowtable {
 	char name[NFTFLOWTABLES_NAME_BYTES]; /* "inet filter ft" */
+	bool hardware; /* the interface forwards by itself */
 };
 
 /*

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_IO_RTDUMP_H
+#define SHAPER_IO_RTDUMP_H
+
+/* One question to the kernel's routing netlink, and all of its answers. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct nlmsghdr;
+
+struct rtdump {
+	uint16_t type, flags; /* RTM_GET*; NLM_F_DUMP, or NLM_F_ACK for one */
+	const void *body;     /* struct ifinfomsg and the like */
+	size_t body_bytes;
+	void (*each)(const struct nlmsghdr *message, void *data);
+	void *data;
+};
+
+/* 0 or -errno. */
+int rtdump_ask(const struct rtdump *dump);
+
+#endif
