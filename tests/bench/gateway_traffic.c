@@ -55,12 +55,17 @@ static _Noreturn void fail(const char *what)
 	exit(1);
 }
 
-static uint64_t now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 static void enter(const char *namespace_path)
@@ -197,7 +202,7 @@ static int talk(const char *in, const char *out, double seconds, size_t bytes,
 		uint32_t pairs, uint32_t pkts_per_s)
 {
 	static struct lot outs, ins;
-	uint64_t sent = 0, begin, end, got;
+	uint64_t sent = 0, begin, end, got, cpu_ns;
 	uint32_t inside, outside, pair = 0;
 	int in_fd, out_fd;
 
@@ -208,6 +213,7 @@ static int talk(const char *in, const char *out, double seconds, size_t bytes,
 	enter(in);
 	in_fd = open_socket(PORT);
 	begin = now_ns();
+	cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	do {
 		for (size_t i = 0; i < BATCH; i++) {
 			pair_of(pair++ % pairs, &inside, &outside);
@@ -219,11 +225,13 @@ static int talk(const char *in, const char *out, double seconds, size_t bytes,
 		keep_pace(begin, sent, pkts_per_s);
 		end = now_ns();
 	} while ((double)(end - begin) < seconds * 1e9);
+	cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns;
 	usleep(50000);
 	got = received_pkts(in_fd) + received_pkts(out_fd);
-	printf("{\"sent\": %llu, \"got\": %llu, \"seconds\": %.6f}\n",
+	printf("{\"sent\": %llu, \"got\": %llu, \"seconds\": %.6f, "
+	       "\"cpu_seconds\": %.6f}\n",
 	       (unsigned long long)sent, (unsigned long long)got,
-	       (double)(end - begin) / 1e9);
+	       (double)(end - begin) / 1e9, (double)cpu_ns / 1e9);
 	return 0;
 }
 

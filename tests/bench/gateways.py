@@ -200,13 +200,17 @@ class Gateway:
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def tcp(self, seconds, streams):
-        """Gbit/s of uploads to what start_iperf began; whole seconds."""
+        """Uploads to what start_iperf began, whole seconds: Gbit/s, and Gbit in a second of
+        both ends' CPU time."""
         words = ["ip", "netns", "exec", self.ns("in"), "iperf3", "-c", "10.99.0.2",
                  "-t", str(max(1, round(seconds))), "-P", str(streams), "-J"]
         for attempt in range(5):
             try:
-                result = json.loads(run(*words))
-                return result["end"]["sum_received"]["bits_per_second"] / 1e9
+                end = json.loads(run(*words))["end"]
+                cpu = end["cpu_utilization_percent"]
+                gbit_per_s = end["sum_received"]["bits_per_second"] / 1e9
+                return {"gbit_per_s": gbit_per_s, "gbit_per_cpu_s": gbit_per_s * 100 / (
+                    cpu["host_total"] + cpu["remote_total"])}
             except BenchError:
                 if attempt == 4:
                     raise
