@@ -275,7 +275,7 @@ static int make_classes(struct holdqdisc *hold)
 	const uint32_t priority = MAJOR | KICK;
 	int error = make_class(hold, KICK);
 
-	for (uint32_t i = 1; i <= hold->options.classes && error == 0; i++) {
+	for (uint32_t i = 1; i <= HOLDQDISC_CLASSES && error == 0; i++) {
 		error = make_class(hold, i);
 		if (error == 0)
 			error = fill_bucket(
@@ -289,17 +289,20 @@ static int make_classes(struct holdqdisc *hold)
 	return error;
 }
 
+static int open_netlink(struct holdqdisc *hold)
+{
+	hold->netlink = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (hold->netlink == NULL ||
+	    mnl_socket_bind(hold->netlink, 0, MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
+	return 0;
+}
+
 static int set_up(struct holdqdisc *hold, char ret_wrong[HOLDQDISC_TEXT_BYTES])
 {
 	const char *lacks = "cannot talk to the kernel";
-	int error = -ENOMEM;
+	int error = open_netlink(hold);
 
-	hold->netlink = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (hold->netlink != NULL)
-		error = mnl_socket_bind(hold->netlink, 0, MNL_SOCKET_AUTOPID) <
-					0
-				? -errno
-				: 0;
 	if (error == 0) {
 		lacks = "this kernel makes no ifb device (CONFIG_IFB)";
 		remove_link(hold);
@@ -357,6 +360,18 @@ void holdqdisc_free(struct holdqdisc *hold)
 	if (hold->netlink != NULL)
 		mnl_socket_close(hold->netlink);
 	free(hold);
+}
+
+int holdqdisc_remove(void)
+{
+	struct holdqdisc hold = { .kick = -1 };
+	int error = open_netlink(&hold);
+
+	if (error == 0)
+		error = remove_link(&hold);
+	if (hold.netlink != NULL)
+		mnl_socket_close(hold.netlink);
+	return error;
 }
 
 uint32_t holdqdisc_ifindex(const struct holdqdisc *hold)

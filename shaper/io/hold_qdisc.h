@@ -22,10 +22,12 @@
 
 struct holdqdisc;
 
-enum { HOLDQDISC_TEXT_BYTES = 256 };
+enum {
+	HOLDQDISC_CLASSES = 72, /* 1 .. */
+	HOLDQDISC_TEXT_BYTES = 256,
+};
 
 struct holdqdisc_options {
-	uint32_t classes;       /* 1 .. classes, at most 4096 */
 	uint32_t longest_bytes; /* of a frame: MTU and headers; at most 60000 */
 	uint64_t leak_ns;
 };
@@ -38,6 +40,9 @@ int holdqdisc_new(const struct holdqdisc_options *options,
 
 /* What waits is dropped: let it go before. */
 void holdqdisc_free(struct holdqdisc *hold);
+
+/* One that a process left which was killed, from another.  0 or -errno. */
+int holdqdisc_remove(void);
 
 uint32_t holdqdisc_ifindex(const struct holdqdisc *hold);
 

@@ -16,6 +16,8 @@
 #include "shaper/io/hold_qdisc.h"
 #include "shaper/io/nfqueue_path.h"
 
+_Static_assert(HOLD_CLASSES == 1 + HOLDQDISC_CLASSES, "0 is none");
+
 struct nfqueue_qdisc {
 	struct holdqdisc *device;
 	struct hold_memory *memory;

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shaper/daemon/hold.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "policy/policy.h"
+#include "shaper/daemon/priv.h"
+#include "shaper/io/hold_qdisc.h"
+#include "shaper/io/nft_links.h"
+
+enum {
+	HEADER_BYTES = 14 + 2 * 4, /* Ethernet, and two tags */
+	MTU_BYTES = 1500,
+	MTU_MAX_BYTES = 59000,
+};
+#define LEAK_NS UINT64_C(2000000000)
+
+struct hold {
+	struct holdqdisc *device;
+	int life; /* the heir lives until it is closed */
+	pid_t heir;
+};
+
+/* A kernel without br_netfilter has no such file. */
+static bool is_hooked_everywhere(const char *family)
+{
+	char path[64];
+	FILE *stream;
+	int value = 0;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/bridge/bridge-nf-call-%s",
+		 family);
+	stream = fopen(path, "re");
+	if (stream == NULL)
+		return false;
+	if (fscanf(stream, "%d", &value) != 1)
+		value = 0;
+	fclose(stream);
+	return value != 0;
+}
+
+/* NULL: it is a port of a pure bridge. */
+static const char *lacks(const struct nftlinks *links, const char *name)
+{
+	const struct nftlinks_link *link = nftlinks_find(links, name);
+	const struct nftlinks_link *bridge;
+
+	if (link == NULL)
+		return "there is no such interface";
+	bridge = nftlinks_find_index(links, link->master);
+	if (bridge == NULL || !bridge->bridge)
+		return "is no port of a bridge";
+	if (bridge->call_iptables || bridge->call_ip6tables ||
+	    is_hooked_everywhere("iptables") ||
+	    is_hooked_everywhere("ip6tables"))
+		return "br_netfilter takes its packets from their senders: set "
+		       "net.bridge.bridge-nf-call-iptables and "
+		       "-ip6tables to 0";
+	return NULL;
+}
+
+static int check_ports(const struct policy *policy,
+		       char ret_wrong[HOLD_TEXT_BYTES])
+{
+	struct nftlinks links;
+	const char *wrong = NULL;
+	int error = nftlinks_read(&links);
+
+	if (error < 0) {
+		snprintf(ret_wrong, HOLD_TEXT_BYTES,
+			 "the interfaces cannot be read");
+		return error;
+	}
+	for (uint32_t i = 0; i < policy->fast.interfaces_count && wrong == NULL;
+	     i++) {
+		wrong = lacks(&links, policy->fast.interfaces[i]);
+		if (wrong != NULL)
+			snprintf(ret_wrong, HOLD_TEXT_BYTES, "%s: %s",
+				 policy->fast.interfaces[i], wrong);
+	}
+	nftlinks_fini(&links);
+	return wrong == NULL ? 0 : -EOPNOTSUPP;
+}
+
+static uint32_t mtu_of(int fd, const char *name)
+{
+	struct ifreq request = { 0 };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	if (ioctl(fd, SIOCGIFMTU, &request) < 0 || request.ifr_mtu < MTU_BYTES)
+		return MTU_BYTES;
+	return request.ifr_mtu < MTU_MAX_BYTES ? (uint32_t)request.ifr_mtu
+					       : MTU_MAX_BYTES;
+}
+
+static uint32_t longest(const struct policy *policy)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint32_t mtu_bytes = MTU_BYTES;
+
+	for (uint32_t i = 0; i < policy->fast.interfaces_count; i++) {
+		uint32_t of_one = mtu_of(fd, policy->fast.interfaces[i]);
+
+		if (of_one > mtu_bytes)
+			mtu_bytes = of_one;
+	}
+	if (fd >= 0)
+		close(fd);
+	return mtu_bytes + HEADER_BYTES;
+}
+
+/* ------ the heir */
+
+/* Until the daemon is gone: nobody ever writes. */
+static void await_end(int pipe_end)
+{
+	char byte;
+	ssize_t got;
+
+	do {
+		got = read(pipe_end, &byte, 1);
+	} while (got > 0 || (got < 0 && errno == EINTR));
+}
+
+/* It outlives what ends all processes of the daemon at once. */
+static _Noreturn void inherit(int pipe_end, const struct priv_user *user)
+{
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	prctl(PR_SET_NAME, "symtap-heir");
+	if (dup2(pipe_end, STDIN_FILENO) < 0 ||
+	    close_range(STDERR_FILENO + 1, ~0u, 0) < 0 || priv_drop(user) < 0 ||
+	    priv_confine() < 0)
+		_exit(1);
+	await_end(STDIN_FILENO);
+	holdqdisc_remove();
+	_exit(0);
+}
+
+static int start_heir(struct hold *hold, const struct priv_user *user)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	hold->heir = fork();
+	if (hold->heir == 0) {
+		close(ends[1]);
+		inherit(ends[0], user);
+	}
+	close(ends[0]);
+	hold->life = ends[1];
+	return hold->heir < 0 ? -errno : 0;
+}
+
+/* ------ */
+
+static int set_up(struct hold *hold, const struct policy *policy,
+		  const struct priv_user *user, char ret_wrong[HOLD_TEXT_BYTES])
+{
+	const struct holdqdisc_options options = {
+		.longest_bytes = longest(policy),
+		.leak_ns = LEAK_NS,
+	};
+	char text[HOLDQDISC_TEXT_BYTES];
+	int error = holdqdisc_new(&options, &hold->device, text);
+
+	if (error < 0) {
+		snprintf(ret_wrong, HOLD_TEXT_BYTES, "%s", text);
+		return error;
+	}
+	error = start_heir(hold, user);
+	if (error < 0)
+		snprintf(ret_wrong, HOLD_TEXT_BYTES,
+			 "there can be no second process");
+	return error;
+}
+
+int hold_new(const struct policy *policy, const struct priv_user *user,
+	     struct hold **ret_hold, char ret_wrong[HOLD_TEXT_BYTES])
+{
+	struct hold *hold;
+	int error;
+
+	*ret_hold = NULL;
+	if (policy->fast.hold != POLICY_HOLD_QDISC)
+		return 0;
+	error = check_ports(policy, ret_wrong);
+	if (error < 0)
+		return error;
+	hold = calloc(1, sizeof(*hold));
+	if (hold == NULL) {
+		snprintf(ret_wrong, HOLD_TEXT_BYTES, "out of memory");
+		return -ENOMEM;
+	}
+	hold->life = -1;
+	error = set_up(hold, policy, user, ret_wrong);
+	if (error < 0)
+		hold_free(hold);
+	else
+		*ret_hold = hold;
+	return error;
+}
+
+void hold_free(struct hold *hold)
+{
+	if (hold == NULL)
+		return;
+	holdqdisc_free(hold->device);
+	if (hold->life >= 0)
+		close(hold->life);
+	if (hold->heir > 0)
+		waitpid(hold->heir, NULL, 0);
+	free(hold);
+}
+
+struct holdqdisc *hold_device(const struct hold *hold)
+{
+	return hold != NULL ? hold->device : NULL;
+}
