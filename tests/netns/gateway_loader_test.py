@@ -121,5 +121,157 @@ class Without(Case):
         self.start_slow(NO_TCX, "neither tcx links")
 
 
+class Follow(Case):
+    """Interfaces come and go, and so does what is attached to them."""
+
+    DATAPATH = "{{fast: {{interfaces: {}, keys: 16384, pin: none}}}}"
+
+    def attached(self):
+        return {row["name"]: row["attached"] for row in
+                self.symtapd.ask("status")["fast"]["interfaces"]}
+
+    def wait_attached(self, *names):
+        want = dict.fromkeys(names, "tcx")
+        lab.eventually(lambda: self.attached() == want, 5, 0.1)
+        self.assertEqual(self.attached(), want, self.symtapd.log())
+
+    def programs(self, device):
+        return self.net.gateway.run("bpftool", "net", "show", "dev", device)
+
+    def make_anew(self):
+        """lan1, and the neighbour behind it."""
+        self.net.gateway.run("ip", "link", "del", "lan1")
+        time.sleep(1.2)
+        self.net._guarded(self.net.neighbour, "lan1", lab.NEIGHBOUR,
+                          lab.NEIGHBOUR6, lab.NEIGHBOUR_MAC)
+
+    def test_reload_onto_a_new_interface_and_back(self):
+        self.start(datapath=self.DATAPATH.format("[lan0]"))
+        self.wait_attached("lan0")
+        talk = self.talk(seconds=5, pkts_per_s=2000)
+        self.symtapd.write_policy(datapath=self.DATAPATH.format("[lan1]"))
+        answer = self.symtapd.reload()
+        self.assertNotIn("unchanged", str(answer))
+        self.wait_attached("lan1")
+        self.assertEqual(self.programs("lan0").count("symtap_"), 0)
+        before = self.symtapd.settled()["fast_out_pkts"]
+        self.assertGreater(
+            self.symtapd.settled()["fast_out_pkts"] - before, 500)
+        self.symtapd.write_policy(datapath=self.DATAPATH.format("[lan0]"))
+        self.symtapd.reload()
+        self.wait_attached("lan0")
+        self.check_whole(talk.finish())
+        self.assertEqual(self.symtapd.counters()["waited_pkts"], 0)
+
+    def test_interface_that_is_made_anew(self):
+        self.start()
+        self.check_fast()
+        self.make_anew()
+        self.wait_attached("lan0", "lan1")
+        self.check_fast()
+
+    def test_interface_that_comes_later(self):
+        self.net.gateway.run("ip", "link", "del", "lan1")
+        self.symtapd.start()
+        self.assertIn("lan1: there is no such interface", self.symtapd.log())
+        self.net._guarded(self.net.neighbour, "lan1", lab.NEIGHBOUR,
+                          lab.NEIGHBOUR6, lab.NEIGHBOUR_MAC)
+        self.wait_attached("lan0", "lan1")
+        self.check_fast()
+
+    def test_what_somebody_detached_is_attached_again(self):
+        self.start()
+        for link in link_ids(processes(self.symtapd)[1]):
+            self.net.gateway.run("bpftool", "link", "detach", "id", link)
+        self.assertTrue(lab.eventually(
+            lambda: "took it away from lan1" in self.symtapd.log(), 5, 0.1))
+        self.wait_attached("lan0", "lan1")
+        self.check_fast()
+
+    def test_all_guarded_ones(self):
+        self.start(datapath=self.DATAPATH.format("auto"))
+        self.wait_attached("lan0", "lan1")
+        self.check_fast()
+        self.make_anew()
+        self.wait_attached("lan0", "lan1")
+
+    def test_all_guarded_ones_where_there_is_no_fast_path(self):
+        self.start_without((WITHOUT, "BPF_PROG_LOAD=EPERM"),
+                           datapath=self.DATAPATH.format("auto"))
+        told, = [line for line in self.symtapd.log().splitlines()
+                 if "fast path" in line]
+        self.assertIn("bpf(2) is not allowed here", told)
+        self.check_slow()
+
+    def test_loader_that_is_killed(self):
+        self.start()
+        self.check_fast()
+        loader, = processes(self.symtapd)[1:]
+        os.kill(loader, signal.SIGKILL)
+        self.assertTrue(lab.eventually(
+            lambda: "all packets come to the queues" in self.symtapd.log(),
+            5, 0.1))
+        before = self.symtapd.settled()["received_pkts"]
+        talk = self.talk(seconds=1).finish()
+        self.check_whole(talk)
+        self.assertGreater(self.symtapd.settled()["received_pkts"] - before,
+                           talk["sent"])
+
+
+def processes(daemon):
+    """symtapd and its loader, by their process ids."""
+    first = daemon.process.pid
+    path = f"/proc/{first}/task/{first}/children"
+    with open(path, encoding="ascii") as file:
+        return [first, *map(int, file.read().split())]
+
+
+def link_ids(process):
+    """Of the links that a process has open."""
+    folder = f"/proc/{process}/fdinfo"
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), encoding="ascii") as file:
+            yield from (line.split()[1] for line in file
+                        if line.startswith("link_id:"))
+
+
+class Privileges(Case):
+
+    NET_ADMIN, BPF = 1 << 12, 1 << 39
+
+    @staticmethod
+    def status(process, field):
+        with open(f"/proc/{process}/status", encoding="ascii") as file:
+            for line in file:
+                if line.startswith(field + ":"):
+                    return line.split(":")[1].strip()
+        raise KeyError(field)
+
+    def test_daemon_has_no_more_than_before_and_loader_no_perfmon(self):
+        self.start()
+        daemon, loader = processes(self.symtapd)
+        self.assertEqual(self.status(loader, "Name"), "symtap-loader")
+        for process, want in ((daemon, self.NET_ADMIN),
+                              (loader, self.NET_ADMIN | self.BPF)):
+            for field in ("CapPrm", "CapEff", "CapBnd"):
+                self.assertEqual(int(self.status(process, field), 16), want,
+                                 (process, field))
+            self.assertEqual(int(self.status(process, "CapInh"), 16), 0)
+            self.assertEqual(self.status(process, "Seccomp"), "2")
+            self.assertEqual(self.status(process, "NoNewPrivs"), "1")
+        self.assertEqual(self.status(daemon, "Uid"),
+                         self.status(loader, "Uid"))
+
+    def test_loader_ends_with_the_daemon(self):
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self.start()
+            _, loader = processes(self.symtapd)
+            self.symtapd.stop(number)
+            self.assertTrue(lab.eventually(
+                lambda pid=loader: not os.path.exists(f"/proc/{pid}"), 5))
+            self.assertEqual(
+                self.net.gateway.run("bpftool", "net").count("symtap_"), 0)
+
+
 if __name__ == "__main__":
     bed.main()

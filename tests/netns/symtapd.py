@@ -17,6 +17,7 @@ import lab
 
 # Guarded interfaces, "lan0, lan1": every test then runs with the fast path.
 FAST = os.environ.get("SYMTAP_FAST", "")
+PIN = "none"
 START_SECONDS = 20
 STOP_SECONDS = 20
 
@@ -74,7 +75,8 @@ class Symtapd:
         limiter = sections.pop("limiter", "{}")
         fast = ""
         if FAST and queues == 1 and not bridge and fail == "open":
-            fast = f", fast: {{interfaces: [{FAST}], keys: 16384}}"
+            fast = (f", fast: {{interfaces: [{FAST}], keys: 16384, "
+                    f"pin: {PIN}}}")
         gates_alone = {
             "limiter": limiter.replace(
                 "{", "{floor: 0, patience: 0, credit: 0, ", 1),
