@@ -20,6 +20,7 @@ struct control;
 struct engines;
 struct event_base;
 struct fast;
+struct hold;
 struct follow;
 struct guard;
 struct loader;
@@ -39,6 +40,7 @@ struct daemon {
 	struct loader_heritage heritage;
 	struct follow *follow;
 	struct fast *fast; /* NULL: there is none */
+	struct hold *hold; /* NULL: the policy wants none */
 	struct engines *engines;
 	struct guard *guard;
 	struct event_base *base;

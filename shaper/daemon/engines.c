@@ -105,6 +105,7 @@ static int take_queues(struct engine *engine, uint8_t shard,
 		.hold_length_pkts = hold_length(policy),
 		.fail_open = policy->nfqueue.fail == POLICY_FAIL_OPEN,
 		.fast = engines->config.fast,
+		.hold = engines->config.hold,
 	};
 	uint16_t busy_queue = 0;
 	int error;

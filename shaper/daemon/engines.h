@@ -13,6 +13,7 @@
 
 struct engines;
 struct fast;
+struct holdqdisc;
 struct mailbox;
 struct nfqueue_stats;
 struct policy;
@@ -26,6 +27,7 @@ struct engines_config {
 	const struct policy *policy; /* borrowed until engines_set_policy has
 				      * been taken over by all */
 	struct fast *fast;           /* borrowed; NULL: no fast path */
+	struct holdqdisc *hold;      /* the same; NULL: no `hold: qdisc` */
 	uint8_t seed[16];            /* random; keys the hashes */
 	uint32_t shard_seed;         /* as the rules get it */
 };

@@ -19,6 +19,7 @@
 #include "shaper/daemon/engines.h"
 #include "shaper/daemon/follow.h"
 #include "shaper/daemon/guard.h"
+#include "shaper/daemon/hold.h"
 #include "shaper/daemon/load.h"
 #include "shaper/daemon/loader.h"
 #include "shaper/daemon/log.h"
@@ -105,10 +106,30 @@ static int check(const struct options *options)
 
 /* ------ up */
 
+/* Never something weaker in its place. */
+static void set_up_hold(struct daemon *daemon)
+{
+	struct priv_user user;
+	bool has_user = priv_find(OWN_USER, &user) == 0;
+	char wrong[HOLD_TEXT_BYTES];
+	int error;
+
+	if (daemon->policy->fast.hold == POLICY_HOLD_PUMP)
+		return;
+	if (daemon->fast == NULL)
+		fatal(EXIT_FAILED, 0,
+		      "datapath.fast.hold: there is no fast path");
+	error = hold_new(daemon->policy, has_user ? &user : NULL, &daemon->hold,
+			 wrong);
+	if (error < 0)
+		fatal(EXIT_FAILED, -error, "datapath.fast.hold: %s", wrong);
+}
+
 static void set_up_engines(struct daemon *daemon)
 {
 	struct engines_config config = { .policy = daemon->policy,
-					 .fast = daemon->fast };
+					 .fast = daemon->fast,
+					 .hold = hold_device(daemon->hold) };
 	char wrong[ENGINES_TEXT_BYTES];
 	int error;
 
@@ -252,6 +273,7 @@ static void set_up(struct daemon *daemon)
 	daemon->follow = follow_new(daemon);
 	if (daemon->follow == NULL)
 		fatal(EXIT_FAILED, ENOMEM, "cannot start");
+	set_up_hold(daemon);
 	set_up_engines(daemon);
 	set_up_status(daemon);
 	set_up_control(daemon);
@@ -315,6 +337,7 @@ static void take_down(struct daemon *daemon)
 	loop_free(daemon->loop);
 	guard_free(daemon->guard);
 	engines_free(daemon->engines);
+	hold_free(daemon->hold);
 	follow_free(daemon->follow);
 	status_poll_free(daemon->poll);
 	reload_free(daemon->reload);
