@@ -43,6 +43,8 @@ static bool drops(const struct policy *policy)
  * daemon's word. */
 static const char *wrong_with_qdisc(const struct policy *policy)
 {
+	if (policy->fast.all)
+		return "these are some ports: name them, not interfaces: auto";
 	if (drops(policy))
 		return "bridged frames pass no rules: no rule that drops or "
 		       "logs";
