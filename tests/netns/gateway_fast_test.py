@@ -113,6 +113,38 @@ class Fast(Case):
         self.assertGreaterEqual(int(kept.split("packets ")[1].split()[0]),
                                 talk["sent"])
 
+    def test_what_stays_there_is_seen(self):
+        self.start()
+        talk = self.talk(pkts_per_s=1000, seconds=3.5)
+        lab.eventually(self.explained, 3, 0.1)
+        for scope in ("pair", "flow", "host"):
+            row = self.symtapd.ask(f"top by=rate scope={scope}")["rows"][0]
+            self.assertEqual(row["inside"], lab.NEIGHBOUR, row)
+            self.assertEqual(row["in_kernel"], scope != "host", row)
+            self.assertGreater(row["let_out_per_s"], 500, row)
+            self.assertLess(abs(row["S_decides"]), 0.1, row)
+        words = " ".join(self.symtapd.ctl("explain", lab.NEIGHBOUR).split())
+        self.assertIn("(pair, lan1) is not held, and stays in the kernel",
+                      words)
+        first = self.explained()["let_out_per_s"]
+        seen = lab.eventually(
+            lambda: self.explained().get("let_out_per_s", first) != first, 1)
+        self.assertTrue(seen, f"it stays at {first}")
+        self.check_whole(talk.finish())
+        self.symtapd.settled()
+        fast = self.symtapd.ask("status")["fast"]
+        self.assertTrue(fast["runs"])
+        self.assertEqual([each["name"] for each in fast["interfaces"]],
+                         FAST.split(", "))
+        self.assertGreater(fast["share_pct"], 90)
+        self.assertGreaterEqual(fast["leases"]["now"], 1)
+
+    def explained(self):
+        """The neighbour's pair while the kernel has it; {}: not yet."""
+        rows = self.symtapd.ask(f"explain {lab.NEIGHBOUR}")["rows"]
+        return next((row for row in rows if row["scope"] == "pair" and
+                     row["in_kernel"] and row["let_out_per_s"] > 500), {})
+
     def test_tcp_upload_stays_there_too(self):
         self.start()
         before = self.symtapd.settled()

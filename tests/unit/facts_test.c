@@ -141,6 +141,95 @@ static void test_each_trouble_is_found(void **state)
 	assert_finds(&facts, "conntrack-full");
 }
 
+/* With a fast path at lan0, ours attached there. */
+static struct facts fast(void)
+{
+	struct facts facts = healthy();
+
+	facts.interfaces[0] =
+		(struct facts_interface){ .name = "lan0", .guarded = true };
+	facts.interfaces[0].fast = true;
+	facts.interfaces[1] = (struct facts_interface){ .name = "wan0" };
+	facts.interfaces_count = 2;
+	facts.mark_bits = 0xf00000;
+	facts.programs[1] = (struct hooks_program){ "lan0", HOOKS_INGRESS, true,
+						    "symtap_out" };
+	facts.programs_count = 2;
+	facts.programs[0] = (struct hooks_program){ "lan0", HOOKS_EGRESS, true,
+						    "symtap_in" };
+	return facts;
+}
+
+static void test_who_sees_packets_beside_us_is_found(void **state)
+{
+	static const struct {
+		struct hooks_program program;
+		size_t at;
+		const char *id, *what;
+	} rows[] = {
+		{ { "lan0", HOOKS_XDP, false, "redirect" },
+		  0,
+		  "xdp",
+		  "The XDP program redirect at lan0" },
+		{ { "wan0", HOOKS_XDP, false, "program 7" },
+		  2,
+		  "xdp",
+		  "program 7 at wan0" },
+		{ { "lan0", HOOKS_INGRESS, false, "cil_from" },
+		  0,
+		  "tc-program",
+		  "cil_from at lan0, ingress, runs before" },
+		{ { "lan0", HOOKS_INGRESS, false, "flower" },
+		  2,
+		  "tc-program",
+		  "flower at lan0, ingress, runs behind" },
+		{ { "wan0", HOOKS_INGRESS, false, "flower" }, 0, NULL, "" },
+		{ { "tun7", HOOKS_XDP, false, "unasked" }, 0, NULL, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct facts facts = fast();
+
+		assert_finds(&facts, NULL);
+		memmove(&facts.programs[rows[i].at + 1],
+			&facts.programs[rows[i].at],
+			(2 - rows[i].at) * sizeof(facts.programs[0]));
+		facts.programs[rows[i].at] = rows[i].program;
+		facts.programs_count = 3;
+		assert_finds(&facts, rows[i].id);
+		if (rows[i].id != NULL)
+			assert_non_null(
+				strstr(findings.list[0].what, rows[i].what));
+	}
+}
+
+static void test_who_gets_in_the_fast_paths_way_is_found(void **state)
+{
+	struct facts facts = fast();
+
+	(void)state;
+	facts.interfaces[0].lro = true;
+	assert_finds(&facts, "lro");
+	facts = fast();
+	facts.interfaces[1].tc_offload = true; /* of no use to anybody */
+	assert_finds(&facts, NULL);
+	facts.programs[2] = (struct hooks_program){ "wan0", HOOKS_INGRESS,
+						    false, "flower" };
+	facts.programs_count = 3;
+	assert_finds(&facts, "tc-offload");
+	facts = fast();
+	facts.marks_count = 7;
+	memset(facts.marks[0].text, 'x', sizeof(facts.marks[0].text) - 1);
+	assert_finds(&facts, "mark-taken");
+	assert_non_null(strstr(findings.list[0].what, "0xf00000"));
+	facts = fast();
+	facts.flowtables_count = 1;
+	facts.flowtables[0].hardware = true;
+	assert_finds(&facts, "flow-offload");
+	assert_non_null(strstr(findings.list[0].what, "in hardware"));
+}
+
 static void put_file(const char *root, const char *path, const char *text)
 {
 	char whole[512];
@@ -218,7 +307,11 @@ test_what_is_wanted_comes_from_the_daemon_or_its_policy(void **state)
 	struct reply *reply = reply_parse(
 		"{\"ok\":{\"method\":\"target\",\"policy\":{\"bridged\":true,"
 		"\"ipv4\":false,\"ipv6\":true},\"engines\":[{\"queue\":0,"
-		"\"hold_queue\":1},{\"queue\":0,\"hold_queue\":0}]}}");
+		"\"hold_queue\":1},{\"queue\":0,\"hold_queue\":0}],"
+		"\"interfaces\":[{\"name\":\"lan0\",\"guarded\":true},"
+		"{\"name\":\"wan0\",\"guarded\":false}],\"fast\":{"
+		"\"runs\":true,\"mark_bits\":240,\"interfaces\":[{"
+		"\"name\":\"lan1\",\"attached\":\"tcx\"}]}}}");
 
 	(void)state;
 	facts_want_status(&facts, reply_body(reply));
@@ -227,6 +320,12 @@ test_what_is_wanted_comes_from_the_daemon_or_its_policy(void **state)
 	assert_false(facts.ipv4);
 	assert_string_equal(facts.method, "target");
 	assert_int_equal(facts.queues_count, 2);
+	assert_int_equal(facts.interfaces_count, 3);
+	assert_true(facts.interfaces[0].guarded);
+	assert_false(facts.interfaces[0].fast || facts.interfaces[1].guarded);
+	assert_string_equal(facts.interfaces[2].name, "lan1");
+	assert_true(facts.interfaces[2].fast && facts.interfaces[2].guarded);
+	assert_int_equal(facts.mark_bits, 240);
 	memset(&facts, 0, sizeof(facts));
 	policy.nfqueue.first_queue = 5000;
 	policy.nfqueue.queues = 2;
@@ -250,6 +349,8 @@ int main(void)
 		T(test_a_healthy_gateway_has_no_findings),
 		T(test_a_healthy_bridge_has_no_findings),
 		T(test_each_trouble_is_found),
+		T(test_who_sees_packets_beside_us_is_found),
+		T(test_who_gets_in_the_fast_paths_way_is_found),
 		T(test_files_are_read_as_the_kernel_writes_them),
 		T(test_an_empty_machine_is_read_too),
 		T(test_what_is_wanted_comes_from_the_daemon_or_its_policy),

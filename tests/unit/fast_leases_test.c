@@ -103,6 +103,42 @@ static void talk(struct world *world, uint16_t port)
 	come(world, port, false, FASTLEASES_MARK_NONE);
 }
 
+static void test_what_the_program_counts_can_be_read(void **state)
+{
+	static struct world world;
+	struct pump_packet packet;
+	struct flow_key flow, pair;
+	uint32_t sent = 7, heard = 7;
+	struct fast_slot *slot;
+
+	(void)state;
+	set_up(&world);
+	key_of(4000, true, &packet, &flow);
+	flow_key_widen(&flow, FLOW_SCOPE_PAIR, &pair);
+	assert_false(fastleases_read(world.leases, &pair, world.now_ns, &sent,
+				     &heard));
+	for (int i = 0; i < 20 && !is_leased(&world); i++)
+		talk(&world, 4000);
+	assert_true(is_leased(&world));
+	world.now_ns += 2 * S; /* what came before the lease is forgotten */
+	slot = slot_of(&world, FLOW_SCOPE_PAIR);
+	fast_add(slot, fast_number(slot->span_64ns, world.now_ns), 3, 2);
+	assert_true(fastleases_read(world.leases, &pair, world.now_ns, &sent,
+				    &heard));
+	assert_int_equal(sent, 3);
+	assert_int_equal(heard, 2);
+	assert_true(fastleases_read(world.leases, &flow, world.now_ns, &sent,
+				    &heard));
+	assert_int_equal(sent + heard, 0);
+	key_of(4001, true, &packet, &flow);
+	assert_false(fastleases_read(world.leases, &flow, world.now_ns, &sent,
+				     &heard));
+	fastleases_recall(world.leases, world.bed.pump, world.now_ns);
+	assert_false(fastleases_read(world.leases, &pair, world.now_ns, &sent,
+				     &heard));
+	tear_down(&world);
+}
+
 static void test_a_pair_is_leased_once_it_was_answered(void **state)
 {
 	static struct world world;
@@ -274,6 +310,7 @@ static void test_who_is_silent_makes_room_in_a_crowd(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_the_program_counts_can_be_read),
 		cmocka_unit_test(test_a_pair_is_leased_once_it_was_answered),
 		cmocka_unit_test(
 			test_none_is_leased_while_one_of_its_packets_is_on_its_way),

@@ -96,13 +96,37 @@ static void test_values_stand_beside_their_engine(void **state)
 	free(status);
 }
 
-static void test_promtool_finds_nothing_to_lint(void **state)
+static void test_the_fast_path_is_told_where_it_is_wanted(void **state)
 {
 	struct status *status = some_status();
 	char *text = metrics_text(status, 5000000001ull);
-	FILE *promtool;
 
 	(void)state;
+	assert_null(strstr(text, "symtap_fast_"));
+	free(text);
+	status->fast.wanted = status->fast.runs = true;
+	status->sums.io.counter[NFQUEUE_fast_in_pkts] += 1000;
+	status->sums.leases.leased = 7;
+	status->engines[1].io.counter[NFQUEUE_fast_out_pkts] = 5;
+	text = metrics_text(status, 5000000001ull);
+	assert_non_null(strstr(text, "\nsymtap_fast_running 1\n"));
+	assert_non_null(strstr(text, "\nsymtap_fast_ratio 1\n"));
+	assert_non_null(strstr(text, "\nsymtap_fast_leased_pairs 7\n"));
+	assert_non_null(strstr(text, "\nsymtap_nfqueue_fast_out_packets_total"
+				     "{engine=\"1\"} 5\n"));
+	free(text);
+	free(status);
+}
+
+static void test_promtool_finds_nothing_to_lint(void **state)
+{
+	struct status *status = some_status();
+	FILE *promtool;
+	char *text;
+
+	(void)state;
+	status->fast.wanted = true;
+	text = metrics_text(status, 5000000001ull);
 	if (system("command -v promtool >/dev/null") != 0) {
 		free(text);
 		free(status);
@@ -122,6 +146,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_are_in_base_units),
 		cmocka_unit_test(test_values_stand_beside_their_engine),
+		cmocka_unit_test(test_the_fast_path_is_told_where_it_is_wanted),
 		cmocka_unit_test(test_promtool_finds_nothing_to_lint),
 	};
 

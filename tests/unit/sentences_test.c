@@ -98,6 +98,15 @@ static void test_each_reason_has_its_sentence(void **state)
 		  "came back (S 4.48 offered, 4.48 let out, 0.74 decides, "
 		  "threshold 2.00).",
 		  "2.00)." },
+		{ { .sent_pkts = 900,
+		    .heard_pkts = 600,
+		    .replies = 600,
+		    .leased = true },
+		  "is not held, and stays in the kernel: S is 0.58, not above "
+		  "2.00. In the last 1 s it offered 900 packets, 900 were let "
+		  "out and 600 came back (S 0.58 offered, 0.58 let out, "
+		  "threshold 2.00).",
+		  "2.00)." },
 		{ { .sent_pkts = 40,
 		    .over = true,
 		    .patience_pkts = 12,

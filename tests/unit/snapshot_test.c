@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "flowtable/flow.h"
+#include "shaper/pump_lease.h"
 #include "tests/pump_bed.h"
 
 #define S     UINT64_C(1000000000)
@@ -280,10 +281,45 @@ static void test_what_only_comes_in_borrows_nothing(void **state)
 	bed_fini(&bed);
 }
 
+/* Nothing of it was counted here, and its reader knows where to ask. */
+static void test_what_is_leased_is_shown_to_who_asks_for_it(void **state)
+{
+	struct snapshot_query query = { .scopes = 7 };
+	struct snapshot_cursor cursor = { 0 };
+	struct snapshot_row rows[4];
+	struct bed bed;
+	size_t count;
+
+	(void)state;
+	bed_init(&bed, SHIPPED);
+	udp_out(&bed, OUTSIDE, BEGIN);
+	for (int scope = FLOW_SCOPE_FLOW; scope <= FLOW_SCOPE_PAIR; scope++) {
+		rows[0] = row_of(&bed, (enum flow_scope)scope, OUTSIDE);
+		assert_false(rows[0].leased);
+		pump_leased(bed.pump, &rows[0].key);
+	}
+	count = snapshot_rows(bed.pump, &query, &cursor, 1u << 20, rows, 4,
+			      BEGIN + 2 * S);
+	assert_int_equal(count, 0);
+	query.leased = true;
+	cursor = (struct snapshot_cursor){ 0 };
+	count = snapshot_rows(bed.pump, &query, &cursor, 1u << 20, rows, 4,
+			      BEGIN + 2 * S);
+	assert_int_equal(count, 3);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(rows[i].leased,
+				 rows[i].key.scope != FLOW_SCOPE_HOST);
+		assert_int_equal(rows[i].sent_pkts, 0);
+		assert_int_equal(rows[i].host, rows[0].host);
+	}
+	bed_fini(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test(name)
+		T(test_what_is_leased_is_shown_to_who_asks_for_it),
 		T(test_an_upload_shows_what_came_and_what_decides),
 		T(test_a_pair_borrows_to_show_what_came),
 		T(test_refused_replies_are_counted_by_why),

@@ -162,6 +162,56 @@ static void test_each_trouble_is_found_and_has_a_remedy(void **state)
 	}
 }
 
+static void test_the_share_of_the_kernel_is_of_the_last_minutes(void **state)
+{
+	struct status *status = *state;
+	struct status_engine *engine = &status->engines[0];
+	uint64_t *counter = engine->io.counter;
+
+	engine->has_io = true;
+	engine->leases = (struct nfqueue_leases){ .keys = 3, .leased = 1 };
+	engine->totals.hosts_places = 9;
+	assert_int_equal(status_leased_hosts(status), 0);
+	status->fast.runs = true;
+	assert_int_equal(status_leased_hosts(status), 9);
+	engine->totals.stats.counter[STATS_out_pkts] = 1000;
+	status_sum(status, NS_PER_S);
+	assert_true(status_fast_share(status) < 0);
+	assert_int_equal(status->sums.leases.leased, 1);
+	counter[NFQUEUE_fast_out_pkts] = 60;
+	counter[NFQUEUE_fast_in_pkts] = 30;
+	engine->totals.stats.counter[STATS_out_pkts] += 4;
+	engine->totals.stats.counter[STATS_in_pkts] = 6;
+	status_sum(status, 2 * NS_PER_S);
+	assert_true(status_fast_share(status) > 0.8999 &&
+		    status_fast_share(status) < 0.9001);
+}
+
+static void test_what_is_wrong_with_the_fast_path_is_found(void **state)
+{
+	static const char *const ids[] = { "fast-off", "fast-full",
+					   "fast-untold" };
+	struct status *status = *state;
+	struct findings findings = { 0 };
+
+	status->engines[0].has_io = true;
+	status_sum(status, NS_PER_S);
+	status->fast.wanted = true;
+	memset(status->fast.wrong, 'x', sizeof(status->fast.wrong) - 1);
+	status->engines[0].io.counter[NFQUEUE_fast_full] = 1;
+	status->engines[0].io.counter[NFQUEUE_fast_untold_pkts] = 1;
+	status_sum(status, 2 * NS_PER_S);
+	findings_of_status(status, &findings);
+	assert_int_equal(findings.count, 3);
+	for (size_t i = 0; i < findings.count; i++) {
+		assert_string_equal(findings.list[i].id, ids[i]);
+		assert_true(strlen(findings.list[i].what) <
+			    FINDING_TEXT_BYTES - 1);
+		assert_true(strlen(findings.list[i].remedy) <
+			    FINDING_TEXT_BYTES - 1);
+	}
+}
+
 static void test_findings_are_bounded(void **state)
 {
 	static struct findings findings;
@@ -185,6 +235,8 @@ int main(void)
 		T(test_exemptions_run_out_and_are_bounded),
 		T(test_a_healthy_gateway_has_no_findings),
 		T(test_each_trouble_is_found_and_has_a_remedy),
+		T(test_the_share_of_the_kernel_is_of_the_last_minutes),
+		T(test_what_is_wrong_with_the_fast_path_is_found),
 		T(test_findings_are_bounded),
 #undef T
 	};
