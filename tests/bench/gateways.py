@@ -199,14 +199,16 @@ class Gateway:
         self.iperf = subprocess.Popen(["ip", "netns", "exec", self.ns("out"), "iperf3", "-s"],
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
+    def upload_words(self, seconds, streams):
+        return ["ip", "netns", "exec", self.ns("in"), "iperf3", "-c", "10.99.0.2",
+                "-t", str(max(1, round(seconds))), "-P", str(streams), "-J"]
+
     def tcp(self, seconds, streams):
         """Uploads to what start_iperf began, whole seconds: Gbit/s, and Gbit in a second of
         both ends' CPU time."""
-        words = ["ip", "netns", "exec", self.ns("in"), "iperf3", "-c", "10.99.0.2",
-                 "-t", str(max(1, round(seconds))), "-P", str(streams), "-J"]
         for attempt in range(5):
             try:
-                end = json.loads(run(*words))["end"]
+                end = json.loads(run(*self.upload_words(seconds, streams)))["end"]
                 cpu = end["cpu_utilization_percent"]
                 gbit_per_s = end["sum_received"]["bits_per_second"] / 1e9
                 return {"gbit_per_s": gbit_per_s, "gbit_per_cpu_s": gbit_per_s * 100 / (
