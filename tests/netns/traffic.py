@@ -146,7 +146,7 @@ class Program:
     def __init__(self, namespace, name, words, build):
         self.process = subprocess.Popen(
             namespace.argv(symtapd.find(build, name), *map(str, words)),
-            stdout=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, bufsize=0)
         namespace.lab.processes.append(self.process)
 
     def finish(self, seconds=60):
@@ -164,7 +164,7 @@ class Talk(Program):
         super().__init__(inside, "symtap-test-talk", [
             f"/run/netns/{inside.name}", f"/run/netns/{outside.name}",
             *addresses, port, pkts_per_s, seconds, size], build)
-        if self.process.stdout.readline() != "talking\n":
+        if self.process.stdout.readline() != b"talking\n":
             raise RuntimeError("nobody answers")
 
 
