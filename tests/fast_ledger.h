@@ -26,7 +26,6 @@ struct ledger_key {
 	uint32_t first, count, capacity;
 	/* ever, as two count it; late: of what had to wait */
 	uint64_t sent_pkts[2], late_pkts[2], heard_pkts[2];
-	uint64_t richer_pkts; /* heard by the second only */
 	bool apart;  /* the two let something go at different times, or heard
 		      * it differently */
 	bool leased; /* is or was */

@@ -91,6 +91,7 @@ static void begin(struct merge *merge, const uint8_t *bytes,
 	merge->frame = (struct twin_frame){
 		.whole = { merge->whole, count },
 		.out = out,
+		.zone = merge->frame.zone,
 	};
 }
 

@@ -14,7 +14,8 @@
 #include "shaper/io/fast_leases.h"
 #include "tests/fast_twin_state.h"
 
-#define SWEEP_NS UINT64_C(20000000) /* as the daemon does */
+#define MARK     UINT32_C(0xab5f00ff) /* somebody else's bits, and a lie */
+#define SWEEP_NS UINT64_C(20000000)   /* as the daemon does */
 #define END_NS   UINT64_C(600000000000)
 
 /* ------ life */
@@ -28,7 +29,8 @@ static void side_init(struct twin_side *side, const struct twin_config *config)
 
 	side->zones = zones_new();
 	assert(side->zones &&
-	       zones_id(side->zones, config->policy, "lan0", 0) == 0);
+	       zones_id(side->zones, config->policy, "lan0", 0) == 0 &&
+	       zones_id(side->zones, config->policy, "lan1", 0) == 1);
 	pump.zones = side->zones;
 	side->pump = pump_new(&pump, config->begin_ns);
 	side->fragments = fragments_new(4096, SEED);
@@ -80,79 +82,6 @@ const struct twin_results *twin_results(const struct twin *twin)
 	return &twin->results;
 }
 
-/* ------ what waited */
-
-static void compare_left(struct twin *twin, const struct twin_waiting *waiting)
-{
-	struct ledger_key *keys[] = { waiting->flow, waiting->pair };
-	uint64_t alone_ns = waiting->left_ns[ALONE];
-	uint64_t front_ns = waiting->left_ns[FRONT];
-	uint64_t apart_ns = alone_ns > front_ns ? alone_ns - front_ns
-						: front_ns - alone_ns;
-
-	if (apart_ns == 0)
-		return;
-	for (int i = 0; i < 2; i++)
-		twin_set_apart(twin, keys[i]);
-	if (alone_ns && front_ns && apart_ns > twin->results.apart_ns)
-		twin->results.apart_ns = apart_ns;
-}
-
-static void leave(struct twin *twin, int which, uint64_t id, uint64_t left_ns)
-{
-	struct twin_waiting *waiting = &twin->waiting[id];
-	struct ledger_key *keys[] = { waiting->flow, waiting->pair };
-
-	assert(waiting->left_ns[which] == 0);
-	waiting->left_ns[which] = left_ns;
-	for (int i = 0; i < 2; i++) {
-		keys[i]->late_pkts[which]++;
-		if (which == FRONT && twin_is_known(twin, FRONT, &keys[i]->key))
-			ledger_add(keys[i], 1, 0, left_ns);
-	}
-	twin->released[twin->released_count++ % TWIN_RELEASED] = id;
-}
-
-static void collect(struct twin *twin, int which)
-{
-	struct pump_release releases[64];
-	size_t count;
-
-	while ((count = pump_collect(twin->sides[which].pump, releases, 64)) >
-	       0)
-		for (size_t i = 0; i < count; i++)
-			if (releases[i].verdict == PUMP_PASS)
-				leave(twin, which, releases[i].id,
-				      releases[i].left_ns);
-}
-
-static void run_side(struct twin *twin, int which, uint64_t now_ns)
-{
-	struct pump *pump = twin->sides[which].pump;
-	uint64_t next_ns;
-
-	while ((next_ns = pump_next_ns(pump)) <= now_ns) {
-		pump_advance(pump, next_ns);
-		collect(twin, which);
-	}
-	collect(twin, which);
-}
-
-/* Both to the same moment, then what either let go meanwhile is compared. */
-static void run_until(struct twin *twin, uint64_t now_ns)
-{
-	size_t from = twin->released_count;
-
-	run_side(twin, ALONE, now_ns);
-	run_side(twin, FRONT, now_ns);
-	twin->now_ns = now_ns;
-	assert(twin->released_count - from <= TWIN_RELEASED);
-	for (; from < twin->released_count; from++)
-		compare_left(
-			twin,
-			&twin->waiting[twin->released[from % TWIN_RELEASED]]);
-}
-
 static uint64_t await(struct twin *twin, struct ledger_key *const keys[2])
 {
 	if (twin->waiting_count == twin->waiting_capacity) {
@@ -174,21 +103,25 @@ struct offer {
 	const struct twin_frame *frame;
 	struct ledger_key *keys[2]; /* flow, pair */
 	uint64_t id;                /* of its first segment */
-	uint32_t waits[SIDES], goes[SIDES];
+	uint32_t waits[SIDES], goes[SIDES], replies[SIDES];
 	bool unicast, told;
 	struct twin_before before[2];
 };
 
 /* As the daemon reads it.  false: nothing in it that could be judged. */
 static bool read_frame(struct twin *twin, int which,
-		       const struct twin_bytes *frame, uint32_t wire_bytes,
-		       bool out, struct pump_packet *ret_packet)
+		       const struct twin_bytes *bytes, uint32_t wire_bytes,
+		       const struct twin_frame *frame,
+		       struct pump_packet *ret_packet)
 {
 	struct pump_packet packet = { .wire_pkts = 1,
 				      .shard = PUMP_HERE,
+				      .src_zone = frame->zone,
+				      .dst_zone = frame->zone,
 				      .arrived_ns = twin->now_ns };
+	bool out = frame->out;
 
-	packet_parse_ethernet(frame->bytes, frame->count, wire_bytes,
+	packet_parse_ethernet(bytes->bytes, bytes->count, wire_bytes,
 			      &packet.meta);
 	packet.ends = (uint8_t)(out ? PUMP_ENDS_SRC : PUMP_ENDS_DST);
 	if (packet.meta.ethertype == 0 ||
@@ -196,7 +129,8 @@ static bool read_frame(struct twin *twin, int which,
 		return false;
 	if (packet.meta.fragment != PACKET_WHOLE)
 		fragments_resolve(twin->sides[which].fragments, &packet.meta,
-				  out ? FLOW_OUT : FLOW_IN, 0, twin->now_ns);
+				  out ? FLOW_OUT : FLOW_IN, frame->zone,
+				  twin->now_ns);
 	*ret_packet = packet;
 	return true;
 }
@@ -208,6 +142,7 @@ static void take_one(struct offer *offer, int which, struct pump_packet *packet,
 	pump_take(offer->twin->sides[which].pump, packet, 1);
 	offer->goes[which] += packet->verdict == PUMP_PASS;
 	offer->waits[which] += packet->verdict == PUMP_WAIT;
+	offer->replies[which] += packet->replies;
 	if (packet->verdict == PUMP_PASS)
 		offer->twin->waiting[id].left_ns[which] = offer->twin->now_ns;
 }
@@ -220,9 +155,9 @@ static void take_segments(struct offer *offer, int which)
 
 	for (uint32_t i = 0; i < frame->wire_pkts; i++)
 		if (read_frame(offer->twin, which, &frame->segments[i],
-			       frame->segments[i].count, frame->out, &packet))
+			       frame->segments[i].count, frame, &packet))
 			take_one(offer, which, &packet, offer->id + i);
-	collect(offer->twin, which);
+	twin_collect(offer->twin, which);
 }
 
 static void note(struct offer *offer, uint32_t mark)
@@ -242,14 +177,14 @@ static void on_event(void *self, const struct fast_event *event)
 
 	assert(!offer->frame->out && !offer->told);
 	offer->told = true;
-	if (!read_frame(offer->twin, FRONT, &bytes, event->wire_bytes, false,
-			&packet))
+	if (!read_frame(offer->twin, FRONT, &bytes, event->wire_bytes,
+			offer->frame, &packet))
 		return;
 	note(offer, FASTLEASES_MARK_NONE);
 	packet.super_packet = event->wire_pkts != 1;
 	packet.wire_pkts = (uint16_t)(event->wire_pkts ? event->wire_pkts : 1);
 	take_one(offer, FRONT, &packet, offer->id);
-	collect(offer->twin, FRONT);
+	twin_collect(offer->twin, FRONT);
 }
 
 static void through_program(struct offer *offer)
@@ -260,11 +195,16 @@ static void through_program(struct offer *offer)
 				 .count_bytes = frame->whole.count,
 				 .gso_size = frame->gso_bytes,
 				 .gso_segs = frame->gso_segs,
+				 .mark = MARK,
 				 .out = frame->out };
 	uint32_t mark = 0;
 
 	fast_set_time(twin->config.fast, twin->now_ns);
+	fast_set_test_zone(twin->config.fast, frame->zone);
 	assert(fast_run(twin->config.fast, &in, &mark) == 0);
+	/* Bits that are not ours stay; packets in keep all of them. */
+	assert(frame->out ? (mark & ~TWIN_MARK_MASK) == (MARK & ~TWIN_MARK_MASK)
+			  : mark == MARK);
 	mark = fast_mark(twin->config.fast, mark);
 	fast_receive(twin->config.fast, on_event, offer);
 	if (!frame->out) {
@@ -283,17 +223,27 @@ static void through_program(struct offer *offer)
 				 &offer->keys[0]->key, twin->now_ns);
 }
 
+/* What a pair may send over its threshold depends on what it sent so. */
+static bool has_purse(const struct policy *policy)
+{
+	return policy->evidence == POLICY_EVIDENCE_CONSENT &&
+	       (policy->credit.floor_pkts || policy->credit.patience_pkts ||
+		policy->credit.earned_pkts);
+}
+
 /* Where they may differ: with the program before it, what came is forgotten up
  * to W/14 late. */
 static bool is_explained(const struct offer *offer)
 {
 	for (int i = 0; i < 2; i++) {
 		const struct twin_counts *counts = offer->before[i].counts;
+		bool same =
+			counts[ALONE].sent_pkts == counts[FRONT].sent_pkts &&
+			counts[ALONE].heard_pkts == counts[FRONT].heard_pkts;
 
 		if (offer->keys[i]->apart ||
 		    (offer->keys[i]->leased &&
-		     (counts[ALONE].sent_pkts != counts[FRONT].sent_pkts ||
-		      counts[ALONE].heard_pkts != counts[FRONT].heard_pkts)))
+		     (!same || has_purse(offer->twin->config.policy))))
 			return true;
 	}
 	return false;
@@ -326,10 +276,11 @@ static bool begin_offer(struct twin *twin, const struct twin_frame *frame,
 
 	*ret = (struct offer){ .twin = twin, .frame = frame };
 	if (!read_frame(twin, ALONE, &frame->segments[0],
-			frame->segments[0].count, frame->out, &packet))
+			frame->segments[0].count, frame, &packet))
 		return false;
 	ret->unicast = packet.meta.kind == PACKET_UNICAST;
-	flow_key_of(&packet.meta, frame->out ? FLOW_OUT : FLOW_IN, 0, &key);
+	flow_key_of(&packet.meta, frame->out ? FLOW_OUT : FLOW_IN, frame->zone,
+		    &key);
 	ret->keys[0] = ledger_find(twin->ledger, &key);
 	flow_key_widen(&key, FLOW_SCOPE_PAIR, &key);
 	ret->keys[1] = ledger_find(twin->ledger, &key);
@@ -343,9 +294,10 @@ void twin_offer(struct twin *twin, const struct twin_frame *frame,
 		uint64_t now_ns)
 {
 	struct offer offer;
+	size_t released;
 
 	assert(now_ns >= twin->now_ns);
-	run_until(twin, now_ns);
+	twin_run_until(twin, now_ns);
 	if (now_ns >= twin->sweep_ns) {
 		fastleases_sweep(twin->leases, twin->sides[FRONT].pump, now_ns);
 		twin->sweep_ns = now_ns + SWEEP_NS;
@@ -354,13 +306,19 @@ void twin_offer(struct twin *twin, const struct twin_frame *frame,
 		return;
 	for (int i = 0; i < 2; i++)
 		twin_count_before(twin, offer.keys[i], &offer.before[i]);
+	offer.keys[0]->leased |= offer.keys[1]->leased;
+	released = twin->released_count;
 	take_segments(&offer, ALONE);
 	through_program(&offer);
+	twin_compare_released(twin, released);
 	if (frame->out)
 		compare_verdicts(&offer);
 	*(frame->out ? &twin->results.out : &twin->results.in) +=
 		frame->wire_pkts;
 	for (int i = 0; i < 2 && twin->config.exact; i++) {
+		offer.before[i].out = frame->out;
+		offer.before[i].went_pkts = frame->out ? offer.goes[FRONT] : 0;
+		offer.before[i].replies = offer.replies[FRONT];
 		twin_count_added(twin, offer.keys[i], &offer.before[i]);
 		twin_compare(twin, offer.keys[i]);
 	}
@@ -373,10 +331,10 @@ void twin_end(struct twin *twin)
 	uint64_t step_ns = twin->longest_ns / (2 * FAST_BUCKETS);
 
 	for (int i = 0; i < 2 * FAST_BUCKETS + 2 && twin->config.exact; i++) {
-		run_until(twin, twin->now_ns + step_ns);
+		twin_run_until(twin, twin->now_ns + step_ns);
 		twin_compare_all(twin);
 	}
-	run_until(twin, twin->now_ns + END_NS);
+	twin_run_until(twin, twin->now_ns + END_NS);
 	if (twin->config.exact)
 		twin_compare_totals(twin);
 }
@@ -394,7 +352,7 @@ void twin_add_results(struct twin_results *sum, const struct twin_results *more)
 	sum->compared += more->compared;
 	sum->outside += more->outside;
 	sum->unexplained += more->unexplained;
-	sum->richer += more->richer;
+	sum->worth += more->worth;
 	sum->unequal += more->unequal;
 	sum->misread += more->misread;
 	sum->apart += more->apart;

@@ -29,7 +29,9 @@ struct fast;
 struct policy;
 struct twin;
 
-enum { TWIN_SEGMENTS = 64, TWIN_FRAME_BYTES = 3500 };
+enum { TWIN_SEGMENTS = 64, TWIN_FRAME_BYTES = 3500, TWIN_ZONES = 2 };
+
+#define TWIN_MARK_MASK UINT32_C(0x00f00000) /* to load the program with */
 
 struct twin_config {
 	const struct policy *policy; /* borrowed */
@@ -47,6 +49,7 @@ struct twin_bytes {
 struct twin_frame {
 	struct twin_bytes whole;
 	bool out;
+	uint16_t zone;                /* 0 or 1 */
 	uint32_t gso_bytes, gso_segs; /* as the kernel says; 0: it is none */
 	uint32_t wire_pkts;           /* how many segments; 1: itself */
 	struct twin_bytes segments[TWIN_SEGMENTS];
@@ -62,7 +65,7 @@ struct twin_results {
 	uint32_t outside;   /* of these: with the program beyond its bounds */
 	uint32_t misread;   /* alone not what came in the window */
 	uint32_t unequal;   /* packets that added something else to a key */
-	uint32_t richer;    /* acknowledgements that count for more */
+	uint32_t worth;     /* acknowledgements that count for another number */
 	uint32_t most_more; /* sent or heard with the program, beyond alone */
 	uint32_t apart;     /* keys whose packets left at different times, */
 	uint64_t apart_ns;  /* by so much at most */

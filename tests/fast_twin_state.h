@@ -2,7 +2,7 @@
 #ifndef TESTS_FAST_TWIN_STATE_H
 #define TESTS_FAST_TWIN_STATE_H
 
-/* Of the two fast_twin*.c only. */
+/* Of fast_twin*.c only. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,13 +62,22 @@ void twin_compare_totals(struct twin *twin);
 struct twin_before {
 	struct twin_counts counts[SIDES];
 	uint64_t late_pkts[SIDES]; /* let go in the meantime, too */
+	bool out;
+	uint32_t went_pkts; /* out, at once, with the program */
+	uint32_t replies;   /* in, by the pump behind it */
 };
 void twin_count_before(struct twin *twin, const struct ledger_key *key,
 		       struct twin_before *ret_before);
 void twin_count_added(struct twin *twin, struct ledger_key *key,
 		      const struct twin_before *before);
 
-/* Their counts are not the same from now on. */
+/* What waited: both to the same moment; what one of them let go; what either
+ * let go, from its n-th release on. */
+void twin_run_until(struct twin *twin, uint64_t now_ns);
+void twin_collect(struct twin *twin, int which);
+void twin_compare_released(struct twin *twin, size_t from);
+
+/* Its counts are not the same from now on. */
 void twin_set_apart(struct twin *twin, struct ledger_key *key);
 
 #endif
