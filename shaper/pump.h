@@ -207,6 +207,9 @@ struct snapshot_cursor;
 size_t pump_export(struct pump *pump, struct snapshot_cursor *cursor,
 		   size_t steps, struct pump_record *ret_records, size_t max,
 		   uint64_t now_ns);
+/* Before anything of a former life is given back: who was silent before that is
+ * not known, and gets no patience for a while.  pump_import does so itself. */
+void pump_resume(struct pump *pump, uint64_t now_ns);
 /* false: no place, or the record makes no sense.  `down_ns`: how long ago it
  * was exported. */
 bool pump_import(struct pump *pump, const struct pump_record *record,

@@ -268,6 +268,16 @@ static void import_window(struct pump *pump, struct flow_entry *entry,
 	}
 }
 
+void pump_resume(struct pump *pump, uint64_t now_ns)
+{
+	if (now_ns > pump->now_ns)
+		pump->now_ns = now_ns;
+	if (pump->upkeep_ns == NS_NEVER)
+		pump->upkeep_ns = pump->now_ns + PUMP_UPKEEP_NS;
+	if (pump->engine.patience_from_ns == 0)
+		engine_credit_begin(&pump->engine, pump->now_ns);
+}
+
 bool pump_import(struct pump *pump, const struct pump_record *record,
 		 uint64_t down_ns, uint64_t now_ns)
 {
@@ -279,13 +289,7 @@ bool pump_import(struct pump *pump, const struct pump_record *record,
 
 	if (!is_plausible(record))
 		return false;
-	if (now_ns > pump->now_ns)
-		pump->now_ns = now_ns;
-	if (pump->upkeep_ns == NS_NEVER)
-		pump->upkeep_ns = pump->now_ns + PUMP_UPKEEP_NS;
-	/* Who was silent before is not known. */
-	if (engine->patience_from_ns == 0)
-		engine_credit_begin(engine, pump->now_ns);
+	pump_resume(pump, now_ns);
 	if (!engine_place_of_key(engine, &record->key, pump->now_ns, &place))
 		return false;
 	entry = record->key.scope == FLOW_SCOPE_FLOW   ? place.flow

@@ -83,6 +83,8 @@ libraries() {
 	bpf/				shaper/io/fast_pin.c
 	bpf/				shaper/io/fast_program.c
 	fast.skel.h			shaper/io/fast.c
+	bpf/				shaper/io/fast_left.c
+	fast.skel.h			shaper/io/fast_left.c
 	fast.skel.h			shaper/io/fast_program.c
 	pcap/				sim/link_name.c
 	zlib.h				sim/capture_gzip.c

@@ -79,9 +79,10 @@ _Static_assert(sizeof(struct fast_slot) == 192, "a slot is three lines");
 
 /* Written by the daemon before it attaches the program, and at a reload. */
 struct fast_config {
-	uint64_t k0, k1;     /* of the hash */
-	uint32_t slots_mask; /* slots - 1; a power of two */
-	uint32_t mark_mask;  /* four adjacent bits */
+	uint32_t version, slot_bytes; /* FAST_VERSION, of a struct fast_slot */
+	uint64_t k0, k1;              /* of the hash */
+	uint32_t slots_mask;          /* slots - 1; a power of two */
+	uint32_t mark_mask;           /* four adjacent bits */
 	uint32_t mark_shift;
 	uint32_t interfaces_count;
 	uint32_t consent; /* an acknowledgement counts for what it answers */

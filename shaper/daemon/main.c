@@ -19,6 +19,7 @@
 #include "shaper/daemon/engines.h"
 #include "shaper/daemon/follow.h"
 #include "shaper/daemon/guard.h"
+#include "shaper/daemon/heritage.h"
 #include "shaper/daemon/hold.h"
 #include "shaper/daemon/load.h"
 #include "shaper/daemon/loader.h"
@@ -265,6 +266,21 @@ static void remember(struct daemon *daemon)
 		 daemon->policy->state_file);
 }
 
+/* After the state, which may be older. */
+static void inherit(struct daemon *daemon)
+{
+	struct memory_engine engines[STATUS_ENGINES_MAX];
+	size_t count, keys;
+
+	if (daemon->heritage.slots_count == 0)
+		return;
+	count = list_memory(daemon, engines);
+	keys = heritage_take(&daemon->heritage, engines, count,
+			     daemon->shard_seed, daemon->policy,
+			     clock_now_ns());
+	log_info(0, "symtapd: %zu keys taken up from the kernel", keys);
+}
+
 static void set_up(struct daemon *daemon)
 {
 	struct guard_config guard = { .status = &daemon->status };
@@ -280,6 +296,7 @@ static void set_up(struct daemon *daemon)
 	come_first();
 	drop_privileges(daemon);
 	remember(daemon);
+	inherit(daemon);
 	error = priv_confine();
 	if (error < 0)
 		fatal(EXIT_FAILED, -error, "system calls cannot be confined");

@@ -46,6 +46,8 @@ static void configure(struct fast *fast, const struct fast_options *options)
 
 	memcpy(&config->k0, options->seed, sizeof(config->k0));
 	memcpy(&config->k1, options->seed + 8, sizeof(config->k1));
+	config->version = FAST_VERSION;
+	config->slot_bytes = sizeof(struct fast_slot);
 	config->consent = options->consent;
 	config->slots_mask = options->slots - 1;
 	config->mark_mask = options->mark_mask;

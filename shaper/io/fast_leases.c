@@ -213,8 +213,8 @@ static void write_evidence(struct fast_slot *slot,
 
 /* What it counted, oldest first, each bucket at its last moment: there it would
  * be counted again, should the key be leased anew. */
-static void read_slot(const struct fast_slot *slot, uint64_t now_ns,
-		      struct pump_lease *ret_lease)
+void fastleases_read_slot(const struct fast_slot *slot, uint64_t now_ns,
+			  struct pump_lease *ret_lease)
 {
 	uint32_t span = slot->span_64ns;
 	uint64_t number = fast_number(span, now_ns);
@@ -275,11 +275,11 @@ static void take_back(struct fastleases *leases, struct pump *pump,
 	struct record *record = &leases->records[pair];
 	struct pump_lease lease;
 
-	read_slot(&leases->slots[pair], now_ns, &lease);
+	fastleases_read_slot(&leases->slots[pair], now_ns, &lease);
 	pump_take_back(pump, &lease, now_ns);
 	for (uint32_t flow = record->first; flow != NO_SLOT;
 	     flow = leases->records[flow].next) {
-		read_slot(&leases->slots[flow], now_ns, &lease);
+		fastleases_read_slot(&leases->slots[flow], now_ns, &lease);
 		if (lease.runs_count > 0)
 			pump_take_back(pump, &lease, now_ns);
 	}
@@ -529,7 +529,7 @@ bool fastleases_read(const struct fastleases *leases,
 		pair = leases->slots[at].up;
 	if (!leases->records[pair].leased)
 		return false;
-	read_slot(&leases->slots[at], now_ns, &lease);
+	fastleases_read_slot(&leases->slots[at], now_ns, &lease);
 	*ret_sent_pkts = lease.sent_pkts;
 	*ret_heard_pkts = lease.heard_pkts;
 	return true;

@@ -25,6 +25,7 @@
 struct fast_slot;
 struct fastleases;
 struct pump;
+struct pump_lease;
 
 enum {
 	FASTLEASES_FLOWS = 32,
@@ -73,6 +74,10 @@ void fastleases_recall(struct fastleases *leases, struct pump *pump,
 bool fastleases_read(const struct fastleases *leases,
 		     const struct flow_key *key, uint64_t now_ns,
 		     uint32_t *ret_sent_pkts, uint32_t *ret_heard_pkts);
+
+/* The same of one slot that has a key, with all that pump_take_back wants. */
+void fastleases_read_slot(const struct fast_slot *slot, uint64_t now_ns,
+			  struct pump_lease *ret_lease);
 
 const struct fastleases_stats *
 fastleases_stats(const struct fastleases *leases);

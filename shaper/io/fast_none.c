@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "shaper/io/fast.h"
+#include "shaper/io/fast_left.h"
 #include "shaper/io/fast_pin.h"
 #include "shaper/io/fast_program.h"
 
@@ -219,4 +220,30 @@ void fastpin_left_close(struct fastpin_left *left)
 void fastpin_remove(struct fastpin *pin)
 {
 	(void)pin;
+}
+
+const char *fastleft_open(struct fastleft *left, int slots_fd, int memory_fd,
+			  uint32_t slots_count)
+{
+	(void)left;
+	(void)slots_fd;
+	(void)memory_fd;
+	(void)slots_count;
+	abort();
+}
+
+void fastleft_close(struct fastleft *left)
+{
+	(void)left;
+	abort();
+}
+
+bool fastleft_next(struct fastleft *left, struct pump_lease *ret_lease,
+		   uint32_t *ret_ifindex, uint64_t now_ns)
+{
+	(void)left;
+	(void)ret_lease;
+	(void)ret_ifindex;
+	(void)now_ns;
+	abort();
 }

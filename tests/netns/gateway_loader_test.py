@@ -4,7 +4,10 @@
 without it says, what becomes of it."""
 
 import os
+import re
 import signal
+import subprocess
+import tempfile
 import time
 
 import gateway_bed as bed
@@ -216,6 +219,101 @@ class Follow(Case):
         self.check_whole(talk)
         self.assertGreater(self.symtapd.settled()["received_pkts"] - before,
                            talk["sent"])
+
+
+class Pinned(Case):
+    """What was leased outlives a daemon that is killed."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = tempfile.mkdtemp(prefix="symtap-bpf-")
+        self.addCleanup(os.rmdir, self.folder)
+        mount(self.folder)
+        self.addCleanup(subprocess.run, ["umount", self.folder], check=True)
+        self.pin = os.path.join(self.folder, "symtap")
+        symtapd.PIN = self.pin
+        self.addCleanup(setattr, symtapd, "PIN", "none")
+
+    def test_an_end_leaves_nothing_behind(self):
+        self.start()
+        self.assertEqual(sorted(os.listdir(self.pin)),
+                         ["memory-v1", "slots-v1"])
+        self.assertEqual(os.stat(self.pin).st_mode & 0o777, 0o700)
+        self.symtapd.stop()
+        self.assertEqual(os.listdir(self.pin), [])
+
+    def test_names_are_for_bpftool(self):
+        self.start()
+        for name in ("slots-v1", "memory-v1"):
+            told = self.net.gateway.run("bpftool", "map", "show", "pinned",
+                                        os.path.join(self.pin, name))
+            self.assertRegex(told, "name symtap")
+        ids = self.net.gateway.run("bpftool", "prog", "show")
+        self.assertIn("name symtap_out", ids)
+        self.assertIn("name symtap_in", ids)
+
+    def test_killed_it_goes_on_with_what_was_leased(self):
+        self.start(shipped=True)
+        talk = self.talk(seconds=4, pkts_per_s=500)
+        time.sleep(1)
+        self.assertGreater(self.symtapd.settled()["fast_out_pkts"], 300)
+        self.symtapd.stop(signal.SIGKILL)
+        self.symtapd.restart()
+        taken = re.search("([0-9]+) keys taken up from the kernel",
+                          self.symtapd.log())
+        self.assertGreaterEqual(int(taken[1]), 2, self.symtapd.log())
+        talked = talk.finish()
+        self.assertEqual((talked["arrived"], talked["answered"]),
+                         (talked["sent"], talked["sent"]), talked)
+        self.assertEqual(self.symtapd.settled()["waited_pkts"], 0)
+
+    def test_other_versions_are_removed_unread(self):
+        self.start()
+        self.symtapd.stop(signal.SIGKILL)
+        for name in ("slots", "memory"):
+            os.rename(os.path.join(self.pin, f"{name}-v1"),
+                      os.path.join(self.pin, f"{name}-v77"))
+        self.symtapd.restart()
+        self.assertIn("-v77 is of another version: removed unread",
+                      self.symtapd.log())
+        self.assertNotIn("taken up from the kernel", self.symtapd.log())
+        self.assertEqual(sorted(os.listdir(self.pin)),
+                         ["memory-v1", "slots-v1"])
+        self.check_fast()
+
+    def test_what_is_no_such_map_is_not_read(self):
+        self.start()
+        self.symtapd.stop(signal.SIGKILL)
+        for name in ("slots-v1", "memory-v1"):
+            path = os.path.join(self.pin, name)
+            os.unlink(path)
+            self.net.gateway.run(
+                "bpftool", "map", "create", path, "type", "array", "key", "4",
+                "value", "8", "entries", "16", "name", "other")
+        self.symtapd.restart()
+        self.assertIn("is not read", self.symtapd.log())
+        self.check_fast()
+
+    def test_folder_is_for_one(self):
+        self.start()
+        other = symtapd.Symtapd(self.net.outside, bed.BUILD)
+        self.addCleanup(other.close)
+        other.start()
+        self.assertIn("is used by another symtapd", other.log())
+        self.assertEqual(other.stop(), 0)
+        self.assertEqual(sorted(os.listdir(self.pin)),
+                         ["memory-v1", "slots-v1"])
+
+    def test_where_there_is_no_such_file_system(self):
+        symtapd.PIN = "/tmp/symtap-no-bpf-here"
+        self.start()
+        self.assertIn("is not in a BPF file system", self.symtapd.log())
+        self.assertFalse(os.path.exists(symtapd.PIN))
+        self.check_fast()
+
+
+def mount(folder):
+    subprocess.run(["mount", "-t", "bpf", "bpf", folder], check=True)
 
 
 def processes(daemon):
