@@ -282,9 +282,10 @@ static __always_inline int judge(struct __sk_buff *skb,
 	struct scratch *to = bpf_map_lookup_elem(&symtap_scratch, &first);
 	enum packet_error error;
 	uint16_t zone = 0;
+	bool tagged; /* never leased; else than with `hold: qdisc` not ours */
 
 	/* What this machine says itself is none of our business. */
-	if (!to || skb->vlan_present ||
+	if (!to || (skb->vlan_present && !symtap_hold.ifindex) ||
 	    (direction == FLOW_IN && skb->ingress_ifindex == 0) ||
 	    !zone_of(skb, &zone))
 		return GO_ON;
@@ -296,7 +297,8 @@ static __always_inline int judge(struct __sk_buff *skb,
 	if (bytes < 14 || bpf_skb_load_bytes(skb, 0, to->bytes, bytes) != 0)
 		return GO_ON;
 	error = packet_parse_ethernet(to->bytes, bytes, skb->len, &to->meta);
-	if (to->meta.ethertype == 0 || to->meta.vlan[0] != 0 ||
+	tagged = skb->vlan_present || to->meta.vlan[0] != 0;
+	if (to->meta.ethertype == 0 || (tagged && !symtap_hold.ifindex) ||
 	    to->meta.kind == PACKET_NEIGHBOUR)
 		return GO_ON;
 	found.now_ns = bpf_ktime_get_ns();
@@ -306,7 +308,8 @@ static __always_inline int judge(struct __sk_buff *skb,
 	found.gso_bytes = skb->gso_size;
 	found.meta = &to->meta;
 	found.plain = error == PACKET_OK && found.wire_pkts != 0;
-	look_up(to, direction, zone, &found);
+	if (!tagged)
+		look_up(to, direction, zone, &found);
 	if (fast_test && fast_test_looks)
 		return is_leased(&found) ? GO_ON : 0;
 	if (direction == FLOW_OUT) {

@@ -183,6 +183,20 @@ class Hold(bed.Case):
         flood.finish()
         self.assertEqual(traffic.numbers(arrived), list(range(40)))
 
+    def test_a_tag_is_no_way_around(self):
+        self.start()
+        ear = traffic.Receiver(self.net.outside, OUTER, 9)
+        wire = self.net.host.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        wire.bind(("eth0", 0))
+        frame = frames.ethernet(
+            self.net.outside.mac("eth0"), lab.GUARDED_MAC, 0x0800,
+            frames.udp(INSIDE[1], OUTER, 4000, 9, traffic.numbered(0)))
+        for _ in range(60):
+            wire.send(frame[:12] + b"\x81\0\0\0" + frame[12:])
+        arrived = ear.receive(0.8)
+        self.assertGreaterEqual(len(arrived), bed.BURST)
+        self.assertLessEqual(len(arrived), bed.FIRST_SECOND + AHEAD)
+
     def test_killed_it_holds_nobody(self):
         self.start()
         ear = traffic.Receiver(self.net.outside, OUTER, 9)
