@@ -4,14 +4,14 @@
  *
  *	gateway_traffic talk IN OUT SECONDS BYTES PAIRS [PKTS_PER_S]
  *	gateway_traffic flood IN SECONDS BYTES
- *	gateway_traffic probe IN OUT SECONDS
+ *	gateway_traffic probe IN OUT SECONDS [APART]
  *	gateway_traffic listen OUT SECONDS
  *
  * IN and OUT are network namespaces (paths).  `talk` sends a batch from the
  * guarded side and then its answers from the other side, so that what it sends
- * is a conversation; `flood` sends what nobody answers; `probe` times an echo;
- * `listen` prints when each datagram to a flood's port came and the number it
- * begins with.  The others print one line of JSON.
+ * is a conversation; `flood` sends what nobody answers; `probe` times an echo,
+ * its first APART ones apart; `listen` prints when each datagram to a flood's
+ * port came and the number it begins with.  The others print one line of JSON.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -324,10 +324,15 @@ static size_t probe_for(int fd, double seconds, uint64_t *spans,
 	return count;
 }
 
-static int probe(const char *in, const char *out, double seconds)
+static double at_us(const uint64_t *spans, size_t count, size_t pct)
+{
+	return count ? (double)spans[count * pct / 100] / 1e3 : -1.0;
+}
+
+static int probe(const char *in, const char *out, double seconds, size_t apart)
 {
 	static uint64_t spans[PROBES_MAX];
-	uint64_t sent;
+	uint64_t sent, longest = 0;
 	size_t count;
 	pid_t child;
 	int fd;
@@ -346,12 +351,15 @@ static int probe(const char *in, const char *out, double seconds)
 	count = probe_for(fd, seconds, spans, &sent);
 	kill(child, 9);
 	waitpid(child, NULL, 0);
-	qsort(spans, count, sizeof(*spans), compare);
+	apart = apart < count ? apart : count;
+	for (size_t i = 0; i < apart; i++)
+		longest = spans[i] > longest ? spans[i] : longest;
+	qsort(spans + apart, count - apart, sizeof(*spans), compare);
 	printf("{\"sent\": %llu, \"got\": %zu, \"p50_us\": %.1f, "
-	       "\"p99_us\": %.1f}\n",
+	       "\"p99_us\": %.1f, \"first_us\": %.1f}\n",
 	       (unsigned long long)sent, count,
-	       count ? (double)spans[count / 2] / 1e3 : -1.0,
-	       count ? (double)spans[count * 99 / 100] / 1e3 : -1.0);
+	       at_us(spans + apart, count - apart, 50),
+	       at_us(spans + apart, count - apart, 99), (double)longest / 1e3);
 	return 0;
 }
 
@@ -417,12 +425,13 @@ int main(int argc, char **argv)
 		printf("{\"sent\": %llu}\n", (unsigned long long)sent);
 		return 0;
 	}
-	if (argc == 5 && strcmp(argv[1], "probe") == 0)
-		return probe(argv[2], argv[3], atof(argv[4]));
+	if ((argc == 5 || argc == 6) && strcmp(argv[1], "probe") == 0)
+		return probe(argv[2], argv[3], atof(argv[4]),
+			     argc == 6 ? (size_t)atoi(argv[5]) : 0);
 	if (argc == 4 && strcmp(argv[1], "listen") == 0)
 		return listen_for(argv[2], atof(argv[3]));
 	fprintf(stderr, "usage: gateway_traffic talk IN OUT SECONDS BYTES "
 			"PAIRS | flood IN SECONDS BYTES | probe IN OUT "
-			"SECONDS | listen OUT SECONDS\n");
+			"SECONDS [APART] | listen OUT SECONDS\n");
 	return 2;
 }

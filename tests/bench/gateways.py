@@ -74,6 +74,7 @@ class Gateway:
         self.prefix = "symtap-bench-%d-%s-" % (os.getpid(), name)
         self.folder = os.path.join(folder, name)
         os.mkdir(self.folder)
+        self.policy = os.path.join(self.folder, "policy.yaml")
         self.consumer = None
         self.iperf = None
 
@@ -138,11 +139,9 @@ class Gateway:
         time.sleep(0.3)
 
     def start_symtapd(self, symtapd, fast="", more=""):
-        policy = os.path.join(self.folder, "policy.yaml")
-        with open(policy, "w") as file:
+        with open(self.policy, "w") as file:
             file.write(POLICY.format(queue=QUEUE, folder=self.folder, fast=fast, more=more))
-        self.start(symtapd, "-c", policy)
-        return policy
+        self.start(symtapd, "-c", self.policy)
 
     def log(self):
         with open(os.path.join(self.folder, "log")) as file:
@@ -219,12 +218,15 @@ class Gateway:
                 time.sleep(0.2)
         return None
 
-    def probe(self, traffic, seconds):
-        """An innocent flow beside a neighbour that floods at full rate all the while."""
+    def probe(self, traffic, seconds, apart=0):
+        """An innocent flow, a thousand packets a second, beside a neighbour that floods at full
+        rate all the while.  The first `apart` are not among p50 and p99, but in first_us, which
+        is the longest of them."""
         flood = subprocess.Popen([traffic, "flood", self.path("in"), str(seconds + 0.2), "18"],
                                  stdout=subprocess.DEVNULL)
         time.sleep(0.1)
-        result = json.loads(run(traffic, "probe", self.path("in"), self.path("out"), str(seconds)))
+        result = json.loads(run(traffic, "probe", self.path("in"), self.path("out"), str(seconds),
+                                str(apart)))
         flood.wait()
         result["lost_pct"] = 100.0 * (result["sent"] - result["got"]) / max(1, result["sent"])
         return result
