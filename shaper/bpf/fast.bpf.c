@@ -49,7 +49,8 @@ const volatile bool fast_test; /* time is injected */
 struct found {
 	const struct packet_meta *meta;
 	struct fast_slot *flow, *pair;
-	uint64_t now_ns;
+	uint64_t now_ns;  /* `hold: edt`: when its turn comes, */
+	uint64_t came_ns; /* and when it came */
 	uint32_t wire_pkts;
 	uint32_t gso_bytes; /* of a super-packet's segments; 0: it is none */
 	bool plain;         /* nothing of it needs a closer look */
@@ -168,15 +169,41 @@ static __always_inline uint32_t replies_of(const struct found *found)
 	return found->wire_pkts - 1 + replies;
 }
 
-static __always_inline void judge_out(struct __sk_buff *skb,
-				      const struct found *found)
+#include "shaper/bpf/edt_out.h"
+
+/* What must wait gets its time here, too. */
+static __always_inline enum edt_answer edt_judge(struct __sk_buff *skb,
+						 const struct found *found)
+{
+	uint64_t departs_ns = 0;
+	int answer = found->now_ns > found->came_ns ? EDT_DROP : EDT_BACK;
+
+	if (symtap_edt.on && found->wire_pkts == 1)
+		answer = edt_out(found->pair, found->flow, found->now_ns,
+				 found->came_ns, &departs_ns);
+	if (answer == EDT_DROP)
+		__sync_fetch_and_add(&symtap_edt.full_pkts, found->wire_pkts);
+	if (answer != EDT_PASS)
+		return (enum edt_answer)answer;
+	if (departs_ns > found->came_ns)
+		edt_departs(skb, departs_ns);
+	note_sent(found);
+	counts()->out_passed_pkts++;
+	mark(skb, FAST_MARK_PASSED);
+	return EDT_PASS;
+}
+
+static __always_inline int judge_out(struct __sk_buff *skb,
+				     const struct found *found)
 {
 	struct fast_slot *flow = found->flow, *pair = found->pair;
 	uint64_t of_pair, of_flow;
 
 	if (!pair)
-		return;
+		return GO_ON;
 	if (is_leased(found) && pair->span_64ns && flow->span_64ns) {
+		enum edt_answer answer;
+
 		of_pair = fast_number(pair->span_64ns, found->now_ns);
 		of_flow = fast_number(flow->span_64ns, found->now_ns);
 		if (!exceeds(pair, of_pair, found->wire_pkts) &&
@@ -186,11 +213,17 @@ static __always_inline void judge_out(struct __sk_buff *skb,
 			note_sent(found);
 			counts()->out_passed_pkts += found->wire_pkts;
 			mark(skb, FAST_MARK_PASSED);
-			return;
+			if (found->now_ns > found->came_ns)
+				edt_departs(skb, found->now_ns);
+			return GO_ON;
 		}
+		answer = edt_judge(skb, found);
+		if (answer != EDT_BACK)
+			return answer == EDT_PASS ? GO_ON : TC_ACT_SHOT;
 	}
 	counts()->steered_pkts++;
 	mark(skb, FAST_MARK_EPOCH + steer(pair, true));
+	return GO_ON;
 }
 
 static __always_inline void fill_event(struct fast_event *event,
@@ -304,6 +337,7 @@ static __always_inline int judge(struct __sk_buff *skb,
 	found.now_ns = bpf_ktime_get_ns();
 	if (fast_test)
 		found.now_ns = fast_test_now_ns;
+	found.came_ns = found.now_ns;
 	found.wire_pkts = wire_pkts_of(skb);
 	found.gso_bytes = skb->gso_size;
 	found.meta = &to->meta;
@@ -312,11 +346,15 @@ static __always_inline int judge(struct __sk_buff *skb,
 		look_up(to, direction, zone, &found);
 	if (fast_test && fast_test_looks)
 		return is_leased(&found) ? GO_ON : 0;
+	if (symtap_edt.on && is_leased(&found))
+		found.now_ns = edt_turn_ns(found.pair, found.came_ns);
 	if (direction == FLOW_OUT) {
+		if (!symtap_hold.ifindex)
+			return judge_out(skb, &found);
 		judge_out(skb, &found);
-		if (symtap_hold.ifindex)
-			return hold_out(skb, to, bytes);
-	} else if (!judge_in(&found))
+		return hold_out(skb, to, bytes);
+	}
+	if (!judge_in(&found))
 		tell(skb, to, bytes, found.wire_pkts);
 	return GO_ON;
 }
