@@ -15,10 +15,19 @@ static __always_inline uint64_t edt_key(const struct fast_slot *slot)
 	return fast_hash(fast_config.k0, fast_config.k1, &slot->key) | 1;
 }
 
+static __always_inline uint64_t edt_at(uint64_t key, uint32_t probe)
+{
+	uint64_t at = (key >> 1) + probe;
+
+	/* So that the verifier sees the bound. */
+	__asm__ volatile("" : "+r"(at));
+	return at & (EDT_GATES - 1);
+}
+
 static __always_inline struct edt_gate *edt_find(uint64_t key)
 {
 	for (uint32_t i = 0; i < EDT_PROBES; i++) {
-		uint32_t at = (uint32_t)((key >> 1) + i) & (EDT_GATES - 1);
+		uint64_t at = edt_at(key, i);
 
 		if (symtap_edt.gates[at].key == key)
 			return &symtap_edt.gates[at];
@@ -37,7 +46,7 @@ edt_take(uint64_t key, const struct fast_slot *slot, uint64_t now_ns)
 	if (gate)
 		return gate;
 	for (uint32_t i = 0; i < EDT_PROBES; i++) {
-		uint32_t at = (uint32_t)((key >> 1) + i) & (EDT_GATES - 1);
+		uint64_t at = edt_at(key, i);
 		uint64_t old = symtap_edt.gates[at].key;
 
 		gate = &symtap_edt.gates[at];

@@ -30,6 +30,7 @@
 #include "flowtable/flow.h"
 #include "flowtable/siphash.h"
 #include "shaper/asym.h"
+#include "shaper/bpf/edt_memory.h"
 #include "shaper/bpf/hold_memory.h"
 
 enum {

@@ -26,6 +26,7 @@ enum {
 	HOLD_OWN = 64,   /* classes that one pair has for itself: 1.. */
 	HOLD_SHARED = 8, /* and those behind them, by host */
 	HOLD_CLASSES = 1 + HOLD_OWN + HOLD_SHARED, /* 0: none */
+	HOLD_ROOM = 128,                           /* a power of two */
 	HOLD_PROBES = 8,
 	HOLD_PAIR_PKTS = 4, /* the credits */
 	HOLD_HOST_PKTS = 16,
@@ -52,7 +53,7 @@ struct hold_memory {
 	uint64_t untold_pkts; /* dropped: the ring was full */
 	struct hold_bucket pairs[HOLD_PAIRS];
 	struct hold_bucket hosts[HOLD_HOSTS];
-	struct hold_class classes[HOLD_CLASSES];
+	struct hold_class classes[HOLD_ROOM];
 };
 
 /* What the daemon is told of a packet out, as it gives it back to the pump. */

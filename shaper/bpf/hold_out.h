@@ -16,6 +16,26 @@ struct hold_packet {
 	uint32_t pkts;       /* wire packets */
 };
 
+/* An index that the verifier sees the bound of, whatever it has forgotten and
+ * the compiler knows. */
+static __always_inline uint64_t hold_at(uint64_t index, uint64_t mask)
+{
+	__asm__ volatile("" : "+r"(index));
+	return index & mask;
+}
+
+static __always_inline struct hold_bucket *
+hold_pair(const struct hold_packet *packet)
+{
+	return &symtap_hold.pairs[hold_at(packet->pair, HOLD_PAIRS - 1)];
+}
+
+static __always_inline struct hold_bucket *
+hold_host(const struct hold_packet *packet)
+{
+	return &symtap_hold.hosts[hold_at(packet->host, HOLD_HOSTS - 1)];
+}
+
 /* By addresses alone: what is shared is no more than a credit. */
 static __always_inline void hold_find(struct hold_packet *packet,
 				      const struct packet_meta *meta)
@@ -43,8 +63,8 @@ static __always_inline bool hold_take(uint32_t *count, uint32_t by,
 
 static __always_inline bool hold_may_go_on(const struct hold_packet *packet)
 {
-	struct hold_bucket *pair = &symtap_hold.pairs[packet->pair];
-	struct hold_bucket *host = &symtap_hold.hosts[packet->host];
+	struct hold_bucket *pair = hold_pair(packet);
+	struct hold_bucket *host = hold_host(packet);
 
 	if (*(volatile uint32_t *)&pair->waiting ||
 	    !hold_take(&pair->ahead, packet->pkts, HOLD_PAIR_PKTS))
@@ -58,8 +78,8 @@ static __always_inline bool hold_may_go_on(const struct hold_packet *packet)
 /* All that wait, of its host, of its pair. */
 static __always_inline bool hold_has_room(const struct hold_packet *packet)
 {
-	struct hold_bucket *pair = &symtap_hold.pairs[packet->pair];
-	struct hold_bucket *host = &symtap_hold.hosts[packet->host];
+	struct hold_bucket *pair = hold_pair(packet);
+	struct hold_bucket *host = hold_host(packet);
 	uint32_t pkts = packet->pkts;
 
 	if (!hold_take(&symtap_hold.waiting, pkts, symtap_hold.most_pkts))
@@ -82,7 +102,7 @@ static __always_inline bool hold_enter(uint32_t class, uint32_t owner,
 
 	if (class == 0 || class > HOLD_OWN)
 		return false;
-	of = &symtap_hold.classes[class];
+	of = &symtap_hold.classes[hold_at(class, HOLD_ROOM - 1)];
 	__sync_fetch_and_add(&of->waiting, pkts);
 	if (*(volatile uint32_t *)&of->owner == owner ||
 	    __sync_val_compare_and_swap(&of->owner, 0, owner) == 0)
@@ -93,7 +113,7 @@ static __always_inline bool hold_enter(uint32_t class, uint32_t owner,
 
 static __always_inline uint32_t hold_class(const struct hold_packet *packet)
 {
-	struct hold_bucket *pair = &symtap_hold.pairs[packet->pair];
+	struct hold_bucket *pair = hold_pair(packet);
 	uint32_t owner = packet->pair + 1, pkts = packet->pkts;
 	uint32_t class = *(volatile uint32_t *)&pair->class;
 
@@ -107,7 +127,9 @@ static __always_inline uint32_t hold_class(const struct hold_packet *packet)
 		return class;
 	}
 	class = 1 + HOLD_OWN + packet->host % HOLD_SHARED;
-	__sync_fetch_and_add(&symtap_hold.classes[class].waiting, pkts);
+	__sync_fetch_and_add(
+		&symtap_hold.classes[hold_at(class, HOLD_ROOM - 1)].waiting,
+		pkts);
 	return class;
 }
 
