@@ -24,6 +24,7 @@ enum {
 	EVIDENCE_TCP_SYN = 2,
 	EVIDENCE_TCP_RST = 4,
 	EVIDENCE_TCP_ACK = 16,
+	EVIDENCE_REPLIES_MAX = 65535, /* 190 MB in segments of 1448 */
 };
 
 /* Why a packet counts as no reply at all. */
@@ -73,7 +74,8 @@ static inline void evidence_sent(struct evidence *evidence,
 }
 
 /*
- * A TCP packet came in: how many replies it stands for, at least 1.
+ * A TCP packet came in: how many replies it stands for, 1 to
+ * EVIDENCE_REPLIES_MAX.
  * `segment_bytes`: the payload of a full segment of this flow, 0: not known.
  */
 static inline uint32_t evidence_replies(struct evidence *evidence,
@@ -92,6 +94,9 @@ static inline uint32_t evidence_replies(struct evidence *evidence,
 	evidence->acked = meta->tcp_ack;
 	segments = acked_bytes / segment_bytes +
 		   (acked_bytes % segment_bytes != 0);
+	/* Who leaps ahead by 2^31, and has it acknowledged, gains no more. */
+	if (segments > 2 * EVIDENCE_REPLIES_MAX)
+		return EVIDENCE_REPLIES_MAX;
 	return segments > 2 ? (segments + 1) / 2 : 1;
 }
 

@@ -92,6 +92,18 @@ static void test_evidence_needs_a_segment_size(void **state)
 	assert_int_equal(evidence_replies(&evidence, &meta, SEGMENT), 10);
 }
 
+static void test_evidence_of_a_leap_is_bounded(void **state)
+{
+	struct evidence evidence = { 0 };
+	struct packet_meta meta = { .tcp_ack = 0x7fffffff, .tcp_flags = ACK };
+
+	(void)state;
+	send_bytes(&evidence, 0, 1);
+	send_bytes(&evidence, 0x7ffffffe, 1);
+	assert_int_equal(evidence_replies(&evidence, &meta, 1),
+			 EVIDENCE_REPLIES_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -99,6 +111,7 @@ int main(void)
 			test_evidence_counts_half_the_acknowledged_segments),
 		cmocka_unit_test(test_evidence_refuses_what_cannot_be_true),
 		cmocka_unit_test(test_evidence_needs_a_segment_size),
+		cmocka_unit_test(test_evidence_of_a_leap_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
