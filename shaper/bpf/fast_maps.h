@@ -248,14 +248,16 @@ static inline void fast_add(struct fast_slot *slot, uint64_t number,
 			    uint32_t sent, uint32_t heard)
 {
 	uint64_t *bucket = &slot->buckets[fast_bucket_at(number)];
-	uint64_t by = (uint64_t)sent << 24 | heard;
+	uint64_t by = fast_bucket(0, sent, heard); /* none runs over */
 
 	for (uint32_t i = 0; i < 3; i++) {
 		uint64_t old = *(const volatile uint64_t *)bucket;
 
 		if (fast_bucket_age(old, number) == 0) {
-			if (fast_bucket_sent(old) + sent < 0xf00000 &&
-			    fast_bucket_heard(old) + heard < 0xf00000)
+			if (fast_bucket_sent(old) + fast_bucket_sent(by) <
+				    0xf00000 &&
+			    fast_bucket_heard(old) + fast_bucket_heard(by) <
+				    0xf00000)
 				__sync_fetch_and_add(bucket, by);
 			return;
 		}
