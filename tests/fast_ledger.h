@@ -29,6 +29,7 @@ struct ledger_key {
 	bool apart;  /* the two let something go at different times, or heard
 		      * it differently */
 	bool leased; /* is or was */
+	uint64_t unlike_ns; /* when the two last were not the same */
 };
 
 /* Out of memory, or full, ends the program. */

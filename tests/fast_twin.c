@@ -14,9 +14,10 @@
 #include "shaper/io/fast_leases.h"
 #include "tests/fast_twin_state.h"
 
-#define MARK     UINT32_C(0xab5f00ff) /* somebody else's bits, and a lie */
-#define SWEEP_NS UINT64_C(20000000)   /* as the daemon does */
-#define END_NS   UINT64_C(600000000000)
+#define MARK              UINT32_C(0xab5f00ff) /* somebody else's bits, and a lie */
+#define SWEEP_NS          UINT64_C(20000000) /* as the daemon does */
+#define GATE_REMEMBERS_NS UINT64_C(10000000000)
+#define END_NS            UINT64_C(600000000000)
 
 /* ------ life */
 
@@ -231,19 +232,30 @@ static bool has_purse(const struct policy *policy)
 		policy->credit.earned_pkts);
 }
 
+static bool is_alike(const struct twin_counts counts[SIDES])
+{
+	return counts[ALONE].sent_pkts == counts[FRONT].sent_pkts &&
+	       counts[ALONE].heard_pkts == counts[FRONT].heard_pkts;
+}
+
 /* Where they may differ: with the program before it, what came is forgotten up
- * to W/14 late. */
+ * to W/14 late, and gates remember for how long they were closed. */
 static bool is_explained(const struct offer *offer)
 {
-	for (int i = 0; i < 2; i++) {
-		const struct twin_counts *counts = offer->before[i].counts;
-		bool same =
-			counts[ALONE].sent_pkts == counts[FRONT].sent_pkts &&
-			counts[ALONE].heard_pkts == counts[FRONT].heard_pkts;
+	const struct twin *twin = offer->twin;
 
-		if (offer->keys[i]->apart ||
-		    (offer->keys[i]->leased &&
-		     (!same || has_purse(offer->twin->config.policy))))
+	for (int i = 0; i < 2; i++) {
+		const struct ledger_key *key = offer->keys[i];
+		const struct twin_counts *counts = offer->before[i].counts;
+		uint64_t until_ns = key->unlike_ns + 2 * twin->longest_ns +
+				    GATE_REMEMBERS_NS;
+
+		if (key->apart)
+			return true;
+		if (!key->leased)
+			continue;
+		if (has_purse(twin->config.policy) || !is_alike(counts) ||
+		    (key->unlike_ns > 0 && twin->now_ns <= until_ns))
 			return true;
 	}
 	return false;

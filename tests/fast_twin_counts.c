@@ -151,6 +151,8 @@ void twin_compare(struct twin *twin, struct ledger_key *key)
 	key->leased |= front.leased;
 	if (!alone.known || !front.known)
 		return;
+	if (!is_within(&alone, &front, &alone))
+		key->unlike_ns = twin->now_ns;
 	twin->results.compared++;
 	if (key->leased) {
 		compare_leased(twin, key, &alone, &front);
@@ -231,6 +233,21 @@ static void unhide(const struct twin_before *before,
 		own[FRONT].heard_pkts = own[ALONE].heard_pkts;
 }
 
+/* Another one that may have been hidden so. */
+static void add_handshake(struct twin *twin, struct ledger_key *key,
+			  const struct twin_counts *front)
+{
+	uint32_t sent, heard;
+
+	ledger_sums(key, twin->longest_ns, twin->now_ns, &sent, &heard);
+	if (front->heard_pkts != heard + 1 ||
+	    twin->config.policy->evidence != POLICY_EVIDENCE_CONSENT)
+		return;
+	twin->results.worth++;
+	twin_set_apart(twin, key);
+	ledger_add(key, 0, 1, twin->now_ns);
+}
+
 void twin_count_added(struct twin *twin, struct ledger_key *key,
 		      const struct twin_before *before)
 {
@@ -255,6 +272,8 @@ void twin_count_added(struct twin *twin, struct ledger_key *key,
 	compare_added(twin, key, before->out, &own[ALONE], &own[FRONT]);
 	ledger_add(key, own[FRONT].sent_pkts, own[FRONT].heard_pkts,
 		   twin->now_ns);
+	if (before->counts[FRONT].leased && !now[FRONT].leased && before->out)
+		add_handshake(twin, key, &now[FRONT]);
 }
 
 void twin_compare_totals(struct twin *twin)
