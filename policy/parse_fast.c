@@ -53,8 +53,6 @@ bool draft_check_fast(struct keys_reader *reader, const struct draft *draft)
 		wrong = "it has one engine: datapath.nfqueue.queues is 1";
 	else if (policy->nfqueue.bridge)
 		wrong = "it takes routed packets: not datapath.nfqueue.bridge";
-	else if (policy->nfqueue.fail == POLICY_FAIL_CLOSED)
-		wrong = "packets in pass without symtapd: not fail: closed";
 	else if (policy->fast.keys & (policy->fast.keys - 1))
 		wrong = "datapath.fast.keys is a power of two, as 262144";
 	else if (policy->fast.pin[0] != '/' && policy->fast.pin[0] != '\0')

@@ -35,6 +35,7 @@ libraries() {
 	cat <<-'END'
 	yaml.h				policy/yaml.c
 	libnetfilter_queue/		shaper/io/nfqueue_socket.c
+	libnftnl/			shaper/io/nft_alive.c
 	libnftnl/			shaper/io/nft_batch.c
 	libnftnl/			shaper/io/nft_change.c
 	libnftnl/			shaper/io/nft_compare.c
@@ -44,6 +45,7 @@ libraries() {
 	libnftnl/			shaper/io/nft_read.c
 	libnftnl/			shaper/io/nft_refuser.c
 	libnftnl/			shaper/io/nft_report.c
+	libmnl/				shaper/io/nft_alive.c
 	libmnl/				shaper/io/nft_links.c
 	libmnl/				shaper/io/nft_log.c
 	libmnl/				shaper/io/nft_probe.c
@@ -83,8 +85,6 @@ libraries() {
 	bpf/				shaper/io/fast_pin.c
 	bpf/				shaper/io/fast_program.c
 	fast.skel.h			shaper/io/fast.c
-	bpf/				shaper/io/fast_left.c
-	fast.skel.h			shaper/io/fast_left.c
 	fast.skel.h			shaper/io/fast_program.c
 	pcap/				sim/link_name.c
 	zlib.h				sim/capture_gzip.c

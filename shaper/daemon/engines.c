@@ -304,6 +304,8 @@ void engines_stop(struct engines *engines)
 		engine->worker = NULL;
 		nfqueue_recall(engine->nfqueue, clock_now_ns());
 		nfqueue_shut(engine->nfqueue, clock_now_ns());
+		/* What that made leases of. */
+		nfqueue_recall(engine->nfqueue, clock_now_ns());
 	}
 }
 

@@ -288,6 +288,7 @@ void nfqueue_recall(struct nfqueue *nfqueue, uint64_t now_ns)
 
 void nfqueue_set_policy(struct nfqueue *nfqueue, const struct policy *policy)
 {
+	nfqueue->config.policy = policy;
 	nfqueue->reader.policy = policy;
 	nfqueue_reader_forget(&nfqueue->reader);
 	nfqueue_fast_set_policy(nfqueue);

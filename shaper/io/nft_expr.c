@@ -140,6 +140,24 @@ void nftexpr_mask(struct nftexpr_rule rule, unsigned int reg, const void *mask,
 	nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_XOR, NOTHING, length_bytes);
 }
 
+void nftexpr_set_mark_bits(struct nftexpr_rule rule, uint32_t bits)
+{
+	const uint32_t others = ~bits;
+	struct nftnl_expr *expr;
+
+	nftexpr_meta(rule, NFT_META_MARK, 0);
+	expr = ADD_WITH(rule, "bitwise", { NFTNL_EXPR_BITWISE_SREG, named(0) },
+			{ NFTNL_EXPR_BITWISE_DREG, named(0) },
+			{ NFTNL_EXPR_BITWISE_LEN, sizeof(bits) },
+			{ NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL });
+	if (!expr)
+		return;
+	nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_MASK, &others, sizeof(others));
+	nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_XOR, &bits, sizeof(bits));
+	ADD_WITH(rule, "meta", { NFTNL_EXPR_META_KEY, NFT_META_MARK },
+		 { NFTNL_EXPR_META_SREG, named(0) });
+}
+
 void nftexpr_hash(struct nftexpr_rule rule, unsigned int source,
 		  uint32_t length_bytes, uint32_t modulus, uint32_t seed,
 		  unsigned int reg)

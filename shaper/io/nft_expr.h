@@ -55,6 +55,8 @@ void nftexpr_fragment6(struct nftexpr_rule rule, unsigned int reg);
 
 void nftexpr_mask(struct nftexpr_rule rule, unsigned int reg, const void *mask,
 		  uint32_t length_bytes);
+/* Set these bits of the packet's mark. */
+void nftexpr_set_mark_bits(struct nftexpr_rule rule, uint32_t bits);
 void nftexpr_hash(struct nftexpr_rule rule, unsigned int source,
 		  uint32_t length_bytes, uint32_t modulus, uint32_t seed,
 		  unsigned int reg);

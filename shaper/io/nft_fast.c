@@ -20,17 +20,24 @@ struct nftcompile_name nftfast_target(bool by_source)
 }
 
 /* The mark is in host order. */
-static void passed(struct nftplan_table *table, const struct policy *policy,
-		   const char *chain)
+static void is_marked(struct nftexpr_rule rule, const struct policy *policy,
+		      uint32_t value)
 {
 	uint32_t bit = policy->fast.mark_bit;
 	uint32_t mask = ((1u << FAST_MARK_BITS) - 1) << bit;
-	uint32_t value = (uint32_t)FAST_MARK_PASSED << bit;
-	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
 
+	value <<= bit;
 	nftexpr_meta(rule, NFT_META_MARK, 0);
 	nftexpr_mask(rule, 0, &mask, sizeof(mask));
 	nftexpr_equal(rule, 0, &value, sizeof(value));
+}
+
+static void passed(struct nftplan_table *table, const struct policy *policy,
+		   const char *chain)
+{
+	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
+
+	is_marked(rule, policy, FAST_MARK_PASSED);
 	nftexpr_count(rule, "fast_out");
 	nftexpr_accept(rule);
 }
@@ -70,6 +77,9 @@ void nftfast_compile(struct nftplan_table *table,
 		nftexpr_meta(rule, NFT_META_OIF, 0);
 		nftexpr_equal(rule, 0, &compile->fast_ifindexes[i],
 			      sizeof(uint32_t));
+		/* Else nobody is there to be told: nft_alive.h. */
+		if (policy->nfqueue.fail == POLICY_FAIL_CLOSED)
+			is_marked(rule, policy, FAST_MARK_ALIVE);
 		nftexpr_count(rule, "fast_in");
 		nftexpr_accept(rule);
 	}

@@ -36,6 +36,7 @@ struct nftrules {
 	struct nfthandle_bound *bound;      /* sorted */
 	size_t bound_count;
 	struct mnl_socket *watch;
+	struct mnl_socket *alive; /* NULL: not needed yet; see nft_alive.h */
 	struct mnl_socket *log;
 	struct nfthandle_log *log_bytes; /* read, not yet taken */
 	uint16_t log_group;

@@ -13,6 +13,8 @@
 
 #include "flowtable/shard.h"
 #include "policy/policy.h"
+#include "shaper/bpf/fast_maps.h"
+#include "shaper/io/nft_alive.h"
 #include "shaper/io/nft_batch.h"
 #include "shaper/io/nft_change.h"
 #include "shaper/io/nft_compile.h"
@@ -91,6 +93,14 @@ fail:
 	return error;
 }
 
+/* It drops what waits in any queue, as each table does that goes. */
+static void no_longer_alive(struct nftrules *rules)
+{
+	if (rules->alive)
+		mnl_socket_close(rules->alive);
+	rules->alive = NULL;
+}
+
 void nftrules_close(struct nftrules *rules)
 {
 	if (!rules)
@@ -101,6 +111,7 @@ void nftrules_close(struct nftrules *rules)
 	nfthandle_close_log(rules);
 	if (rules->watch)
 		mnl_socket_close(rules->watch);
+	no_longer_alive(rules);
 	if (rules->socket)
 		mnl_socket_close(rules->socket);
 	free(rules);
@@ -320,6 +331,33 @@ static int put(struct nftrules *rules, const struct nftcompile *compile)
 	return 0;
 }
 
+/* Once there it stays, since others' packets wait. */
+static int be_alive(struct nftrules *rules, const struct nftcompile *compile)
+{
+	const struct policy *policy = compile->policy;
+	uint32_t bit = policy->fast.mark_bit;
+	const char *what;
+	int error;
+
+	if (!compile->fast || rules->alive ||
+	    policy->nfqueue.fail != POLICY_FAIL_CLOSED)
+		return 0;
+	rules->alive = nfthandle_socket(rules);
+	if (!rules->alive)
+		return nfthandle_fail(rules, -errno, "one more socket");
+	error = nftalive_install(rules->batch, rules->alive,
+				 compile->way == NFTCOMPILE_BRIDGED
+					 ? NFPROTO_BRIDGE
+					 : NFPROTO_INET,
+				 ((1u << FAST_MARK_BITS) - 1) << bit,
+				 (uint32_t)FAST_MARK_ALIVE << bit, &what);
+	if (error) {
+		no_longer_alive(rules);
+		nfthandle_fail(rules, error, "fail: closed: %s", what);
+	}
+	return error;
+}
+
 static bool has_log_rules(const struct policy *policy)
 {
 	size_t i;
@@ -354,7 +392,9 @@ int nftrules_install(struct nftrules *rules,
 		return error;
 	compile.method = rules->method;
 	compile.conntrack = rules->conntrack;
-	error = put(rules, &compile);
+	error = be_alive(rules, &compile);
+	if (!error)
+		error = put(rules, &compile);
 	if (error)
 		return error;
 	rules->refusal_family = compile.way == NFTCOMPILE_ROUTED
@@ -408,6 +448,7 @@ int nftrules_leave_blocking(struct nftrules *rules)
 	error = block(rules);
 	if (error)
 		return nfthandle_fail(rules, error, "blocking");
+	no_longer_alive(rules);
 	nftplan_free(rules->plan);
 	rules->plan = NULL;
 	return 0;
@@ -420,6 +461,7 @@ int nftrules_remove(struct nftrules *rules)
 
 	if (error || removed)
 		return error ? error : removed;
+	no_longer_alive(rules);
 	nftplan_free(rules->plan);
 	rules->plan = NULL;
 	return 0;

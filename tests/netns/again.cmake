@@ -8,7 +8,7 @@ set(SYMTAP_FAST_gateway_engines Engines.test_crowd_is_not_touched)
 set(SYMTAP_FAST_gateway_fragments
 	Fragments.test_answered_fragments_pass_and_are_counted
 	Reassembled.test_answered_fragments_pass_and_are_counted)
-set(SYMTAP_FAST_gateway_offloads Offloads.test_udp
+set(SYMTAP_FAST_gateway_offloads
 	Offloads.test_tcp_as_fast_as_it_goes)
 set(SYMTAP_FAST_gateway_figures Flood.test_udp_flood_over_ipv6
 	Flood.test_answers_free_what_waits_at_once

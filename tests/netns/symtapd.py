@@ -74,7 +74,7 @@ class Symtapd:
         `shipped`: all of them, as they come."""
         limiter = sections.pop("limiter", "{}")
         fast = ""
-        if FAST and queues == 1 and not bridge and fail == "open":
+        if FAST and queues == 1 and not bridge:
             fast = (f", fast: {{interfaces: [{FAST}], keys: 16384, "
                     f"pin: {PIN}}}")
         gates_alone = {
