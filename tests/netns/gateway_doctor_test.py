@@ -63,12 +63,11 @@ class Doctor(bed.Case):
         self.assertEqual(self.doctor(), before)
 
     def test_one_that_came_first_is_found(self):
-        with self.net.gateway.start(EMPTY, "lan0",
-                                    stdout=subprocess.PIPE) as empty:
-            empty.stdout.readline()
-            self.start()
-            found = self.doctor().get("tc-program", [])
-            empty.terminate()
+        empty = self.net.gateway.start(EMPTY, "lan0", stdout=subprocess.PIPE)
+        self.addCleanup(empty.terminate)
+        self.assertEqual(empty.stdout.readline(), b"ready\n")
+        self.start()
+        found = self.doctor().get("tc-program", [])
         self.assertEqual(len(found), 2, found)
         for what, where in zip(found, ("ingress", "egress")):
             self.assertIn(f"bench_empty at lan0, {where}, runs before", what)
