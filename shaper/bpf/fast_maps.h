@@ -30,6 +30,7 @@
 #include "flowtable/flow.h"
 #include "flowtable/siphash.h"
 #include "shaper/asym.h"
+#include "shaper/bpf/edt_memory.h"
 #include "shaper/bpf/hold_memory.h"
 
 enum {
@@ -80,9 +81,10 @@ _Static_assert(sizeof(struct fast_slot) == 192, "a slot is three lines");
 
 /* Written by the daemon before it attaches the program, and at a reload. */
 struct fast_config {
-	uint64_t k0, k1;     /* of the hash */
-	uint32_t slots_mask; /* slots - 1; a power of two */
-	uint32_t mark_mask;  /* four adjacent bits */
+	uint32_t version, slot_bytes; /* FAST_VERSION, of a struct fast_slot */
+	uint64_t k0, k1;              /* of the hash */
+	uint32_t slots_mask;          /* slots - 1; a power of two */
+	uint32_t mark_mask;           /* four adjacent bits */
 	uint32_t mark_shift;
 	uint32_t interfaces_count;
 	uint32_t consent; /* an acknowledgement counts for what it answers */
@@ -247,14 +249,16 @@ static inline void fast_add(struct fast_slot *slot, uint64_t number,
 			    uint32_t sent, uint32_t heard)
 {
 	uint64_t *bucket = &slot->buckets[fast_bucket_at(number)];
-	uint64_t by = (uint64_t)sent << 24 | heard;
+	uint64_t by = fast_bucket(0, sent, heard); /* none runs over */
 
 	for (uint32_t i = 0; i < 3; i++) {
 		uint64_t old = *(const volatile uint64_t *)bucket;
 
 		if (fast_bucket_age(old, number) == 0) {
-			if (fast_bucket_sent(old) + sent < 0xf00000 &&
-			    fast_bucket_heard(old) + heard < 0xf00000)
+			if (fast_bucket_sent(old) + fast_bucket_sent(by) <
+				    0xf00000 &&
+			    fast_bucket_heard(old) + fast_bucket_heard(by) <
+				    0xf00000)
 				__sync_fetch_and_add(bucket, by);
 			return;
 		}
