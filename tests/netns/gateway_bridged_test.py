@@ -39,6 +39,7 @@ class Bridged(bed.Case):
     @classmethod
     def build(cls):
         cls.net = BridgedNet(cls.lab)
+        cls.outside_mac = cls.net.outside.mac("eth0")
         cls.check_path(cls.net.host, cls.net.outside, (INSIDE[0], OUTER))
 
     def start(self, **policy):
@@ -63,8 +64,8 @@ class Bridged(bed.Case):
         self.assertEqual(self.zones(), {"lan0"})
 
     def tagged(self, packet, *tags):
-        frame = frames.ethernet(self.net.outside.mac("eth0"), lab.GUARDED_MAC,
-                                0x0800, packet)
+        frame = frames.ethernet(self.outside_mac, lab.GUARDED_MAC, 0x0800,
+                                packet)
         for number in tags:
             frame = frames.vlan(frame, number)
         return frame
@@ -93,8 +94,7 @@ class Bridged(bed.Case):
         answer = frames.udp(OUTER, INSIDE[1], 9, 4000)
         for _ in range(40):
             back.send_frame(frames.vlan(frames.ethernet(
-                lab.GUARDED_MAC, self.net.outside.mac("eth0"), 0x0800,
-                answer), 17))
+                lab.GUARDED_MAC, self.outside_mac, 0x0800, answer), 17))
         self.assertGreater(len(tap.receive(1, 80)), 60)
 
     def solicit(self, to):
@@ -104,7 +104,7 @@ class Bridged(bed.Case):
         tap = traffic.Tap(self.net.outside, "eth0", is_one)
         wire = frames.Wire(self.net.host, "eth0")
         for _ in range(100):
-            wire.send(self.net.outside.mac("eth0"), frames.solicitation(
+            wire.send(self.outside_mac, frames.solicitation(
                 lab.GUARDED6, to, destination=to))
         return [each.at for each in tap.receive(1.3)]
 

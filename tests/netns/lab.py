@@ -231,10 +231,13 @@ class Routed:
 
     def _guarded(self, host, interface, ipv4, ipv6, mac):
         self.lab.wire(self.gateway, interface, host, "eth0", right_mac=mac)
-        host.address("eth0", f"{ipv4}/32", f"{ipv6}/128")
-        host.route("10.20.0.1", "dev", "eth0")
+        self._address(host, "eth0", interface, ipv4, ipv6)
+
+    def _address(self, host, device, interface, ipv4, ipv6):
+        host.address(device, f"{ipv4}/32", f"{ipv6}/128")
+        host.route("10.20.0.1", "dev", device)
         host.route("default", "via", "10.20.0.1")
-        host.route("2001:db8:20::1", "dev", "eth0")
+        host.route("2001:db8:20::1", "dev", device)
         host.route("default", "via", "2001:db8:20::1")
         self.gateway.address(interface, "10.20.0.1/32", "2001:db8:20::1/128")
         self.gateway.route(ipv4, "dev", interface)

@@ -112,21 +112,23 @@ class Nat(rules_bed.Case):
     def test_datagrams_held_leave_with_one_translation(self):
         self.net.gateway.nft(translation("masquerade fully-random"))
         driver = self.install()
-        self.assertEqual(["target room"], driver.ask("method"))
+        self.assertIn(driver.ask("method"), (["target room"], ["queue room"]))
         self.hold_then_release([frames.udp(GUARDED, OUTSIDE, 5000, 53,
                                            bytes([n])) for n in range(8)])
         ports = self.sources(8)
         self.assertEqual((8, 1), (len(ports), len(set(ports))))
 
     def test_without_the_room_they_would_not(self):
-        """That the room is needed here; if not, the kernel has learnt."""
+        """That the room is needed here; if not, the kernel has learnt.  Linux
+        6.18 translates each by itself, 6.1 keeps the first and drops others."""
         self.net.gateway.nft(translation("masquerade fully-random"))
         self.install(conntrack="none")
         queue = self.queue(MAIN)
         for n in range(8):
             self.send_out(frames.udp(GUARDED, OUTSIDE, 5000, 53, bytes([n])))
         queue.pass_all(1, count=8)
-        self.assertGreater(len(set(self.sources(8))), 1)
+        ports = self.sources(8)
+        self.assertNotEqual((8, 1), (len(ports), len(set(ports))))
 
     def test_echoes_held_are_not_lost(self):
         self.net.gateway.nft("""
@@ -189,11 +191,13 @@ table inet filter {
 
     def test_translation_that_comes_later_is_noticed(self):
         driver = self.install()
-        self.assertEqual(["target no-room"], driver.ask("method"))
+        before = driver.ask("method")
+        self.assertIn(before, (["target no-room"], ["queue no-room"]))
         self.net.gateway.nft(translation("masquerade"))
         self.assertEqual(["conntrack"], driver.ask("watch", 1000))
         driver.ask("install")
-        self.assertEqual(["target room"], driver.ask("method"))
+        self.assertEqual([before[0].replace("no-room", "room")],
+                         driver.ask("method"))
         self.assertEqual(["quiet"], driver.ask("watch", 50))
 
     def test_marks_are_left_to_the_operator(self):
