@@ -56,6 +56,7 @@ libraries() {
 	libmnl/				shaper/io/nfqueue_socket.c
 	libmnl/				shaper/io/nft_batch.c
 	libmnl/				shaper/io/ifnames.c
+	libmnl/				shaper/io/hold_edt.c
 	libmnl/				shaper/io/hold_qdisc.c
 	libmnl/				shaper/io/hooks.c
 	libmnl/				shaper/io/marks.c
@@ -85,6 +86,8 @@ libraries() {
 	bpf/				shaper/io/fast_pin.c
 	bpf/				shaper/io/fast_program.c
 	fast.skel.h			shaper/io/fast.c
+	bpf/				shaper/io/fast_left.c
+	fast.skel.h			shaper/io/fast_left.c
 	fast.skel.h			shaper/io/fast_program.c
 	pcap/				sim/link_name.c
 	zlib.h				sim/capture_gzip.c
