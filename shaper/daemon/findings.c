@@ -182,16 +182,18 @@ static void check_fast(const struct status *status, struct findings *findings)
 	uint64_t full = status_io_grown(status, NFQUEUE_fast_full);
 	uint64_t untold = status_io_grown(status, NFQUEUE_fast_untold_pkts);
 
-	if (status->fast.wanted && !status->fast.runs)
+	/* `auto` takes what there is. */
+	if (status->fast.wanted && !status->fast.runs &&
+	    !status->policy->fast.all)
 		finding_remedy(
 			findings_add(findings, "fast-off", FINDING_WARNING,
 				     "The fast path is off, all packets come "
 				     "to the queues: %.170s",
 				     status->fast.wrong),
-			"It needs CAP_BPF and CAP_PERFMON at the start, a "
-			"kernel with BTF and either tcx or clsact, and the "
-			"interfaces; symtap.yaml(5), datapath.fast.  Then "
-			"restart symtapd.");
+			"It needs CAP_BPF and CAP_PERFMON at the start, and a "
+			"kernel with BTF and either tcx or clsact: see "
+			"symtap.yaml(5), datapath.fast.  Then restart "
+			"symtapd.");
 	if (full > 0)
 		finding_remedy(
 			findings_add(findings, "fast-full", FINDING_WARNING,

@@ -210,6 +210,11 @@ static void test_what_is_wrong_with_the_fast_path_is_found(void **state)
 		assert_true(strlen(findings.list[i].remedy) <
 			    FINDING_TEXT_BYTES - 1);
 	}
+	findings = (struct findings){ 0 };
+	policy.fast.all = true; /* if the kernel can */
+	findings_of_status(status, &findings);
+	assert_int_equal(findings.count, 2);
+	policy.fast.all = false;
 }
 
 static void test_findings_are_bounded(void **state)
