@@ -220,6 +220,11 @@ struct hold_memory *fast_hold(const struct fast *fast)
 	return &fast->memory->symtap_hold;
 }
 
+struct edt_memory *fast_edt(const struct fast *fast)
+{
+	return &fast->memory->symtap_edt;
+}
+
 uint32_t fast_mark(const struct fast *fast, uint32_t skb_mark)
 {
 	const struct fast_config *config = &fast->memory->fast_config;
@@ -283,6 +288,12 @@ int fast_run(struct fast *fast, const struct fast_frame *frame,
 	uint32_t span_ns;
 
 	return fastprogram_run(fast->program, frame, 1, ret_mark, &span_ns);
+}
+
+int fast_run_departs(struct fast *fast, const struct fast_frame *frame,
+		     uint64_t *ret_ns)
+{
+	return fastprogram_departs(fast->program, frame, ret_ns);
 }
 
 int fast_run_ns(struct fast *fast, const struct fast_frame *frame, int times,

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct edt_memory;
 struct fast;
 struct fast_counts;
 struct fast_event;
@@ -70,6 +71,9 @@ void fast_hash_key(const struct fast *fast, uint64_t *ret_k0, uint64_t *ret_k1);
 /* `hold: qdisc`, all 0. */
 struct hold_memory *fast_hold(const struct fast *fast);
 
+/* `hold: edt`, all 0. */
+struct edt_memory *fast_edt(const struct fast *fast);
+
 /* The lowest of the mark's bits; all of them. */
 uint32_t fast_mark(const struct fast *fast, uint32_t skb_mark);
 
@@ -98,6 +102,9 @@ void fast_set_test_zone(struct fast *fast, uint16_t zone);
 void fast_set_test_looks(struct fast *fast, bool looks);
 int fast_run(struct fast *fast, const struct fast_frame *frame,
 	     uint32_t *ret_mark);
+/* A frame out: when it may leave; 0: now; UINT64_MAX: it is dropped. */
+int fast_run_departs(struct fast *fast, const struct fast_frame *frame,
+		     uint64_t *ret_ns);
 /* Nanoseconds for each of `times` runs. */
 int fast_run_ns(struct fast *fast, const struct fast_frame *frame, int times,
 		uint32_t *ret_ns);

@@ -107,6 +107,12 @@ struct hold_memory *fast_hold(const struct fast *fast)
 	abort();
 }
 
+struct edt_memory *fast_edt(const struct fast *fast)
+{
+	(void)fast;
+	abort();
+}
+
 uint32_t fast_mark(const struct fast *fast, uint32_t skb_mark)
 {
 	(void)fast;

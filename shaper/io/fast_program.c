@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/pkt_cls.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,5 +194,24 @@ int fastprogram_run(const struct fastprogram *program,
 		return error;
 	*ret_mark = after.mark;
 	*ret_ns = options.duration;
+	return 0;
+}
+
+int fastprogram_departs(const struct fastprogram *program,
+			const struct fast_frame *frame, uint64_t *ret_ns)
+{
+	const struct symtap *skeleton = program->skeleton;
+	struct __sk_buff after, context = { .ifindex = 1,
+					    .ingress_ifindex = 1 };
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->bytes,
+		    .data_size_in = frame->count_bytes, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .ctx_out = &after,
+		    .ctx_size_out = sizeof(after), .repeat = 1);
+	int error = bpf_prog_test_run_opts(
+		bpf_program__fd(skeleton->progs.symtap_out), &options);
+
+	if (error < 0)
+		return error;
+	*ret_ns = options.retval == TC_ACT_SHOT ? UINT64_MAX : after.tstamp;
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "shaper/bpf/fast_maps.h"
 #include "shaper/io/fast.h"
 #include "shaper/io/fast_leases.h"
+#include "shaper/io/hold_edt.h"
 #include "shaper/io/nfqueue_path.h"
 
 enum { SWEEP_NS = 20000000, HEARD = 64 };
@@ -180,6 +181,7 @@ static void count(struct nfqueue *nfqueue)
 	const struct fastleases_stats *stats =
 		fastleases_stats(nfqueue->fast->leases);
 	uint64_t *counter = nfqueue->stats.counter;
+	const struct edt_memory *edt = fast_edt(nfqueue->fast->program);
 	struct fast_counts counts;
 
 	fast_count(nfqueue->fast->program, &counts);
@@ -194,6 +196,8 @@ static void count(struct nfqueue *nfqueue)
 	counter[NFQUEUE_fast_epochs] = stats->epochs;
 	counter[NFQUEUE_fast_full] = stats->full;
 	nfqueue_qdisc_count(nfqueue);
+	counter[NFQUEUE_edt_waited_pkts] = edt->delayed_pkts;
+	counter[NFQUEUE_edt_full_pkts] = edt->full_pkts;
 }
 
 void nfqueue_fast_advance(struct nfqueue *nfqueue, uint64_t now_ns)
@@ -223,6 +227,7 @@ void nfqueue_fast_set_policy(struct nfqueue *nfqueue)
 		return;
 	fast_set_consent(program, nfqueue->reader.policy->evidence ==
 					  POLICY_EVIDENCE_CONSENT);
+	holdedt_configure(fast_edt(program), nfqueue->reader.policy);
 	for (size_t i = 0; i < FAST_INTERFACES; i++)
 		if (fast_name(program, i)[0] != '\0')
 			fast_set_zone(program, i,

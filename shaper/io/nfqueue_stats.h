@@ -67,6 +67,10 @@
 	  "dropped before a bridge: as many as may already waited")            \
 	X(qdisc_untold_pkts, "packets",                                        \
 	  "dropped before a bridge: too many were told of")                    \
+	X(edt_waited_pkts, "packets",                                          \
+	  "got a time to leave at, which fq keeps to")                         \
+	X(edt_full_pkts, "packets",                                            \
+	  "dropped: they would have left too late for that")                   \
 	X(qdisc_failed, "times", "the kernel did not let one leave there")
 
 enum nfqueue_counter {
