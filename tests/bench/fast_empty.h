@@ -10,8 +10,8 @@
 /* Its descriptor, or -errno. */
 int empty_load(void);
 
-/* At tcx ingress and egress of an interface, until the process ends.  0 or
- * -errno. */
+/* At ingress and egress of an interface: tcx, until the process ends, or
+ * clsact.  0 or -errno. */
 int empty_attach(int fd, const char *interface);
 
 /* Over one frame, so many times.  0 or -errno. */
