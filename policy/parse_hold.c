@@ -57,20 +57,49 @@ static const char *wrong_with_qdisc(const struct policy *policy)
 	return NULL;
 }
 
+/* The program has the gates, and nothing else of the judgement. */
+static const char *wrong_with_edt(const struct policy *policy)
+{
+	const struct credit_params *credit = &policy->credit;
+
+	if (policy->evidence == POLICY_EVIDENCE_CONSENT &&
+	    credit->floor_pkts + credit->patience_pkts + credit->earned_pkts >
+		    0)
+		return "the kernel has no purse: limiter: {floor: 0, patience: "
+		       "0, credit: 0}";
+	if (policy->enforce !=
+	    (1u << FLOW_SCOPE_FLOW | 1u << FLOW_SCOPE_PAIR))
+		return "it has gates for both: limiter.enforce: [flow, pair]";
+	if (policy->params_count > 1)
+		return "it has one delay for all: no rule that limits";
+	if (policy->mode == POLICY_SHADOW)
+		return "what it delays is delayed: mode: enforce";
+	return NULL;
+}
+
 bool draft_check_hold(struct keys_reader *reader, const struct draft *draft)
 {
 	const struct policy *policy = &draft->policy;
 	const struct yaml_node *node = yaml_tree_find(draft->root, "datapath");
-	const char *wrong = NULL;
+	const char *wrong = NULL, *what = NULL;
 
 	if (!policy_wants_fast(policy) || node == NULL)
 		return true;
-	if (policy->fast.hold == POLICY_HOLD_QDISC)
+	switch (policy->fast.hold) {
+	case POLICY_HOLD_PUMP:
+		return true;
+	case POLICY_HOLD_QDISC:
+		what = "with hold: qdisc packets wait before a bridge";
 		wrong = wrong_with_qdisc(policy);
+		break;
+	case POLICY_HOLD_EDT:
+		what = "with hold: edt the kernel judges by itself";
+		wrong = wrong_with_edt(policy);
+		break;
+	}
 	node = yaml_tree_find(node, "fast");
 	if (wrong == NULL || node == NULL)
 		return true;
-	keys_key_error(reader, node, wrong,
-		       "with hold: qdisc packets wait before a bridge");
+	keys_key_error(reader, node, wrong, "%s", what);
 	return false;
 }
