@@ -31,6 +31,7 @@
 #include "shaper/daemon/reload.h"
 #include "shaper/daemon/status_poll.h"
 #include "shaper/io/clock.h"
+#include "shaper/io/hold_edt.h"
 #include "shaper/snapshot.h"
 
 enum {
@@ -120,8 +121,11 @@ static void set_up_hold(struct daemon *daemon)
 	if (daemon->fast == NULL)
 		fatal(EXIT_FAILED, 0,
 		      "datapath.fast.hold: there is no fast path");
-	error = hold_new(daemon->policy, has_user ? &user : NULL, &daemon->hold,
-			 wrong);
+	if (daemon->policy->fast.hold == POLICY_HOLD_EDT)
+		error = holdedt_check(daemon->policy, wrong);
+	else
+		error = hold_new(daemon->policy, has_user ? &user : NULL,
+				 &daemon->hold, wrong);
 	if (error < 0)
 		fatal(EXIT_FAILED, -error, "datapath.fast.hold: %s", wrong);
 }
