@@ -22,6 +22,28 @@
  * marks each with the epoch.  The engine leases a pair only if it has seen as
  * many: then none is on its way that a later one could overtake.  Packets that
  * are lost on that way are forgotten with a new epoch.
+ *
+ * Both work at once, on several processors, without a lock:
+ *
+ * Whose a pair is changes by one atomic operation on `state`.  The program
+ * adds 1 for what it steers, and then clears FAST_IN_KERNEL; the daemon clears
+ * it, or sets it by an exchange that fails when one more was steered than it
+ * has seen.  The verdict on the last of those has been carried out by then, so
+ * that has left before one that the program passes.  (Packets of a flow that
+ * two processors take at once have no order.)
+ *
+ * Each packet is counted once, by the program, which has counted what it marks
+ * as passed, or by the engine, which gets all others.  Buckets are added to by
+ * atomic operations.  A processor that found the pair leased and has not
+ * counted yet while the daemon takes it back does so too late for the engine's
+ * window: one packet, or super-packet, for each processor and taking back,
+ * after which the pair stays with the engine for some packets.  Processors
+ * that ask at the same time may each pass one: the lease ends half a bit below
+ * the threshold.
+ *
+ * A key is written before its span and read after it; a slot is not used anew
+ * for longer than the program runs.  Should a processor stand still for that
+ * long it counts one packet for another key, or gives another pair back.
  */
 
 #include <stdbool.h>

@@ -16,6 +16,8 @@
 /* Made of fast.bpf.c by the build; it uses the above. */
 #include <fast.skel.h>
 
+enum { EVENTS_MAX = 4096 }; /* at once */
+
 struct fast {
 	struct fastprogram *program; /* NULL: somebody else's */
 	struct fast_fds fds;
@@ -29,6 +31,7 @@ struct fast {
 	size_t received;
 };
 
+/* Whoever fills the ring as fast as it is read is not to keep us there. */
 static int on_sample(void *self, void *data, size_t bytes)
 {
 	struct fast *fast = self;
@@ -37,7 +40,7 @@ static int on_sample(void *self, void *data, size_t bytes)
 		fast->received++;
 		fast->on_event(fast->on_event_self, data);
 	}
-	return 0;
+	return fast->received < EVENTS_MAX ? 0 : -EAGAIN;
 }
 
 static void configure(struct fast *fast, const struct fast_options *options)
