@@ -68,6 +68,7 @@ static void load(struct follow *follow)
 		.slots = policy->fast.keys,
 		.mark_mask = UINT32_C(15) << policy->fast.mark_bit,
 		.consent = policy->evidence == POLICY_EVIDENCE_CONSENT,
+		.pump_only = policy->fast.hold == POLICY_HOLD_PUMP,
 	};
 	char text[FAST_TEXT_BYTES];
 	int error;

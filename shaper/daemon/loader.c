@@ -168,7 +168,8 @@ int loader_load(struct loader *loader, const struct fast_options *options,
 		char ret_text[FAST_TEXT_BYTES])
 {
 	struct loader_request request = { .what = LOADER_LOAD,
-					  .slots = options->slots };
+					  .slots = options->slots,
+					  .pump_only = options->pump_only };
 	struct loader_answer answer;
 	int fds[LOADER_FDS_MAX], error;
 	size_t count;

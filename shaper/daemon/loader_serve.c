@@ -43,7 +43,8 @@ static int drop(const struct server *server, char ret_text[FAST_TEXT_BYTES])
 static int load(struct server *server, const struct loader_request *request,
 		struct loader_answer *answer)
 {
-	const struct fast_options options = { .slots = request->slots };
+	const struct fast_options options = { .slots = request->slots,
+					      .pump_only = request->pump_only };
 	const struct priv_user *user = server->user;
 	struct fastpin_owner owner;
 	struct fast_fds fds;

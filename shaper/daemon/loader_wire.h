@@ -28,6 +28,7 @@ struct loader_request {
 	uint32_t what;
 	uint32_t ifindex;
 	uint32_t slots;
+	uint32_t pump_only;
 	char pin[LOADER_PIN_BYTES];
 };
 

@@ -29,6 +29,7 @@ struct fast_options {
 	uint8_t seed[16];   /* random; keys the hash */
 	bool consent;       /* `evidence: consent` */
 	bool test;          /* time is fast_set_time's */
+	bool pump_only;     /* `hold: pump`; it is loaded sooner */
 };
 
 /* Of its maps: the table, the ring, what else it has in memory. */
