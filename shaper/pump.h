@@ -207,6 +207,12 @@ struct snapshot_cursor;
 size_t pump_export(struct pump *pump, struct snapshot_cursor *cursor,
 		   size_t steps, struct pump_record *ret_records, size_t max,
 		   uint64_t now_ns);
+/* The same of keys that are held back alone, a bounded number: to be told
+ * often, in case of a sudden end.  `position` begins as 0; the end is reached
+ * when it is 0 again. */
+size_t pump_export_held(struct pump *pump, uint32_t *position, size_t steps,
+			struct pump_record *ret_records, size_t max,
+			uint64_t now_ns);
 /* Before anything of a former life is given back: who was silent before that is
  * not known, and gets no patience for a while.  pump_import does so itself. */
 void pump_resume(struct pump *pump, uint64_t now_ns);

@@ -223,6 +223,32 @@ size_t pump_export(struct pump *pump, struct snapshot_cursor *cursor,
 	return count;
 }
 
+size_t pump_export_held(struct pump *pump, uint32_t *position, size_t steps,
+			struct pump_record *ret_records, size_t max,
+			uint64_t now_ns)
+{
+	const uint32_t ids = suspects_ids(&pump->engine.suspects);
+	size_t count = 0;
+
+	if (now_ns > pump->now_ns)
+		pump->now_ns = now_ns;
+	for (; steps > 0 && count < max; steps--) {
+		const struct suspect *suspect;
+
+		if (++*position >= ids) {
+			*position = 0;
+			break;
+		}
+		suspect = suspect_of(pump, *position);
+		if (suspect->scope < FLOW_SCOPES &&
+		    suspect->gate.releases > 0 &&
+		    export_one(pump, engine_entry_of(&pump->engine, suspect),
+			       &ret_records[count]))
+			count++;
+	}
+	return count;
+}
+
 static bool is_plausible(const struct pump_record *record)
 {
 	const uint64_t most_ns = 60000000000u; /* the longest window */

@@ -23,6 +23,7 @@ struct fast;
 struct hold;
 struct follow;
 struct guard;
+struct keeper;
 struct loader;
 struct loop;
 struct metrics;
@@ -46,6 +47,7 @@ struct daemon {
 	struct event_base *base;
 	struct loop *loop;
 	struct status_poll *poll;
+	struct keeper *keeper;
 	struct control *control;
 	struct metrics *metrics; /* NULL: the policy wants none */
 	struct reload *reload;

@@ -11,6 +11,7 @@
 #include "shaper/daemon/engines.h"
 #include "shaper/daemon/follow.h"
 #include "shaper/daemon/guard.h"
+#include "shaper/daemon/keeper.h"
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/mailbox.h"
 #include "shaper/daemon/refusals.h"
@@ -160,6 +161,7 @@ static void on_second(evutil_socket_t fd, short what, void *self)
 	if (status_poll_start(daemon->poll, now_ns) < 0)
 		log_debug(0, "symtapd: the engines are slow to answer");
 	guard_count(daemon->guard);
+	keeper_advance(daemon->keeper, daemon->policy->state_file, now_ns);
 	follow_advance(daemon->follow);
 }
 

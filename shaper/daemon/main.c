@@ -21,6 +21,7 @@
 #include "shaper/daemon/guard.h"
 #include "shaper/daemon/heritage.h"
 #include "shaper/daemon/hold.h"
+#include "shaper/daemon/keeper.h"
 #include "shaper/daemon/load.h"
 #include "shaper/daemon/loader.h"
 #include "shaper/daemon/log.h"
@@ -194,8 +195,10 @@ static void set_up_control(struct daemon *daemon)
 	daemon->poll = status_poll_new(&daemon->status, config.mailboxes,
 				       config.mailboxes_count);
 	daemon->reload = reload_new(daemon);
+	daemon->keeper = keeper_new(&daemon->status, config.mailboxes,
+				    config.mailboxes_count);
 	if (daemon->base == NULL || daemon->poll == NULL ||
-	    daemon->reload == NULL)
+	    daemon->reload == NULL || daemon->keeper == NULL)
 		fatal(EXIT_FAILED, ENOMEM, "cannot start");
 	error = control_new(daemon->base, &config, &daemon->control);
 	if (error == -EADDRINUSE)
@@ -362,6 +365,7 @@ static void take_down(struct daemon *daemon)
 	follow_free(daemon->follow);
 	status_poll_free(daemon->poll);
 	reload_free(daemon->reload);
+	keeper_free(daemon->keeper);
 	metrics_free(daemon->metrics);
 	control_free(daemon->control);
 	event_base_free(daemon->base);

@@ -59,6 +59,16 @@ static void save_counters(struct state_writer *writer,
 	}
 }
 
+static void save_exemptions(struct state_writer *writer,
+			    const struct status *status, uint64_t now_ns)
+{
+	for (size_t i = 0; i < status->exemptions_count; i++)
+		if (status->exemptions[i].until_ns > now_ns)
+			state_add_exemption(
+				writer, status->exemptions[i].address,
+				status->exemptions[i].until_ns - now_ns);
+}
+
 int memory_save(const char *path, const struct memory_engine *engines,
 		size_t count, const struct status *status, uint64_t wall_ns,
 		uint64_t now_ns)
@@ -69,17 +79,30 @@ int memory_save(const char *path, const struct memory_engine *engines,
 
 	state_begin(&writer, wall_ns);
 	save_counters(&writer, &status->sums);
-	for (i = 0; i < status->exemptions_count; i++)
-		if (status->exemptions[i].until_ns > now_ns)
-			state_add_exemption(
-				&writer, status->exemptions[i].address,
-				status->exemptions[i].until_ns - now_ns);
+	save_exemptions(&writer, status, now_ns);
 	for (i = 0; i < count; i++)
 		save_engine(&writer, &engines[i], now_ns);
 	error = state_save(&writer, path);
 	if (writer.left_out > 0)
 		log_warn(0, "state: %llu keys found no room in %s",
 			 (unsigned long long)writer.left_out, path);
+	state_fini(&writer);
+	return error;
+}
+
+int memory_keep(const char *path, const struct memory_record *records,
+		size_t count, const struct status *status, uint64_t wall_ns,
+		uint64_t now_ns)
+{
+	struct state_writer writer;
+	int error;
+
+	state_begin(&writer, wall_ns);
+	save_counters(&writer, &status->sums);
+	save_exemptions(&writer, status, now_ns);
+	for (size_t i = 0; i < count; i++)
+		state_add_record(&writer, &records[i].record, records[i].zone);
+	error = state_save_soon(&writer, path);
 	state_fini(&writer);
 	return error;
 }

@@ -11,8 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/zones.h"
+#include "shaper/pump.h"
+
 struct policy;
-struct pump;
 struct status;
 struct zones;
 
@@ -23,6 +25,16 @@ struct memory_engine {
 
 /* Save everything.  Logs what was left out.  0 or -errno. */
 int memory_save(const char *path, const struct memory_engine *engines,
+		size_t count, const struct status *status, uint64_t wall_ns,
+		uint64_t now_ns);
+
+/* Counters, exemptions and these keys, beside threads that run: for a sudden
+ * end.  0 or -errno. */
+struct memory_record {
+	struct pump_record record;
+	char zone[ZONE_NAME_SIZE];
+};
+int memory_keep(const char *path, const struct memory_record *records,
 		size_t count, const struct status *status, uint64_t wall_ns,
 		uint64_t now_ns);
 

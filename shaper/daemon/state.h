@@ -53,8 +53,11 @@ void state_add_record(struct state_writer *writer,
 /* Complete writer->bytes.  0 or -ENOMEM. */
 int state_finish(struct state_writer *writer);
 
-/* state_finish, then replace `path` whole or not at all.  0 or -errno. */
+/* state_finish, then replace `path` whole or not at all, a crash of the machine
+ * included.  0 or -errno. */
 int state_save(struct state_writer *writer, const char *path);
+/* The same, but for such crashes: does not wait for the disk. */
+int state_save_soon(struct state_writer *writer, const char *path);
 
 /* ------ reading */
 

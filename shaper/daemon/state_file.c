@@ -23,7 +23,7 @@ static int write_all(int fd, const uint8_t *bytes, size_t size_bytes)
 		bytes += n;
 		size_bytes -= (size_t)n;
 	}
-	return fsync(fd) < 0 ? -errno : 0;
+	return 0;
 }
 
 /* So that the new name outlives a crash of the machine as well. */
@@ -46,7 +46,7 @@ static void sync_folder(const char *path)
 	close(fd);
 }
 
-int state_save(struct state_writer *writer, const char *path)
+static int save(struct state_writer *writer, const char *path, bool waits)
 {
 	char draft[PATH_MAX];
 	int error = state_finish(writer);
@@ -64,14 +64,26 @@ int state_save(struct state_writer *writer, const char *path)
 	if (fd < 0)
 		return -errno;
 	error = write_all(fd, writer->bytes, writer->used_bytes);
+	if (error == 0 && waits && fsync(fd) < 0)
+		error = -errno;
 	close(fd);
 	if (error == 0 && rename(draft, path) < 0)
 		error = -errno;
 	if (error < 0)
 		unlink(draft);
-	else
+	else if (waits)
 		sync_folder(path);
 	return error;
+}
+
+int state_save(struct state_writer *writer, const char *path)
+{
+	return save(writer, path, true);
+}
+
+int state_save_soon(struct state_writer *writer, const char *path)
+{
+	return save(writer, path, false);
 }
 
 /* Room for one byte more than the file seems to have shows that it grew. */

@@ -267,6 +267,23 @@ class Pinned(Case):
                          (talked["sent"], talked["sent"]), talked)
         self.assertEqual(self.symtapd.settled()["waited_pkts"], 0)
 
+    def test_killed_it_holds_who_was_held(self):
+        """Anew it would let out four at once; as it may, when a busy machine
+        takes longer to start it than a window is."""
+        self.start()
+        ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 9)
+        source = traffic.sender(self.net.host, lab.GUARDED)
+        spans = []
+        while len(spans) < 5 and max(spans, default=0) < 0.010:
+            traffic.flood(source, (lab.OUTSIDE, 9), ear, 4.5)
+            self.symtapd.stop(signal.SIGKILL)
+            ear.take()
+            self.symtapd.restart()
+            _, arrived = traffic.flood(source, (lab.OUTSIDE, 9), ear, 0.4)
+            times = [each.at for each in arrived]
+            spans.append(times[3] - times[0] if len(times) > 3 else 1)
+        self.assertGreater(spans[-1], 0.010, spans)
+
     def test_other_versions_are_removed_unread(self):
         self.start()
         self.symtapd.stop(signal.SIGKILL)

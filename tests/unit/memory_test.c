@@ -87,6 +87,54 @@ static size_t restore(size_t count, uint64_t down_ns)
 			      WALL_NS + down_ns, after[0].now_ns);
 }
 
+/* What stands in the file when it is killed. */
+static size_t keep(uint64_t wall_ns)
+{
+	static struct memory_record records[64];
+	struct pump_record held[64];
+	uint32_t position = 0;
+	size_t count = 0;
+
+	do {
+		count += pump_export_held(before.pump, &position, 7,
+					  held + count, 64 - count,
+					  before.now_ns);
+	} while (position != 0);
+	for (size_t i = 0; i < count; i++) {
+		records[i].record = held[i];
+		snprintf(records[i].zone, sizeof(records[i].zone), "%s",
+			 zones_get(before.zones, held[i].key.zone)->name);
+	}
+	assert_int_equal(memory_keep(path, records, count, status_before,
+				     wall_ns, before.now_ns),
+			 0);
+	return count;
+}
+
+static void test_a_sudden_end_keeps_who_was_held(void **state)
+{
+	struct pump_packet packet;
+	struct snapshot_row row;
+	uint64_t now_ns = after[0].now_ns;
+	size_t i;
+
+	(void)state;
+	bed_packet(&packet, "udp", "10.0.0.2", 1000, "192.0.2.1", 53);
+	bed_offer(&before, &packet, before.now_ns);
+	flood("10.0.0.1");
+	assert_int_equal(keep(WALL_NS + SECOND), 2);
+	assert_int_equal(restore(1, SECOND / 2), 2);
+	assert_true(bed_row(&after[0], FLOW_SCOPE_PAIR, "10.0.0.1", "192.0.2.1",
+			    &row));
+	assert_true(row.releases > 5);
+	assert_false(bed_row(&after[0], FLOW_SCOPE_PAIR, "10.0.0.2",
+			     "192.0.2.1", &row));
+	bed_packet(&packet, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
+	for (i = 0; i < 20; i++)
+		bed_offer(&after[0], &packet, now_ns);
+	assert_true(bed_passed(&after[0], 0, 19, now_ns) <= 1);
+}
+
 static void test_a_held_flood_gets_no_fresh_burst(void **state)
 {
 	struct pump_packet packet;
@@ -215,6 +263,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+		T(test_a_sudden_end_keeps_who_was_held),
 		T(test_a_held_flood_gets_no_fresh_burst),
 		T(test_what_is_older_than_the_window_is_forgiven),
 		T(test_another_number_of_engines_takes_them_up),
