@@ -242,7 +242,9 @@ class Together(Case):
               f"{told['fast_leases']} leases")
         self.assertEqual(told["out_pkts"], sent + interrupted)
         self.assertEqual(told["in_pkts"], sent)
-        self.assertEqual(told["waited_pkts"], 0)
+        # Who is slow judges many before the first of their answers.
+        if not self.is_busy():
+            self.assertEqual(told["waited_pkts"], 0)
         self.assertGreater(told["fast_leases"], interrupted / 4)
         self.assertGreater(told["fast_out_pkts"], sent / 4)
 
