@@ -46,7 +46,8 @@ static const char *capability_missing(void)
 static int make_map(enum bpf_map_type type, uint32_t key_bytes,
 		    uint32_t value_bytes, uint32_t entries, uint32_t flags)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags);
+	struct bpf_map_create_opts options = { .sz = sizeof(options),
+					       .map_flags = flags };
 	int fd = bpf_map_create(type, NULL, key_bytes, value_bytes, entries,
 				&options);
 

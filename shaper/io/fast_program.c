@@ -36,9 +36,10 @@ static int say_nothing(enum libbpf_print_level level, const char *format,
 
 static struct symtap *open_skeleton(char *verifier_log)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, options,
-		    .kernel_log_buf = verifier_log,
-		    .kernel_log_size = VERIFIER_LOG_BYTES);
+	struct bpf_object_open_opts options = { .sz = sizeof(options),
+						.kernel_log_buf = verifier_log,
+						.kernel_log_size =
+							VERIFIER_LOG_BYTES };
 
 	return symtap__open_opts(&options);
 }
@@ -182,10 +183,14 @@ int fastprogram_run(const struct fastprogram *program,
 		.gso_size = frame->gso_size,
 		.gso_segs = frame->gso_segs,
 	};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->bytes,
-		    .data_size_in = frame->count_bytes, .ctx_in = &context,
-		    .ctx_size_in = sizeof(context), .ctx_out = &after,
-		    .ctx_size_out = sizeof(after), .repeat = times);
+	struct bpf_test_run_opts options = { .sz = sizeof(options),
+					     .data_in = frame->bytes,
+					     .data_size_in = frame->count_bytes,
+					     .ctx_in = &context,
+					     .ctx_size_in = sizeof(context),
+					     .ctx_out = &after,
+					     .ctx_size_out = sizeof(after),
+					     .repeat = times };
 	int error = bpf_prog_test_run_opts(
 		bpf_program__fd(frame->out ? skeleton->progs.symtap_out
 					   : skeleton->progs.symtap_in),
@@ -202,12 +207,16 @@ int fastprogram_departs(const struct fastprogram *program,
 			const struct fast_frame *frame, uint64_t *ret_ns)
 {
 	const struct symtap *skeleton = program->skeleton;
-	struct __sk_buff after, context = { .ifindex = 1,
-					    .ingress_ifindex = 1 };
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->bytes,
-		    .data_size_in = frame->count_bytes, .ctx_in = &context,
-		    .ctx_size_in = sizeof(context), .ctx_out = &after,
-		    .ctx_size_out = sizeof(after), .repeat = 1);
+	struct __sk_buff after,
+		context = { .ifindex = 1, .ingress_ifindex = 1 };
+	struct bpf_test_run_opts options = { .sz = sizeof(options),
+					     .data_in = frame->bytes,
+					     .data_size_in = frame->count_bytes,
+					     .ctx_in = &context,
+					     .ctx_size_in = sizeof(context),
+					     .ctx_out = &after,
+					     .ctx_size_out = sizeof(after),
+					     .repeat = 1 };
 	int error = bpf_prog_test_run_opts(
 		bpf_program__fd(skeleton->progs.symtap_out), &options);
 
