@@ -55,7 +55,7 @@ struct twin *twin_new(const struct twin_config *config)
 	twin->window_ns = config->policy->params[0].window_ns;
 	twin->longest_ns = (uint64_t)fast_span(twin->window_ns)
 			   << FAST_SPAN_SHIFT;
-	twin->longest_ns *= FAST_BUCKETS;
+	twin->longest_ns *= FAST_SPANS + 1;
 	for (int i = 0; i < SIDES; i++)
 		side_init(&twin->sides[i], config);
 	twin->slots = fast_slots(config->fast, &twin->slots_count);
@@ -340,9 +340,9 @@ void twin_offer(struct twin *twin, const struct twin_frame *frame,
 
 void twin_end(struct twin *twin)
 {
-	uint64_t step_ns = twin->longest_ns / (2 * FAST_BUCKETS);
+	uint64_t step_ns = twin->longest_ns / (2 * (FAST_SPANS + 1));
 
-	for (int i = 0; i < 2 * FAST_BUCKETS + 2 && twin->config.exact; i++) {
+	for (int i = 0; i < 2 * FAST_SPANS + 4 && twin->config.exact; i++) {
 		twin_run_until(twin, twin->now_ns + step_ns);
 		twin_compare_all(twin);
 	}

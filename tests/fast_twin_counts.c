@@ -4,44 +4,30 @@
 #include <stdio.h>
 
 #include "policy/policy.h"
-#include "shaper/bpf/fast_maps.h"
+#include "shaper/io/fast_leases.h"
 #include "shaper/pump_state.h"
 
 enum { SAID_MAX = 20 };
 
-static struct fast_slot *slot_of(const struct twin *twin,
-				 const struct flow_key *key)
+/* false: it is not the program's. */
+static bool read_leased(const struct twin *twin, const struct flow_key *key,
+			struct twin_counts *ret_counts)
 {
-	uint32_t at = (uint32_t)fast_hash(twin->k0, twin->k1, key);
+	struct twin_counts counts = { .known = true, .leased = true };
 
-	for (uint32_t i = 0; i < FAST_PROBES; i++) {
-		struct fast_slot *slot =
-			&twin->slots[(at + i) & (twin->slots_count - 1)];
-
-		if (slot->span_64ns && fast_key_equal(&slot->key, key))
-			return slot;
-		if (!slot->passed_on)
-			break;
-	}
-	return NULL;
-}
-
-/* NULL: it is not the program's. */
-static struct fast_slot *leased(const struct twin *twin,
-				const struct flow_key *key)
-{
-	struct flow_key of_pair;
-	struct fast_slot *pair;
-
-	flow_key_widen(key, FLOW_SCOPE_PAIR, &of_pair);
-	pair = slot_of(twin, &of_pair);
-	return pair && pair->state & FAST_IN_KERNEL ? slot_of(twin, key) : NULL;
+	if (!fastleases_read(twin->leases, key, twin->now_ns, &counts.sent_pkts,
+			     &counts.heard_pkts))
+		return false;
+	*ret_counts = counts;
+	return true;
 }
 
 bool twin_is_known(const struct twin *twin, int which,
 		   const struct flow_key *key)
 {
-	return (which == FRONT && leased(twin, key)) ||
+	struct twin_counts counts;
+
+	return (which == FRONT && read_leased(twin, key, &counts)) ||
 	       pump_entry_of(twin->sides[which].pump, key,
 			     (enum flow_scope)key->scope);
 }
@@ -50,17 +36,11 @@ struct twin_counts twin_counts_of(struct twin *twin, int which,
 				  const struct flow_key *key)
 {
 	struct pump *pump = twin->sides[which].pump;
-	struct fast_slot *slot = which == FRONT ? leased(twin, key) : NULL;
 	struct twin_counts counts = { 0 };
 	struct flow_entry *entry;
 
-	if (slot != NULL) {
-		fast_sums(slot, fast_number(slot->span_64ns, twin->now_ns),
-			  &counts.sent_pkts, &counts.heard_pkts);
-		counts.known = true;
-		counts.leased = true;
+	if (which == FRONT && read_leased(twin, key, &counts))
 		return counts;
-	}
 	entry = pump_entry_of(pump, key, (enum flow_scope)key->scope);
 	if (entry == NULL)
 		return counts;

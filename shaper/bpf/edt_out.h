@@ -10,62 +10,89 @@ struct edt_memory symtap_edt;
 
 enum edt_answer { EDT_PASS, EDT_DROP, EDT_BACK };
 
-static __always_inline uint64_t edt_key(const struct fast_slot *slot)
+/* A pair or a flow, and its window. */
+struct edt_window {
+	uint64_t key;
+	uint32_t at;
+	uint32_t span_64ns;
+	uint32_t ratio_q16;
+	bool of_flow;
+};
+
+static __always_inline uint64_t edt_key(const struct fast_slot *slot,
+					bool of_flow)
 {
-	return fast_hash(fast_config.k0, fast_config.k1, &slot->key) | 1;
+	const struct fast_key key = {
+		.inside = { slot->inside[0], slot->inside[1] },
+		.outside = { slot->outside[0], slot->outside[1] },
+		.ports = slot->ports,
+		.zone = slot->zone,
+		.proto = slot->proto,
+	};
+	uint64_t hash = fast_hash_pair(&fast_config.multipliers, &key);
+
+	if (of_flow)
+		hash = fast_hash_flow(&fast_config.multipliers, hash, &key);
+	return hash | 1;
 }
 
 static __always_inline uint64_t edt_at(uint64_t key, uint32_t probe)
 {
-	uint64_t at = (key >> 1) + probe;
+	uint64_t at = (key >> 32) + probe;
 
 	/* So that the verifier sees the bound. */
 	__asm__ volatile("" : "+r"(at));
 	return at & (EDT_GATES - 1);
 }
 
-static __always_inline struct edt_gate *edt_find(uint64_t key)
+/* Functions that are not static the verifier looks at once, and not again for
+ * each way that leads there. */
+enum { EDT_NONE = EDT_GATES };
+
+__attribute__((noinline)) uint32_t edt_find(uint64_t key)
 {
 	for (uint32_t i = 0; i < EDT_PROBES; i++) {
 		uint64_t at = edt_at(key, i);
 
 		if (symtap_edt.gates[at].key == key)
-			return &symtap_edt.gates[at];
+			return (uint32_t)at;
 	}
-	return NULL;
+	return EDT_NONE;
 }
 
-/* One whose last packet left a window ago has nothing to remember. */
-static __always_inline struct edt_gate *
-edt_take(uint64_t key, const struct fast_slot *slot, uint64_t now_ns)
+/* One whose last packet left `window_ns` ago has nothing to remember. */
+__attribute__((noinline)) uint32_t edt_take(uint64_t key, uint64_t window_ns,
+					    uint64_t now_ns)
 {
-	uint64_t window_ns = (uint64_t)slot->span_64ns * FAST_BUCKETS
-			     << FAST_SPAN_SHIFT;
-	struct edt_gate *gate = edt_find(key);
-
-	if (gate)
-		return gate;
 	for (uint32_t i = 0; i < EDT_PROBES; i++) {
 		uint64_t at = edt_at(key, i);
 		uint64_t old = symtap_edt.gates[at].key;
 
-		gate = &symtap_edt.gates[at];
 		if (old != 0 &&
-		    edt_departs_ns(gate->state) + window_ns > now_ns)
+		    edt_departs_ns(symtap_edt.gates[at].state) + window_ns >
+			    now_ns)
 			continue;
-		if (__sync_val_compare_and_swap(&gate->key, old, key) != old)
+		if (__sync_val_compare_and_swap(&symtap_edt.gates[at].key, old,
+						key) != old)
 			continue;
-		*(volatile uint64_t *)&gate->state = 0;
-		return gate;
+		*(volatile uint64_t *)&symtap_edt.gates[at].state = 0;
+		return (uint32_t)at;
 	}
-	return NULL;
+	return EDT_NONE;
+}
+
+static __always_inline struct edt_gate *edt_gate_at(uint32_t at)
+{
+	return at < EDT_NONE ? &symtap_edt.gates[edt_at((uint64_t)at << 32, 0)]
+			     : NULL;
 }
 
 /* When all before it have left. */
 static __always_inline uint64_t edt_turn_ns(const struct fast_slot *pair,
 					    uint64_t now_ns)
 {
-	const struct edt_gate *gate = edt_find(edt_key(pair));
+	const struct edt_gate *gate =
+		edt_gate_at(edt_find(edt_key(pair, false)));
 	uint64_t departs_ns;
 
 	if (!gate)
@@ -75,31 +102,35 @@ static __always_inline uint64_t edt_turn_ns(const struct fast_slot *pair,
 }
 
 /* The daemon's ratio is that of T - 1/2: 2^(1/2) is 92682/65536. */
-static __always_inline uint32_t edt_ratio_q16(const struct fast_slot *slot)
+static __always_inline uint32_t edt_ratio_q16(uint32_t ratio_q16)
 {
-	return (uint32_t)((uint64_t)slot->ratio_q16 * 92683 >> 16);
+	return (uint32_t)((uint64_t)ratio_q16 * 92683 >> 16);
 }
 
-/* In how many spans the window no longer exceeds, if nothing else happens; 0:
- * it does not. */
-static __always_inline uint32_t edt_falls(const struct fast_slot *slot,
-					  uint64_t number)
+/* In how many spans the window, which has turned to `number`, no longer
+ * exceeds, if nothing else happens; 0: it does not. */
+__noinline int edt_falls(uint32_t at, uint32_t of_flow, uint64_t number,
+			 uint32_t ratio_q16)
 {
-	uint32_t ratio_q16 = edt_ratio_q16(slot);
-	uint32_t sent = 0, heard = 0, falls = FAST_BUCKETS;
+	struct fast_slot *slot = slot_of(at);
+	struct fast_history *history = history_of(at, of_flow != 0);
+	uint32_t sent = 0, heard = 0, falls = FAST_SPANS + 1;
 
-	for (uint32_t age = 0; age < FAST_BUCKETS; age++) {
-		uint64_t bucket = fast_bucket_read(
-			&slot->buckets[fast_bucket_at(number - age)]);
+	if (!slot || !history)
+		return 0;
+	for (uint32_t age = 0; age <= FAST_SPANS; age++) {
+		const struct fast_window *window = of_flow ? &slot->flow
+							   : &slot->pair;
+		uint64_t bucket =
+			age == 0 ? fast_read(&window->running)
+				 : fast_older(window, history, number, age);
 
-		if (fast_bucket_age(bucket, number) == age) {
-			sent += fast_bucket_sent(bucket);
-			heard += fast_bucket_heard(bucket);
-		}
+		sent += fast_bucket_sent(bucket);
+		heard += fast_bucket_heard(bucket);
 		if (!asym_exceeds(sent, heard, ratio_q16))
-			falls = FAST_BUCKETS - 1 - age;
+			falls = FAST_SPANS - age;
 	}
-	return falls;
+	return (int)falls;
 }
 
 static __always_inline uint64_t edt_delay_ns(uint32_t releases)
@@ -124,13 +155,19 @@ struct edt_ask {
 
 /* false: there is no gate for it. */
 static __always_inline bool edt_ask(struct edt_ask *ask,
-				    const struct fast_slot *slot,
+				    const struct edt_window *of,
 				    uint64_t turn_ns, uint64_t now_ns)
 {
-	uint64_t number = fast_number(slot->span_64ns, turn_ns);
-	uint32_t falls = edt_falls(slot, number);
+	uint64_t window_ns = (uint64_t)of->span_64ns * (FAST_SPANS + 1)
+			     << FAST_SPAN_SHIFT;
+	uint32_t at = edt_find(of->key);
+	uint64_t number = fast_number(of->span_64ns, turn_ns);
+	uint32_t falls = (uint32_t)edt_falls(of->at, of->of_flow, number,
+					     edt_ratio_q16(of->ratio_q16));
 
-	ask->gate = edt_take(edt_key(slot), slot, now_ns);
+	if (at == EDT_NONE)
+		at = edt_take(of->key, window_ns, now_ns);
+	ask->gate = edt_gate_at(at);
 	if (!ask->gate)
 		return false;
 	ask->old = *(volatile uint64_t *)&ask->gate->state;
@@ -140,24 +177,31 @@ static __always_inline bool edt_ask(struct edt_ask *ask,
 		return true;
 	ask->releases = edt_releases(ask->old) + 1;
 	ask->departs_ns += edt_delay_ns(ask->releases);
-	ask->opens_ns = (number + falls) * slot->span_64ns << FAST_SPAN_SHIFT;
+	ask->opens_ns = (number + falls) * (uint64_t)of->span_64ns
+			<< FAST_SPAN_SHIFT;
 	return true;
 }
 
 /* A packet of a pair that may be over its threshold, whose turn comes at
- * `turn_ns`.  EDT_PASS: counted, and *ret_departs_ns is when it may leave. */
-static __attribute__((noinline)) int edt_out(struct fast_slot *pair,
-					     struct fast_slot *flow,
+ * `now_ns`.  EDT_PASS: counted, and *ret_departs_ns is when it may leave. */
+static __attribute__((noinline)) int edt_out(uint32_t pair_at, uint32_t flow_at,
 					     uint64_t turn_ns, uint64_t now_ns,
 					     uint64_t *ret_departs_ns)
 {
+	struct fast_slot *pair = slot_of(pair_at), *flow = slot_of(flow_at);
+	uint64_t departs_ns, opens_ns, state, number;
+	struct edt_window pairs, flows;
 	struct edt_ask of_pair, of_flow;
-	uint64_t departs_ns, opens_ns, state;
 
-	if (!pair || !flow || !pair->span_64ns || !flow->span_64ns)
+	if (!pair || !flow || !pair->span_64ns)
 		return EDT_BACK;
-	if (!edt_ask(&of_pair, pair, turn_ns, now_ns) ||
-	    !edt_ask(&of_flow, flow, turn_ns, now_ns))
+	pairs = (struct edt_window){ edt_key(pair, false), pair_at,
+				     pair->span_64ns, pair->ratio_q16, false };
+	flows = (struct edt_window){ edt_key(flow, true), flow_at,
+				     pair->span_64ns, flow->flow_ratio_q16,
+				     true };
+	if (!edt_ask(&of_pair, &pairs, turn_ns, now_ns) ||
+	    !edt_ask(&of_flow, &flows, turn_ns, now_ns))
 		return turn_ns > now_ns ? EDT_DROP : EDT_BACK;
 	departs_ns = of_pair.departs_ns > of_flow.departs_ns
 			     ? of_pair.departs_ns
@@ -176,8 +220,11 @@ static __attribute__((noinline)) int edt_out(struct fast_slot *pair,
 		return EDT_DROP;
 	*(volatile uint64_t *)&of_flow.gate->state =
 		edt_state(departs_ns, of_flow.releases);
-	fast_add(pair, fast_number(pair->span_64ns, departs_ns), 1, 0);
-	fast_add(flow, fast_number(flow->span_64ns, departs_ns), 1, 0);
+	number = fast_number(pair->span_64ns, departs_ns);
+	symtap_turn_pair(pair_at, number);
+	symtap_turn_flow(flow_at, number);
+	fast_add(&pair->pair, 1, 0);
+	fast_add(&flow->flow, 1, 0);
 	*ret_departs_ns = edt_departs_ns(state);
 	return EDT_PASS;
 }

@@ -18,10 +18,14 @@
  * forgotten.
  *
  * `state` of a pair is whose it is, and an order: while it is the engine's,
- * the program counts the packets out that it sends there (FAST_STEERED), and
- * marks each with the epoch.  The engine leases a pair only if it has seen as
- * many: then none is on its way that a later one could overtake.  Packets that
- * are lost on that way are forgotten with a new epoch.
+ * the program counts the packets out that it sends there (steered), and marks
+ * each with the epoch.  The engine leases a pair only if it has seen as many:
+ * then none is on its way that a later one could overtake.  Packets that are
+ * lost on that way are forgotten with a new epoch.
+ *
+ * `link` is the interface and the MAC that all packets of an epoch came by.
+ * They were all seen by the engine, so nftables had nothing against who sent
+ * them; others of a leased pair come by no other link.
  *
  * Both work at once, on several processors, without a lock:
  *
@@ -41,7 +45,7 @@
  * that ask at the same time may each pass one: the lease ends half a bit below
  * the threshold.
  *
- * A key is written before its span and read after it; a slot is not used anew
+ * A key is written before its kind and read after it; a slot is not used anew
  * for longer than the program runs.  Should a processor stand still for that
  * long it counts one packet for another key, or gives another pair back.
  */
@@ -50,66 +54,113 @@
 #include <stdint.h>
 
 #include "flowtable/flow.h"
-#include "flowtable/siphash.h"
 #include "shaper/asym.h"
 #include "shaper/bpf/edt_memory.h"
+#include "shaper/bpf/fast_key.h"
+#include "shaper/bpf/fast_window.h"
 #include "shaper/bpf/hold_memory.h"
 
 enum {
-	FAST_VERSION = 1,
-	FAST_BUCKETS = 15, /* a mask as well */
-	FAST_SPANS = 14,   /* of these make a window */
+	FAST_VERSION = 2,
 	FAST_PROBES = 16,
 	FAST_INTERFACES = 16,
 	FAST_COPIED_BYTES = 128,
-	FAST_EPOCHS = 13,
-	FAST_MARK_PASSED = 1, /* the lowest value of the mark's four bits */
-	FAST_MARK_EPOCH = 2,  /* and of the first epoch */
-	FAST_MARK_ALIVE = 15, /* in, the rules': see shaper/io/nft_alive.h */
+	FAST_EPOCHS = 12,
+	FAST_MARK_PASSED = 1,    /* the lowest value of the mark's four bits */
+	FAST_MARK_EPOCH = 2,     /* and of the first epoch */
+	FAST_MARK_STRANGER = 14, /* leased, but came by another link */
+	FAST_MARK_ALIVE = 15,    /* in, the rules': see shaper/io/nft_alive.h */
 	FAST_MARK_BITS = 4,
-	FAST_SPAN_SHIFT = 6, /* spans are kept in 64 ns */
+	FAST_ELEMENTS = 3, /* of the map, for a slot: itself, histories */
 };
 
-#define FAST_IN_KERNEL   (UINT64_C(1) << 63)
-#define FAST_EPOCH_SHIFT 48
-#define FAST_STEERED     ((UINT64_C(1) << FAST_EPOCH_SHIFT) - 1)
+/* Steered packets count in the bits above the epoch's and fall off their end,
+ * so that they never reach the others. */
+enum {
+	FAST_IN_KERNEL = 1,
+	FAST_EPOCH_SHIFT = 1,
+	FAST_EPOCH_MASK = 15,
+	FAST_STEERED_SHIFT = 5,
+};
+#define FAST_LINK_NONE  UINT64_C(0)
+#define FAST_LINK_MIXED UINT64_MAX
+
+/* Whose a slot is. */
+enum { FAST_FREE, FAST_PAIR, FAST_FLOW };
 
 /*
- * A key, and its window: 15 buckets of W/14 each, by their number since boot
- * modulo 2^16, packets sent and heard, in 16 + 24 + 24 bits.  The running one
- * and the 14 before it count, sent and heard alike: packets are forgotten up to
- * W/14 late, and an answer never before what it answers.  Behind
- * them stands the sum of those before the running one.
+ * A pair, and one of its flows beside it: two lines that are neighbours, and
+ * all that a packet needs.  Its other flows have slots of their own, by their
+ * five-tuple, of which the pair's half is not used.
  */
 struct fast_slot {
-	struct flow_key key;
-	union {
-		uint64_t state; /* pair: FAST_IN_KERNEL, epoch, FAST_STEERED */
-		struct {        /* TCP flow, see shaper/evidence.h */
-			uint32_t sent_end, acked;
-		};
-	};
-	union {
-		uint32_t up;         /* flow: its pair's slot */
-		uint32_t heard_pkts; /* pair: since it was leased */
-	};
-	uint32_t ratio_q16; /* it is given back above this */
-	uint32_t span_64ns; /* of a bucket; 0: there is no key here */
-	uint16_t passed_on; /* keys of earlier slots that stand further on */
-	uint16_t segment_bytes; /* TCP flow: of a full one; 0: none was sent */
-	uint64_t buckets[FAST_BUCKETS + 1];
+	uint64_t inside[2], outside[2];
+	uint16_t zone;
+	uint8_t kind;
+	uint8_t passed_on;  /* keys of earlier slots that stand further on */
+	uint32_t span_64ns; /* of a bucket; that of all its flows */
+	struct fast_window pair;
+
+	struct fast_window flow;
+	uint32_t ports;
+	uint16_t segment_bytes;   /* TCP: of a full one; 0: none was sent */
+	uint8_t proto, has_flow;  /* 0: there is none */
+	uint32_t sent_end, acked; /* TCP, see shaper/evidence.h */
+	uint32_t flow_ratio_q16;  /* it is given back above this */
+	uint32_t ratio_q16;       /* pair: the same */
+	uint32_t state;           /* pair: whose, epoch, steered */
+	uint32_t heard_pkts;      /* pair: in buckets that are older */
+	uint64_t link;            /* pair: MAC, interface */
 };
-_Static_assert(sizeof(struct fast_slot) == 192, "a slot is three lines");
+_Static_assert(sizeof(struct fast_slot) == 128, "a slot is two lines");
+_Static_assert(sizeof(struct fast_history) == sizeof(struct fast_slot),
+	       "elements of one map");
+
+/* Of `slots` slots and their histories, in one map. */
+static inline uint32_t fast_history_index(uint32_t slots, uint32_t slot,
+					  bool of_flow)
+{
+	return slots + 2 * slot + of_flow;
+}
+
+/* Is it this pair's, or a flow's of it? */
+static inline bool fast_slot_is(const struct fast_slot *slot, uint8_t kind,
+				const struct fast_key *key)
+{
+	uint64_t differ = (slot->inside[0] ^ key->inside[0]) |
+			  (slot->inside[1] ^ key->inside[1]) |
+			  (slot->outside[0] ^ key->outside[0]) |
+			  (slot->outside[1] ^ key->outside[1]) |
+			  (uint64_t)(slot->zone ^ key->zone) |
+			  (uint64_t)(slot->kind ^ kind);
+
+	return differ == 0;
+}
+
+/* Is the flow that stands there this one, if it is the pair's? */
+static inline bool fast_slot_has(const struct fast_slot *slot,
+				 const struct fast_key *key)
+{
+	return slot->ports == key->ports && slot->proto == key->proto &&
+	       slot->has_flow;
+}
+
+static inline uint32_t fast_epoch(uint32_t state)
+{
+	return state >> FAST_EPOCH_SHIFT & FAST_EPOCH_MASK;
+}
 
 /* Written by the daemon before it attaches the program, and at a reload. */
 struct fast_config {
 	uint32_t version, slot_bytes; /* FAST_VERSION, of a struct fast_slot */
-	uint64_t k0, k1;              /* of the hash */
-	uint32_t slots_mask;          /* slots - 1; a power of two */
-	uint32_t mark_mask;           /* four adjacent bits */
+	uint64_t k0, k1;              /* seed of the multipliers */
+	struct fast_multipliers multipliers;
+	uint32_t slots_mask; /* slots - 1; a power of two */
+	uint32_t mark_mask;  /* four adjacent bits */
 	uint32_t mark_shift;
 	uint32_t interfaces_count;
 	uint32_t consent; /* an acknowledgement counts for what it answers */
+	uint32_t links;   /* a leased pair keeps to its link */
 	struct fast_interface {
 		uint32_t ifindex;
 		uint32_t zone;
@@ -122,7 +173,8 @@ struct fast_counts {
 	uint64_t steered_pkts; /* out, of a pair that is the engine's */
 	uint64_t given_back;   /* leases that the program ended */
 	uint64_t told, untold; /* packets in; untold: the ring was full */
-	uint64_t room[2];
+	uint64_t strangers;    /* out, of a leased pair by another link */
+	uint64_t room;
 };
 enum { FAST_PROCESSORS = 128 };
 
@@ -136,158 +188,5 @@ struct fast_event {
 	uint32_t captured_bytes;
 	uint8_t bytes[FAST_COPIED_BYTES]; /* from the Ethernet header on */
 };
-
-static inline uint64_t fast_word(const uint8_t *at)
-{
-	uint64_t word;
-
-	__builtin_memcpy(&word, at, sizeof(word));
-	return word;
-}
-
-static inline uint64_t fast_hash(uint64_t k0, uint64_t k1,
-				 const struct flow_key *key)
-{
-	struct siphash s;
-
-	siphash_init(&s, k0, k1);
-	siphash_word(&s, fast_word(key->inside));
-	siphash_word(&s, fast_word(key->inside + 8));
-	siphash_word(&s, fast_word(key->outside));
-	siphash_word(&s, fast_word(key->outside + 8));
-	siphash_word(&s, (uint64_t)key->inside_port |
-				 (uint64_t)key->outside_port << 16 |
-				 (uint64_t)key->zone << 32 |
-				 (uint64_t)key->proto << 48 |
-				 (uint64_t)key->scope << 56);
-	return siphash_finish(s);
-}
-
-static inline bool fast_key_equal(const struct flow_key *a,
-				  const struct flow_key *b)
-{
-	const uint8_t *left = (const uint8_t *)a, *right = (const uint8_t *)b;
-	uint64_t differ = 0;
-
-	for (uint32_t i = 0; i < sizeof(*a); i += 8)
-		differ |= fast_word(left + i) ^ fast_word(right + i);
-	return differ == 0;
-}
-
-static inline uint32_t fast_span(uint64_t window_ns)
-{
-	uint64_t span_ns = (window_ns + FAST_SPANS - 1) / FAST_SPANS;
-
-	return (uint32_t)((span_ns + 63) >> FAST_SPAN_SHIFT);
-}
-
-/* The bucket of `now_ns`; `span_64ns` is not 0. */
-static inline uint64_t fast_number(uint32_t span_64ns, uint64_t now_ns)
-{
-	return (now_ns >> FAST_SPAN_SHIFT) / span_64ns;
-}
-
-static inline uint32_t fast_bucket_sent(uint64_t bucket)
-{
-	return (uint32_t)(bucket >> 24) & 0xffffff;
-}
-
-static inline uint32_t fast_bucket_heard(uint64_t bucket)
-{
-	return (uint32_t)bucket & 0xffffff;
-}
-
-/* How many buckets ago; 0: the running one. */
-static inline uint32_t fast_bucket_age(uint64_t bucket, uint64_t number)
-{
-	return (uint32_t)(number - (bucket >> 48)) & 0xffff;
-}
-
-static inline uint32_t fast_bucket_at(uint64_t number)
-{
-	uint64_t at = (uint32_t)number % FAST_BUCKETS;
-
-	/* BPF's verifier does not see the bound, and the compiler sees no need
-	 * for a mask. */
-	__asm__ volatile("" : "+r"(at));
-	return (uint32_t)(at & FAST_BUCKETS);
-}
-
-static inline uint64_t fast_bucket_read(const uint64_t *bucket)
-{
-	return *(const volatile uint64_t *)bucket;
-}
-
-static inline uint64_t fast_bucket(uint64_t number, uint32_t sent,
-				   uint32_t heard)
-{
-	const uint32_t most = 0xffffff;
-
-	return (number & 0xffff) << 48 |
-	       (uint64_t)(sent < most ? sent : most) << 24 |
-	       (heard < most ? heard : most);
-}
-
-/* The buckets before the running one. */
-static inline uint64_t fast_sum_older(const struct fast_slot *slot,
-				      uint64_t number)
-{
-	uint32_t sent = 0, heard = 0;
-
-	for (uint32_t i = 0; i < FAST_BUCKETS; i++) {
-		uint64_t bucket = fast_bucket_read(&slot->buckets[i]);
-		uint32_t age = fast_bucket_age(bucket, number);
-
-		if (age == 0 || age >= FAST_BUCKETS)
-			continue;
-		sent += fast_bucket_sent(bucket);
-		heard += fast_bucket_heard(bucket);
-	}
-	return fast_bucket(number, sent, heard);
-}
-
-static inline void fast_sums(struct fast_slot *slot, uint64_t number,
-			     uint32_t *ret_sent, uint32_t *ret_heard)
-{
-	uint64_t older = fast_bucket_read(&slot->buckets[FAST_BUCKETS]);
-	uint64_t running =
-		fast_bucket_read(&slot->buckets[fast_bucket_at(number)]);
-
-	if (fast_bucket_age(older, number) != 0) {
-		older = fast_sum_older(slot, number);
-		*(volatile uint64_t *)&slot->buckets[FAST_BUCKETS] = older;
-	}
-	*ret_sent = fast_bucket_sent(older);
-	*ret_heard = fast_bucket_heard(older);
-	if (fast_bucket_age(running, number) != 0)
-		return;
-	*ret_sent += fast_bucket_sent(running);
-	*ret_heard += fast_bucket_heard(running);
-}
-
-/* Several processors may do so at once.  A bucket that is nearly full counts
- * no more. */
-static inline void fast_add(struct fast_slot *slot, uint64_t number,
-			    uint32_t sent, uint32_t heard)
-{
-	uint64_t *bucket = &slot->buckets[fast_bucket_at(number)];
-	uint64_t by = fast_bucket(0, sent, heard); /* none runs over */
-
-	for (uint32_t i = 0; i < 3; i++) {
-		uint64_t old = *(const volatile uint64_t *)bucket;
-
-		if (fast_bucket_age(old, number) == 0) {
-			if (fast_bucket_sent(old) + fast_bucket_sent(by) <
-				    0xf00000 &&
-			    fast_bucket_heard(old) + fast_bucket_heard(by) <
-				    0xf00000)
-				__sync_fetch_and_add(bucket, by);
-			return;
-		}
-		if (__sync_val_compare_and_swap(
-			    bucket, old, (number & 0xffff) << 48 | by) == old)
-			return;
-	}
-}
 
 #endif

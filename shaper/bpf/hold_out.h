@@ -38,17 +38,15 @@ hold_host(const struct hold_packet *packet)
 
 /* By addresses alone: what is shared is no more than a credit. */
 static __always_inline void hold_find(struct hold_packet *packet,
-				      const struct packet_meta *meta)
+				      uint64_t inside, uint64_t inside_end,
+				      uint64_t hash)
 {
-	struct siphash s;
+	const uint64_t *m = fast_config.multipliers.m;
+	uint64_t host = m[0] + fast_hash_word(m + 1, inside) +
+			fast_hash_word(m + 3, inside_end);
 
-	siphash_init(&s, fast_config.k0, fast_config.k1);
-	siphash_word(&s, fast_word(meta->ends.src));
-	siphash_word(&s, fast_word(meta->ends.src + 8));
-	packet->host = (uint32_t)siphash_finish(s) & (HOLD_HOSTS - 1);
-	siphash_word(&s, fast_word(meta->ends.dst));
-	siphash_word(&s, fast_word(meta->ends.dst + 8));
-	packet->pair = (uint32_t)siphash_finish(s) & (HOLD_PAIRS - 1);
+	packet->host = (uint32_t)(host >> 32) & (HOLD_HOSTS - 1);
+	packet->pair = (uint32_t)(hash >> 32) & (HOLD_PAIRS - 1);
 }
 
 /* false: there is none left. */
@@ -142,8 +140,11 @@ static __always_inline uint32_t hold_pkts_of(const struct __sk_buff *skb)
 			     : (skb->len + skb->gso_size - 1) / skb->gso_size;
 }
 
-static __attribute__((noinline)) int
-hold_out(struct __sk_buff *skb, const struct scratch *scratch, uint32_t bytes)
+/* `inside`: its address; `hash`: its pair's. */
+static __attribute__((noinline)) int hold_out(struct __sk_buff *skb,
+					      uint64_t inside,
+					      uint64_t inside_end,
+					      uint64_t hash)
 {
 	struct hold_packet packet = { .pkts = hold_pkts_of(skb) };
 	uint32_t value = (skb->mark & fast_config.mark_mask) >>
@@ -151,14 +152,18 @@ hold_out(struct __sk_buff *skb, const struct scratch *scratch, uint32_t bytes)
 	uint32_t class = 0;
 	struct fast_event *event;
 
-	if (value == FAST_MARK_PASSED || scratch->meta.kind != PACKET_UNICAST)
+	if (value == FAST_MARK_PASSED)
 		return GO_ON;
 	event = bpf_ringbuf_reserve(&symtap_heard, sizeof(*event), 0);
 	if (!event) {
 		__sync_fetch_and_add(&symtap_hold.untold_pkts, packet.pkts);
 		return TC_ACT_SHOT;
 	}
-	hold_find(&packet, &scratch->meta);
+	hold_find(&packet, inside, inside_end, hash);
+	if (!fill_event(event, skb, packet.pkts)) {
+		bpf_ringbuf_discard(event, 0);
+		return TC_ACT_SHOT;
+	}
 	if (!hold_may_go_on(&packet)) {
 		if (!hold_has_room(&packet)) {
 			bpf_ringbuf_discard(event, 0);
@@ -168,7 +173,6 @@ hold_out(struct __sk_buff *skb, const struct scratch *scratch, uint32_t bytes)
 		}
 		class = hold_class(&packet);
 	}
-	fill_event(event, skb, scratch, bytes, packet.pkts);
 	event->ticket = HOLD_TICKET | packet.pair |
 			packet.host << HOLD_TICKET_HOST_SHIFT |
 			(uint64_t) class << HOLD_TICKET_CLASS_SHIFT |

@@ -51,6 +51,7 @@ static void configure(struct fast *fast, const struct fast_options *options)
 	memcpy(&config->k1, options->seed + 8, sizeof(config->k1));
 	config->version = FAST_VERSION;
 	config->slot_bytes = sizeof(struct fast_slot);
+	fast_multipliers_init(&config->multipliers, config->k0, config->k1);
 	config->consent = options->consent;
 	config->slots_mask = options->slots - 1;
 	config->mark_mask = options->mark_mask;
@@ -60,7 +61,8 @@ static void configure(struct fast *fast, const struct fast_options *options)
 
 static size_t slots_bytes(const struct fast *fast)
 {
-	return (size_t)fast->slots_count * sizeof(struct fast_slot);
+	return (size_t)fast->slots_count * FAST_ELEMENTS *
+	       sizeof(struct fast_slot);
 }
 
 static void *map(int fd, size_t bytes)
@@ -197,6 +199,11 @@ bool fast_zone_of(const struct fast *fast, uint32_t ifindex, uint16_t *ret_zone)
 		return true;
 	}
 	return false;
+}
+
+void fast_set_links(struct fast *fast, bool links)
+{
+	fast->memory->fast_config.links = links;
 }
 
 void fast_set_consent(struct fast *fast, bool consent)

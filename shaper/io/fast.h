@@ -64,6 +64,9 @@ bool fast_zone_of(const struct fast *fast, uint32_t ifindex,
 		  uint16_t *ret_zone);
 
 void fast_set_consent(struct fast *fast, bool consent);
+/* A leased pair keeps to its interface and MAC: those that it was leased with,
+ * which nftables had nothing against. */
+void fast_set_links(struct fast *fast, bool links);
 
 /* The shared memory, all 0. */
 struct fast_slot *fast_slots(const struct fast *fast, uint32_t *ret_count);

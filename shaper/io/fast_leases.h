@@ -25,7 +25,6 @@
 struct fast_slot;
 struct fastleases;
 struct pump;
-struct pump_lease;
 
 enum {
 	FASTLEASES_FLOWS = 32,
@@ -34,7 +33,8 @@ enum {
 };
 
 struct fastleases_stats {
-	uint32_t keys;   /* in the table, flows and pairs */
+	uint32_t keys; /* slots in use: pairs, flows that are not beside theirs
+			*/
 	uint32_t leased; /* pairs that are the kernel's */
 	uint64_t made, taken_back;
 	uint64_t full;         /* there was no place */
@@ -74,10 +74,6 @@ void fastleases_recall(struct fastleases *leases, struct pump *pump,
 bool fastleases_read(const struct fastleases *leases,
 		     const struct flow_key *key, uint64_t now_ns,
 		     uint32_t *ret_sent_pkts, uint32_t *ret_heard_pkts);
-
-/* The same of one slot that has a key, with all that pump_take_back wants. */
-void fastleases_read_slot(const struct fast_slot *slot, uint64_t now_ns,
-			  struct pump_lease *ret_lease);
 
 const struct fastleases_stats *
 fastleases_stats(const struct fastleases *leases);

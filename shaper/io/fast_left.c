@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 
 #include "shaper/bpf/fast_maps.h"
-#include "shaper/io/fast_leases.h"
+#include "shaper/io/fast_counted.h"
 #include "shaper/pump_lease.h"
 
 /* Made of fast.bpf.c by the build: the order of what it has in memory. */
@@ -22,9 +22,12 @@ enum {
 const char *fastleft_init(struct fastleft *left, const struct fast_slot *slots,
 			  const struct fast_config *config, uint32_t count)
 {
-	*left = (struct fastleft){ .slots = slots,
-				   .config = config,
-				   .count = count };
+	*left = (struct fastleft){
+		.table = { .slots = (struct fast_slot *)slots,
+			   .count = count,
+			   .multipliers = config->multipliers },
+		.config = config,
+	};
 	if (config->version != FAST_VERSION)
 		return "it is of another version";
 	if (config->slot_bytes != sizeof(struct fast_slot) ||
@@ -42,27 +45,26 @@ static bool has_span(const struct fast_slot *slot)
 
 static bool is_leased_pair(const struct fast_slot *slot)
 {
-	struct flow_key pair;
-
-	if (!has_span(slot) || slot->key.scope != FLOW_SCOPE_PAIR ||
-	    !(slot->state & FAST_IN_KERNEL))
-		return false;
-	flow_key_widen(&slot->key, FLOW_SCOPE_PAIR, &pair);
-	return fast_key_equal(&pair, &slot->key);
+	return has_span(slot) && slot->kind == FAST_PAIR &&
+	       slot->state & FAST_IN_KERNEL;
 }
 
-static bool is_leased_flow(const struct fastleft *left,
+/* Beside its pair, or in a slot of its own. */
+static bool is_leased_flow(const struct fastleft *left, uint32_t at,
 			   const struct fast_slot *slot)
 {
-	struct fast_slot up;
 	struct flow_key pair;
+	uint32_t up = at;
 
-	if (!has_span(slot) || slot->key.scope != FLOW_SCOPE_FLOW ||
-	    slot->up >= left->count || slot->segment_bytes > SEGMENT_BYTES_MAX)
+	if (!has_span(slot) || !slot->has_flow ||
+	    slot->segment_bytes > SEGMENT_BYTES_MAX)
 		return false;
-	up = left->slots[slot->up];
-	flow_key_widen(&slot->key, FLOW_SCOPE_PAIR, &pair);
-	return is_leased_pair(&up) && fast_key_equal(&pair, &up.key);
+	if (slot->kind == FAST_FLOW) {
+		fasttable_key(&left->table, at, FLOW_SCOPE_PAIR, &pair);
+		up = fasttable_find(&left->table, &pair);
+	}
+	return up != FASTTABLE_NONE && is_leased_pair(&left->table.slots[up]) &&
+	       left->table.slots[up].span_64ns == slot->span_64ns;
 }
 
 /* 0: it is of none that the program was attached to. */
@@ -79,14 +81,16 @@ static bool read_at(const struct fastleft *left, uint32_t at,
 		    struct pump_lease *ret_lease, uint32_t *ret_ifindex,
 		    uint64_t now_ns)
 {
-	struct fast_slot slot = left->slots[at];
+	enum flow_scope scope = left->flows ? FLOW_SCOPE_FLOW : FLOW_SCOPE_PAIR;
+	struct fast_slot slot = left->table.slots[at];
 
-	if (left->flows ? !is_leased_flow(left, &slot) : !is_leased_pair(&slot))
+	if (left->flows ? !is_leased_flow(left, at, &slot)
+			: !is_leased_pair(&slot))
 		return false;
-	*ret_ifindex = ifindex_of(left, slot.key.zone);
+	*ret_ifindex = ifindex_of(left, slot.zone);
 	if (*ret_ifindex == 0)
 		return false;
-	fastleases_read_slot(&slot, now_ns, ret_lease);
+	fastcounted_read(&left->table, at, scope, now_ns, ret_lease);
 	ret_lease->key.zone = 0;
 	if (ret_lease->heard_all_pkts > HEARD_MAX_PKTS)
 		ret_lease->heard_all_pkts = HEARD_MAX_PKTS;
@@ -97,7 +101,7 @@ bool fastleft_next(struct fastleft *left, struct pump_lease *ret_lease,
 		   uint32_t *ret_ifindex, uint64_t now_ns)
 {
 	for (;;) {
-		while (left->at < left->count)
+		while (left->at < left->table.count)
 			if (read_at(left, left->at++, ret_lease, ret_ifindex,
 				    now_ns))
 				return true;
@@ -110,10 +114,15 @@ bool fastleft_next(struct fastleft *left, struct pump_lease *ret_lease,
 
 /* ------ maps */
 
+static size_t slots_bytes_of(uint32_t count)
+{
+	return (size_t)count * FAST_ELEMENTS * sizeof(struct fast_slot);
+}
+
 const char *fastleft_open(struct fastleft *left, int slots_fd, int memory_fd,
 			  uint32_t slots_count)
 {
-	size_t slots_bytes = (size_t)slots_count * sizeof(struct fast_slot);
+	size_t slots_bytes = slots_bytes_of(slots_count);
 	const struct fast_slot *slots;
 	struct symtap__bss *memory;
 	const char *wrong;
@@ -136,7 +145,6 @@ const char *fastleft_open(struct fastleft *left, int slots_fd, int memory_fd,
 
 void fastleft_close(struct fastleft *left)
 {
-	munmap((void *)left->slots,
-	       (size_t)left->count * sizeof(struct fast_slot));
+	munmap(left->table.slots, slots_bytes_of(left->table.count));
 	munmap(left->memory, sizeof(struct symtap__bss));
 }

@@ -12,14 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shaper/io/fast_table.h"
+
 struct fast_config;
 struct fast_slot;
 struct pump_lease;
 
 struct fastleft {
-	const struct fast_slot *slots;
+	struct fasttable table; /* never written */
 	const struct fast_config *config;
-	uint32_t count;
 	uint32_t at;
 	bool flows;   /* pairs come first */
 	void *memory; /* of fastleft_open */

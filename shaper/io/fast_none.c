@@ -63,6 +63,12 @@ uint32_t fast_ifindex(const struct fast *fast, size_t at)
 	abort();
 }
 
+void fast_set_links(struct fast *fast, bool links)
+{
+	(void)fast;
+	(void)links;
+}
+
 void fast_set_consent(struct fast *fast, bool consent)
 {
 	(void)fast;

@@ -192,8 +192,9 @@ static void open_left(const char *path, const struct fast_fds *fds,
 	if (left.slots >= 0 && left.memory >= 0 &&
 	    are_alike(left.slots, fds->slots, &slots) &&
 	    are_alike(left.memory, fds->memory, &memories) && slots > 0 &&
-	    slots <= SLOTS_MAX && memories == 1) {
-		left.slots_count = slots;
+	    slots % FAST_ELEMENTS == 0 && slots / FAST_ELEMENTS <= SLOTS_MAX &&
+	    memories == 1) {
+		left.slots_count = slots / FAST_ELEMENTS;
 		*ret_left = left;
 		return;
 	}

@@ -59,7 +59,7 @@ static int load(struct fastprogram *program, const struct fast_options *options,
 	skeleton->rodata->fast_test = options->test;
 	skeleton->rodata->fast_pump_only = options->pump_only;
 	error = bpf_map__set_max_entries(skeleton->maps.symtap_slots,
-					 options->slots);
+					 FAST_ELEMENTS * options->slots);
 	if (error == 0)
 		error = symtap__load(skeleton);
 	if (error < 0)

@@ -225,6 +225,8 @@ void nfqueue_fast_set_policy(struct nfqueue *nfqueue)
 
 	if (program == NULL)
 		return;
+	fast_set_links(program, nfqueue->reader.policy->sources_count ||
+					nfqueue->reader.policy->bindings_count);
 	fast_set_consent(program, nfqueue->reader.policy->evidence ==
 					  POLICY_EVIDENCE_CONSENT);
 	holdedt_configure(fast_edt(program), nfqueue->reader.policy);

@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "shaper/bpf/fast_maps.h"
-#include "shaper/io/fast_leases.h"
 #include "shaper/io/fast_left.h"
+#include "shaper/io/fast_table.h"
 #include "shaper/pump_lease.h"
 #include "tests/pump_bed.h"
 
@@ -25,44 +25,76 @@
 enum { SLOTS = 64, IFINDEX = 7, ROUNDS = 3000 };
 
 struct world {
-	struct fast_slot slots[SLOTS];
+	struct fast_slot slots[FAST_ELEMENTS * SLOTS];
+	struct fasttable table;
 	struct fast_config config;
 	struct bed bed;
+	uint32_t pair, flow; /* slots: one flow beside its pair, one not */
 };
 
 static void set_up(struct world *world)
 {
 	memset(world, 0, sizeof(*world));
 	bed_init(&world->bed, "guards: {first_contacts: 0}\n");
+	assert_true(fasttable_init(&world->table, world->slots, SLOTS, 1, 2));
 	world->config = (struct fast_config){
 		.version = FAST_VERSION,
 		.slot_bytes = sizeof(struct fast_slot),
+		.multipliers = world->table.multipliers,
 		.slots_mask = SLOTS - 1,
 		.interfaces = { { 0, 0 }, { IFINDEX, 3 } },
 	};
 }
 
-static void put(struct world *world, uint32_t at, enum flow_scope scope)
+static void tear_down(struct world *world)
 {
-	struct fast_slot *slot = &world->slots[at];
+	fasttable_fini(&world->table);
+	bed_fini(&world->bed);
+}
+
+static void key_of(enum flow_scope scope, uint16_t port,
+		   struct flow_key *ret_key)
+{
 	struct pump_packet packet;
 	struct flow_key flow;
 
-	bed_packet(&packet, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
+	bed_packet(&packet, "udp", "10.0.0.1", port, "192.0.2.1", 53);
 	memset(&flow, 0, sizeof(flow));
 	flow_key_of(&packet.meta, FLOW_OUT, 3, &flow);
-	flow_key_widen(&flow, scope, &slot->key);
-	slot->span_64ns = fast_span(S);
-	fast_add(slot, fast_number(slot->span_64ns, BEGIN), 5, 4);
+	flow_key_widen(&flow, scope, ret_key);
 }
 
-static void put_both(struct world *world)
+static void count_some(struct world *world, uint32_t at, enum flow_scope scope)
 {
-	put(world, 9, FLOW_SCOPE_PAIR);
-	put(world, 2, FLOW_SCOPE_FLOW);
-	world->slots[9].state = FAST_IN_KERNEL;
-	world->slots[9].heard_pkts = 1000;
-	world->slots[2].up = 9;
+	struct fast_history *history;
+	struct fast_window *window =
+		fasttable_window(&world->table, at, scope, &history);
+
+	fast_turn(window, history, fast_number(fast_span(S), BEGIN));
+	fast_add(window, 5, 4);
+}
+
+/* A pair with two flows. */
+static void put_all(struct world *world)
+{
+	struct flow_key key;
+
+	key_of(FLOW_SCOPE_PAIR, 1000, &key);
+	world->pair =
+		fasttable_add_pair(&world->table, &key, fast_span(S), BEGIN);
+	key_of(FLOW_SCOPE_FLOW, 1000, &key);
+	assert_int_equal(fasttable_add_flow(&world->table, &key, world->pair,
+					    BEGIN),
+			 world->pair);
+	key_of(FLOW_SCOPE_FLOW, 1001, &key);
+	world->flow =
+		fasttable_add_flow(&world->table, &key, world->pair, BEGIN);
+	assert_int_not_equal(world->flow, world->pair);
+	count_some(world, world->pair, FLOW_SCOPE_PAIR);
+	count_some(world, world->pair, FLOW_SCOPE_FLOW);
+	count_some(world, world->flow, FLOW_SCOPE_FLOW);
+	world->slots[world->pair].state = FAST_IN_KERNEL;
+	world->slots[world->pair].heard_pkts = 996;
 }
 
 static size_t count(struct world *world)
@@ -88,7 +120,7 @@ static void test_leases_go_on_in_another_pump(void **state)
 
 	(void)state;
 	set_up(&world);
-	put_both(&world);
+	put_all(&world);
 	assert_null(fastleft_init(&left, world.slots, &world.config, SLOTS));
 	assert_true(fastleft_next(&left, &lease, &ifindex, BEGIN));
 	assert_int_equal(lease.key.scope, FLOW_SCOPE_PAIR);
@@ -100,13 +132,19 @@ static void test_leases_go_on_in_another_pump(void **state)
 	assert_true(pump_take_back(world.bed.pump, &lease, BEGIN));
 	assert_true(fastleft_next(&left, &lease, &ifindex, BEGIN));
 	assert_int_equal(lease.key.scope, FLOW_SCOPE_FLOW);
+	assert_int_equal(lease.key.inside_port +
+				 (world.flow < world.pair ? 0 : 1),
+			 1001);
+	assert_true(pump_take_back(world.bed.pump, &lease, BEGIN));
+	assert_true(fastleft_next(&left, &lease, &ifindex, BEGIN));
+	assert_int_equal(lease.key.scope, FLOW_SCOPE_FLOW);
 	assert_true(pump_take_back(world.bed.pump, &lease, BEGIN));
 	assert_false(fastleft_next(&left, &lease, &ifindex, BEGIN));
 	assert_true(bed_row(&world.bed, FLOW_SCOPE_PAIR, "10.0.0.1",
 			    "192.0.2.1", &row));
 	assert_int_equal(row.sent_pkts, 5);
 	assert_int_equal(row.heard_pkts, 4);
-	bed_fini(&world.bed);
+	tear_down(&world);
 }
 
 static void test_another_version_is_not_read(void **state)
@@ -129,42 +167,39 @@ static void test_another_version_is_not_read(void **state)
 	assert_string_equal(fastleft_init(&left, world.slots, &world.config,
 					  2 * SLOTS),
 			    "it is damaged");
-	bed_fini(&world.bed);
+	tear_down(&world);
 }
 
 static void test_what_makes_no_sense_is_left_out(void **state)
 {
 	static struct world world;
-	struct fast_slot *pair = &world.slots[9], *flow = &world.slots[2];
+	struct fast_slot *pair, *flow;
 
 	(void)state;
 	set_up(&world);
-	put_both(&world);
+	put_all(&world);
+	pair = &world.slots[world.pair];
+	flow = &world.slots[world.flow];
+	assert_int_equal(count(&world), 3);
+	flow->outside[1]++;
 	assert_int_equal(count(&world), 2);
-	flow->up = SLOTS;
-	assert_int_equal(count(&world), 1);
-	flow->up = 2;
-	assert_int_equal(count(&world), 1);
-	flow->up = 9;
-	flow->key.outside[15]++;
-	assert_int_equal(count(&world), 1);
-	flow->key.outside[15]--;
+	flow->outside[1]--;
 	flow->segment_bytes = 0x8000;
-	assert_int_equal(count(&world), 1);
+	assert_int_equal(count(&world), 2);
 	flow->segment_bytes = 0;
 	pair->span_64ns = UINT32_MAX;
 	assert_int_equal(count(&world), 0);
 	pair->span_64ns = fast_span(60 * S);
+	assert_int_equal(count(&world), 2); /* its flow's is another */
+	pair->span_64ns = fast_span(S);
+	pair->has_flow = 0;
 	assert_int_equal(count(&world), 2);
-	pair->key.inside_port = 1;
-	assert_int_equal(count(&world), 0);
-	pair->key.inside_port = 0;
 	pair->state = 0;
 	assert_int_equal(count(&world), 0);
 	pair->state = FAST_IN_KERNEL;
 	world.config.interfaces[1].zone = 4;
 	assert_int_equal(count(&world), 0);
-	bed_fini(&world.bed);
+	tear_down(&world);
 }
 
 static uint64_t next_random(uint64_t *seed)
@@ -189,13 +224,14 @@ static void test_no_content_does_harm(void **state)
 	print_message("SYMTAP_SEED=%llu\n", (unsigned long long)seed);
 	set_up(&world);
 	for (int i = 0; i < ROUNDS; i++) {
-		uint8_t *bytes = (uint8_t *)world.slots;
+		uint8_t *of[] = { (uint8_t *)&world.slots[world.pair],
+				  (uint8_t *)&world.slots[world.flow] };
 
 		memset(world.slots, 0, sizeof(world.slots));
-		put_both(&world);
+		put_all(&world);
 		for (uint64_t j = next_random(&seed) % 8; j > 0; j--)
-			bytes[next_random(&seed) %
-			      (10 * sizeof(*world.slots))] ^=
+			of[j % 2]
+			  [next_random(&seed) % sizeof(struct fast_slot)] ^=
 				(uint8_t)next_random(&seed);
 		assert_null(fastleft_init(&left, world.slots, &world.config,
 					  SLOTS));
@@ -206,7 +242,7 @@ static void test_no_content_does_harm(void **state)
 		bed_run(&world.bed, BEGIN + (uint64_t)i * MS);
 	}
 	assert_true(taken > ROUNDS);
-	bed_fini(&world.bed);
+	tear_down(&world);
 }
 
 int main(void)

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_BPF_FAST_READ_H
+#define SHAPER_BPF_FAST_READ_H
+
+/*
+ * What nearly every packet is, read where it stands: TCP or UDP, whole, right
+ * behind IPv4 without options or IPv6 without extension headers.  For all else
+ * there is flowtable/packet.h, and of what this reads it says the same.  Only
+ * compiled for BPF.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "flowtable/packet_l4.h"
+#include "shaper/bpf/fast_key.h"
+#include "shaper/bpf/fast_maps.h"
+
+/* All that is asked of a packet. */
+struct fast_packet {
+	struct fast_key key;
+	uint64_t link;
+	uint32_t payload_bytes;
+	uint32_t tcp_seq, tcp_ack;
+	uint8_t tcp_flags;
+	bool plain;  /* nothing of it needs a closer look */
+	bool tagged; /* inside the frame */
+};
+
+enum {
+	FAST_ETHERNET_BYTES = 14,
+	FAST_LINK_SHIFT = 48,
+	FAST_TCP_OPENS_OR_RESETS = 2 | 4,
+};
+
+static __always_inline uint16_t fast_net16(uint16_t word)
+{
+	return __builtin_bswap16(word);
+}
+
+/* A frame's sender. */
+static __always_inline uint64_t fast_link(const uint8_t *mac, uint32_t ifindex)
+{
+	uint32_t upper;
+	uint16_t lower;
+
+	__builtin_memcpy(&upper, mac, 4);
+	__builtin_memcpy(&lower, mac + 4, 2);
+	return upper | (uint64_t)lower << 32 |
+	       (uint64_t)ifindex << FAST_LINK_SHIFT;
+}
+
+/* `src` and `dst` in host order, here and there. */
+static __always_inline uint32_t fast_ports(uint32_t in_packet,
+					   enum flow_direction direction)
+{
+	uint32_t ports = __builtin_bswap32(in_packet);
+
+	return direction == FLOW_OUT ? ports >> 16 | ports << 16 : ports;
+}
+
+/* Is it none of DHCP's, as packet_is_dhcp has it? */
+static __always_inline bool fast_is_dhcp(uint32_t ports, uint16_t low)
+{
+	return (uint16_t)(ports - low) <= 1 &&
+	       (uint16_t)((ports >> 16) - low) <= 1;
+}
+
+/* `l4_bytes`: of layer 4, as layer 3 says. */
+static __always_inline bool fast_read_l4(const uint8_t *at, const uint8_t *end,
+					 uint32_t l4_bytes, uint16_t dhcp,
+					 enum flow_direction direction,
+					 struct fast_packet *ret)
+{
+	uint32_t bytes = 8, word;
+	uint16_t udp_bytes;
+
+	if (at + 8 > end)
+		return false;
+	__builtin_memcpy(&word, at, 4);
+	ret->key.ports = fast_ports(word, direction);
+	if (ret->key.proto == PACKET_PROTO_UDP) {
+		__builtin_memcpy(&udp_bytes, at + 4, 2);
+		udp_bytes = fast_net16(udp_bytes);
+		ret->plain = l4_bytes >= 8 && udp_bytes >= 8;
+		return ret->plain && !fast_is_dhcp(ret->key.ports, dhcp);
+	}
+	if (ret->key.proto != PACKET_PROTO_TCP || at + 20 > end)
+		return false;
+	bytes = (uint32_t)(at[12] >> 4) * 4;
+	ret->tcp_flags = at[13];
+	if (bytes < 20 || bytes > l4_bytes ||
+	    ret->tcp_flags & FAST_TCP_OPENS_OR_RESETS)
+		return false;
+	__builtin_memcpy(&word, at + 4, 4);
+	ret->tcp_seq = __builtin_bswap32(word);
+	__builtin_memcpy(&word, at + 8, 4);
+	ret->tcp_ack = __builtin_bswap32(word);
+	ret->payload_bytes = l4_bytes - bytes;
+	ret->plain = true;
+	return true;
+}
+
+static __always_inline uint64_t fast_mapped(const uint8_t *ipv4)
+{
+	uint32_t address;
+
+	__builtin_memcpy(&address, ipv4, 4);
+	return UINT64_C(0xffff0000) | (uint64_t)address << 32;
+}
+
+static __always_inline bool
+fast_read_ipv4(const uint8_t *ip, const uint8_t *end, uint32_t most_bytes,
+	       enum flow_direction direction, struct fast_packet *ret)
+{
+	uint16_t bytes, fragment;
+	bool out = direction == FLOW_OUT;
+
+	if (ip + 20 > end)
+		return false;
+	__builtin_memcpy(&bytes, ip + 2, 2);
+	__builtin_memcpy(&fragment, ip + 6, 2);
+	bytes = fast_net16(bytes);
+	if (ip[0] != 0x45 || fragment & fast_net16(0x3fff) || bytes < 20 ||
+	    bytes > most_bytes || ip[16] >= 0xe0)
+		return false;
+	ret->key.inside[0] = ret->key.outside[0] = 0;
+	ret->key.inside[1] = fast_mapped(out ? ip + 12 : ip + 16);
+	ret->key.outside[1] = fast_mapped(out ? ip + 16 : ip + 12);
+	ret->key.proto = ip[9];
+	return fast_read_l4(ip + 20, end, bytes - 20u, 67, direction, ret);
+}
+
+static __always_inline bool fast_is_mapped(const uint64_t address[2])
+{
+	return address[0] == 0 && (uint32_t)address[1] == 0xffff0000;
+}
+
+static __always_inline bool
+fast_read_ipv6(const uint8_t *ip, const uint8_t *end, uint32_t most_bytes,
+	       enum flow_direction direction, struct fast_packet *ret)
+{
+	bool out = direction == FLOW_OUT;
+	uint16_t bytes;
+
+	if (ip + 40 > end)
+		return false;
+	__builtin_memcpy(&bytes, ip + 4, 2);
+	bytes = fast_net16(bytes);
+	if (ip[0] >> 4 != 6 || bytes == 0 || bytes + 40u > most_bytes ||
+	    ip[24] == 0xff)
+		return false;
+	__builtin_memcpy(ret->key.inside, out ? ip + 8 : ip + 24, 16);
+	__builtin_memcpy(ret->key.outside, out ? ip + 24 : ip + 8, 16);
+	if (fast_is_mapped(ret->key.inside) || fast_is_mapped(ret->key.outside))
+		return false;
+	ret->key.proto = ip[6];
+	return fast_read_l4(ip + 40, end, bytes, 546, direction, ret);
+}
+
+/* false: it wants the parser.  *ret's zone is the caller's. */
+static __always_inline bool fast_read_frame(const struct __sk_buff *skb,
+					    enum flow_direction direction,
+					    struct fast_packet *ret)
+{
+	const uint8_t *frame = (const uint8_t *)(long)skb->data;
+	const uint8_t *end = (const uint8_t *)(long)skb->data_end;
+	uint32_t bytes = skb->len - FAST_ETHERNET_BYTES;
+	uint16_t ethertype;
+
+	if (frame + FAST_ETHERNET_BYTES > end)
+		return false;
+	ret->link = fast_link(frame + 6, skb->ifindex);
+	__builtin_memcpy(&ethertype, frame + 12, 2);
+	if (ethertype == fast_net16(0x0800))
+		return fast_read_ipv4(frame + FAST_ETHERNET_BYTES, end, bytes,
+				      direction, ret);
+	if (ethertype == fast_net16(0x86dd))
+		return fast_read_ipv6(frame + FAST_ETHERNET_BYTES, end, bytes,
+				      direction, ret);
+	return false;
+}
+
+#endif
