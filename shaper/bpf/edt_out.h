@@ -189,7 +189,7 @@ static __attribute__((noinline)) int edt_out(uint32_t pair_at, uint32_t flow_at,
 					     uint64_t *ret_departs_ns)
 {
 	struct fast_slot *pair = slot_of(pair_at), *flow = slot_of(flow_at);
-	uint64_t departs_ns, opens_ns, state, number;
+	uint64_t departs_ns, opens_ns, kept_ns, state, number;
 	struct edt_window pairs, flows;
 	struct edt_ask of_pair, of_flow;
 
@@ -214,12 +214,15 @@ static __attribute__((noinline)) int edt_out(uint32_t pair_at, uint32_t flow_at,
 	}
 	if (departs_ns > now_ns + symtap_edt.horizon_ns)
 		return EDT_DROP;
-	state = edt_state(departs_ns, of_pair.releases);
+	kept_ns = departs_ns;
+	if (departs_ns <= now_ns)
+		kept_ns -= (1 << EDT_TIME_SHIFT) - 1; /* rounds down */
+	state = edt_state(kept_ns, of_pair.releases);
 	if (__sync_val_compare_and_swap(&of_pair.gate->state, of_pair.old,
 					state) != of_pair.old)
 		return EDT_DROP;
 	*(volatile uint64_t *)&of_flow.gate->state =
-		edt_state(departs_ns, of_flow.releases);
+		edt_state(kept_ns, of_flow.releases);
 	number = fast_number(pair->span_64ns, departs_ns);
 	symtap_turn_pair(pair_at, number);
 	symtap_turn_flow(flow_at, number);
