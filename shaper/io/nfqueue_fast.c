@@ -195,6 +195,7 @@ static void count(struct nfqueue *nfqueue)
 	counter[NFQUEUE_fast_taken_back] = stats->taken_back;
 	counter[NFQUEUE_fast_epochs] = stats->epochs;
 	counter[NFQUEUE_fast_full] = stats->full;
+	counter[NFQUEUE_fast_beyond_share] = stats->beyond_share;
 	nfqueue_qdisc_count(nfqueue);
 	counter[NFQUEUE_edt_waited_pkts] = edt->delayed_pkts;
 	counter[NFQUEUE_edt_full_pkts] = edt->full_pkts;

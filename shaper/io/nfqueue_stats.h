@@ -59,6 +59,7 @@
 	X(fast_epochs, "times",                                                \
 	  "packets were lost between the kernel's program and the daemon")     \
 	X(fast_full, "leases", "not made: no place among its keys")            \
+	X(fast_beyond_share, "leases", "not made: a host's share is used up")  \
 	X(qdisc_waited_pkts, "packets",                                        \
 	  "waited before a bridge, with their sender's memory")                \
 	X(qdisc_ahead_pkts, "packets",                                         \

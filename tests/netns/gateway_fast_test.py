@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 
+import frames
 import gateway_bed as bed
 import lab
 import symtapd
@@ -204,6 +205,39 @@ class Beside(Case):
         self.assertEqual(told["waited_pkts"], 0)
         self.assertGreater(told["fast_out_pkts"], 150)
         self.assertGreaterEqual(told["in_pkts"], talk["sent"])
+
+
+class Share(Case):
+    """A quarter of the slots for each host."""
+
+    KEYS = 1024
+
+    def ask_many(self, network):
+        """A ping to each of 256, some ten times a second."""
+        frame = frames.ethernet(self.net.gateway.mac("lan0"), lab.GUARDED_MAC,
+                                0x0800, frames.echo(lab.GUARDED, network, 77))
+        return traffic.Blast(self.net.host, "eth0", frame, bed.BUILD,
+                             "random:33:1", "ipv4:14", seconds=6,
+                             pkts_per_s=3000)
+
+    def test_one_host_does_not_take_all(self):
+        """512 pairs of one host, all of them answered."""
+        self.start(keys=self.KEYS)
+        blasts = [self.ask_many(f"10.96.{net}.0") for net in (0, 1)]
+        self.symtapd.wait_for("fast_beyond_share", 1)
+        before = self.symtapd.settled()
+        talk = self.talk(seconds=0.5).finish()
+        rows = self.symtapd.ask("top by=rate scope=pair limit=1000")["rows"]
+        for blast in blasts:
+            blast.finish()
+        self.check_whole(talk)
+        leased = [row["inside"] for row in rows if row["in_kernel"]]
+        # Its neighbour has its place, and it loses nothing itself.
+        self.assertIn(lab.NEIGHBOUR, leased)
+        self.assertLessEqual(leased.count(lab.GUARDED), self.KEYS // 4)
+        self.assertGreater(leased.count(lab.GUARDED), self.KEYS // 16)
+        told = self.told(before)
+        self.assertEqual((told["waited_pkts"], told["dropped_pkts"]), (0, 0))
 
 
 class Together(Case):

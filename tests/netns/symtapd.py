@@ -68,14 +68,14 @@ class Symtapd:
         return os.path.join(self.folder, name)
 
     def write_policy(self, queues=1, fail="open", bridge=False, shipped=False,
-                     **sections):
+                     keys=16384, **sections):
         """`sections` are top-level keys, each in YAML's short form.  The gates
         alone, unless they say otherwise: no patience, no credit, no paces.
         `shipped`: all of them, as they come."""
         limiter = sections.pop("limiter", "{}")
         fast = ""
         if FAST and queues == 1 and not bridge:
-            fast = (f", fast: {{interfaces: [{FAST}], keys: 16384, "
+            fast = (f", fast: {{interfaces: [{FAST}], keys: {keys}, "
                     f"pin: {PIN}}}")
         gates_alone = {
             "limiter": limiter.replace(
