@@ -59,7 +59,8 @@ struct twin *twin_new(const struct twin_config *config)
 	for (int i = 0; i < SIDES; i++)
 		side_init(&twin->sides[i], config);
 	twin->slots = fast_slots(config->fast, &twin->slots_count);
-	memset(twin->slots, 0, twin->slots_count * sizeof(*twin->slots));
+	memset(twin->slots, 0,
+	       FAST_ELEMENTS * twin->slots_count * sizeof(*twin->slots));
 	fast_hash_key(config->fast, &twin->k0, &twin->k1);
 	twin->leases = fastleases_new(twin->slots, twin->slots_count, twin->k0,
 				      twin->k1);
