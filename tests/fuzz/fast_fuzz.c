@@ -45,7 +45,7 @@ struct input {
 
 struct world {
 	struct input input;
-	struct fast_slot slots[SLOTS];
+	struct fast_slot slots[FAST_ELEMENTS * SLOTS];
 	struct fastleases *leases;
 	struct zones *zones;
 	struct pump *pump;
@@ -110,27 +110,23 @@ static void judge(struct world *world, struct pump_packet *packet,
 static uint32_t mark_of(struct world *world, const struct packet_meta *meta,
 			bool gives_back)
 {
-	struct flow_key key = { 0 };
+	struct flow_key flow = { 0 };
+	struct fast_key key;
 
-	flow_key_of(meta, FLOW_OUT, 0, &key);
-	flow_key_widen(&key, FLOW_SCOPE_PAIR, &key);
+	flow_key_of(meta, FLOW_OUT, 0, &flow);
+	fast_key_of(&flow, &key);
 	for (int i = 0; i < SLOTS; i++) {
 		struct fast_slot *slot = &world->slots[i];
 
-		if (!slot->span_64ns || !fast_key_equal(&slot->key, &key))
+		if (!fast_slot_is(slot, FAST_PAIR, &key))
 			continue;
 		if (slot->state & FAST_IN_KERNEL && !gives_back) {
-			fast_add(slot,
-				 fast_number(slot->span_64ns, world->now_ns), 1,
-				 0);
+			fast_add(&slot->pair, 1, 0);
 			return FAST_MARK_PASSED;
 		}
-		if (slot->state & FAST_IN_KERNEL)
-			slot->state &= ~(FAST_IN_KERNEL | FAST_STEERED);
-		slot->state++;
-		return FAST_MARK_EPOCH +
-		       (uint32_t)(slot->state >> FAST_EPOCH_SHIFT) %
-			       FAST_EPOCHS;
+		slot->state &= ~(uint32_t)FAST_IN_KERNEL;
+		slot->state += 1u << FAST_STEERED_SHIFT;
+		return FAST_MARK_EPOCH + fast_epoch(slot->state);
 	}
 	return FASTLEASES_MARK_NONE;
 }
@@ -183,18 +179,27 @@ static void hear(struct world *world)
 static void damage(struct world *world)
 {
 	struct input *input = &world->input;
-	struct fast_slot *slot = &world->slots[take_byte(input) % SLOTS];
+	uint32_t at = take_byte(input) % SLOTS;
+	struct fast_slot *slot = &world->slots[at];
 	uint8_t what = take_byte(input);
 
 	if (what < 64)
 		take(input, &slot->state, sizeof(slot->state));
-	else if (what < 80 && slot->key.scope == FLOW_SCOPE_PAIR)
+	else if (what < 80)
 		take(input, &slot->heard_pkts, sizeof(slot->heard_pkts));
-	else if (what < 96)
+	else if (what < 90)
+		take(input, &slot->link, sizeof(slot->link));
+	else if (what < 100)
+		take(input, &slot->sent_end, 2 * sizeof(slot->sent_end));
+	else if (what < 110)
 		take(input, &slot->segment_bytes, sizeof(slot->segment_bytes));
+	else if (what < 180)
+		take(input, what & 1 ? &slot->pair : &slot->flow,
+		     sizeof(slot->pair));
 	else
-		take(input, &slot->buckets[what % (FAST_BUCKETS + 1)],
-		     sizeof(slot->buckets[0]));
+		take(input,
+		     &world->slots[fast_history_index(SLOTS, at, what & 1)],
+		     sizeof(*slot));
 }
 
 static void pass_time(struct world *world)
@@ -230,7 +235,7 @@ static void operate(struct world *world)
 
 static void take_over(struct world *world)
 {
-	struct fast_slot slots[LEFT_SLOTS];
+	struct fast_slot slots[FAST_ELEMENTS * LEFT_SLOTS];
 	struct fast_config config;
 	struct fastleft left;
 	struct pump_lease lease;

@@ -8,7 +8,7 @@
 #include "tests/fuzz/seed_file.h"
 #include "tests/random.h"
 
-enum { SEEDS = 16, BYTES_MAX = 4096, LEFT_SLOTS = 16 };
+enum { SEEDS = 16, BYTES_MAX = 8192, LEFT_SLOTS = 16 };
 
 struct seed {
 	uint8_t bytes[BYTES_MAX];
@@ -63,24 +63,33 @@ static void write_talk(const char *folder, uint8_t damage)
 static void write_left(const char *folder)
 {
 	struct fast_config config = { .interfaces = { { 2, 0 } } };
-	struct fast_slot slots[LEFT_SLOTS] = { 0 };
+	struct fast_slot slots[FAST_ELEMENTS * LEFT_SLOTS] = { 0 };
 	struct seed seed = { .bytes = { 1 }, .count = 1 };
 
 	for (uint32_t i = 0; i < LEFT_SLOTS; i++) {
-		struct flow_key *key = &slots[i].key;
+		struct flow_key key = {
+			.inside = { [10] = 0xff, 0xff, 10, 0, 0, 1 },
+			.outside = { [10] = 0xff, 0xff, 192, 0, 2, (uint8_t)i },
+			.inside_port = 7,
+			.outside_port = 7,
+			.proto = 6,
+		};
+		struct fast_slot *slot = &slots[i];
+		struct fast_key words;
 
-		memset(key->inside + 10, 0xff, 2);
-		memset(key->outside + 10, 0xff, 2);
-		key->inside[12] = 10;
-		key->outside[12] = (uint8_t)(192 + i / 2);
-		key->scope = i % 2 ? FLOW_SCOPE_FLOW : FLOW_SCOPE_PAIR;
-		key->proto = i % 2 ? 6 : 0;
-		slots[i].span_64ns = fast_span(1000000000);
-		slots[i].up = i - 1;
-		if (i % 2 == 0)
-			slots[i].state = FAST_IN_KERNEL;
-		fast_add(&slots[i],
-			 fast_number(slots[i].span_64ns, 1000900000000), 5, 4);
+		fast_key_of(&key, &words);
+		memcpy(slot->inside, words.inside, sizeof(slot->inside));
+		memcpy(slot->outside, words.outside, sizeof(slot->outside));
+		slot->kind = FAST_PAIR;
+		slot->span_64ns = fast_span(1000000000);
+		slot->has_flow = 1;
+		slot->ports = words.ports;
+		slot->proto = 6;
+		slot->state = FAST_IN_KERNEL;
+		slot->pair.running = fast_bucket(
+			fast_number(slot->span_64ns, 1000900000000), 5, 4);
+		slot->flow.running = slot->pair.running;
+		slot->pair.sent = 0x123;
 	}
 	put(&seed, &config, sizeof(config));
 	put(&seed, slots, sizeof(slots));
