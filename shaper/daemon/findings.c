@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "shaper/daemon/status.h"
 
@@ -177,6 +178,37 @@ static void check_rules(const struct status *status, struct findings *findings)
 			"delete its own tables only.");
 }
 
+static bool is_attached(const struct status_fast *fast, const char *name)
+{
+	for (size_t i = 0; i < fast->interfaces_count; i++)
+		if (strcmp(fast->interfaces[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Those that the policy names; `auto` takes what there is. */
+static void check_attached(const struct status *status,
+			   struct findings *findings)
+{
+	const struct policy *policy = status->policy;
+
+	for (uint32_t i = 0; i < policy->fast.interfaces_count; i++) {
+		const char *name = policy->fast.interfaces[i];
+
+		if (!status->fast.runs || is_attached(&status->fast, name))
+			continue;
+		finding_remedy(
+			findings_add(findings, "fast-missing", FINDING_WARNING,
+				     "The fast path is not at %s: its packets "
+				     "come to the queues.",
+				     name),
+			"`ip link show %s`: is it there, and is it "
+			"Ethernet?  The log says what attaching met; it is "
+			"tried again.",
+			name);
+	}
+}
+
 static void check_fast(const struct status *status, struct findings *findings)
 {
 	uint64_t full = status_io_grown(status, NFQUEUE_fast_full);
@@ -223,4 +255,5 @@ void findings_of_status(const struct status *status, struct findings *findings)
 	check_policy(status, findings);
 	check_rules(status, findings);
 	check_fast(status, findings);
+	check_attached(status, findings);
 }

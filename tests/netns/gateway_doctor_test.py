@@ -109,6 +109,14 @@ class Doctor(bed.Case):
         else:
             self.assertEqual(self.doctor(), before)
 
+    def test_an_interface_that_is_not_there_is_missed(self):
+        self.addCleanup(setattr, symtapd, "FAST", FAST)
+        symtapd.FAST = FAST + ", lan7"
+        self.start()
+        self.assertEqual(self.doctor().get("fast-missing"),
+                         ["The fast path is not at lan7: its packets come "
+                          "to the queues."])
+
     def test_it_says_why_there_is_no_fast_path(self):
         self.symtapd.start(prefix=(WITHOUT, "BPF_PROG_LOAD=EPERM"))
         found = self.doctor()

@@ -215,6 +215,18 @@ static void test_what_is_wrong_with_the_fast_path_is_found(void **state)
 	findings_of_status(status, &findings);
 	assert_int_equal(findings.count, 2);
 	policy.fast.all = false;
+	findings = (struct findings){ 0 };
+	status->fast.runs = true;
+	strcpy(policy.fast.interfaces[0], "lan0");
+	strcpy(policy.fast.interfaces[1], "lan1");
+	policy.fast.interfaces_count = 2;
+	strcpy(status->fast.interfaces[0].name, "lan1");
+	status->fast.interfaces_count = 1;
+	findings_of_status(status, &findings);
+	policy.fast.interfaces_count = 0;
+	assert_int_equal(findings.count, 3);
+	assert_string_equal(findings.list[2].id, "fast-missing");
+	assert_non_null(strstr(findings.list[2].what, "lan0"));
 }
 
 static void test_findings_are_bounded(void **state)
