@@ -314,7 +314,8 @@ static int set_up(struct holdqdisc *hold, char ret_wrong[HOLDQDISC_TEXT_BYTES])
 		error = make_root(hold);
 	}
 	if (error == 0) {
-		lacks = "it needs CAP_NET_RAW";
+		lacks = "it needs CAP_NET_RAW, and its unit AF_PACKET: see "
+			"symtap.yaml(5)";
 		hold->kick = open_kick(hold->ifindex, KICK);
 		error = hold->kick < 0 ? hold->kick : 0;
 	}
