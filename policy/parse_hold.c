@@ -67,8 +67,7 @@ static const char *wrong_with_edt(const struct policy *policy)
 		    0)
 		return "the kernel has no purse: limiter: {floor: 0, patience: "
 		       "0, credit: 0}";
-	if (policy->enforce !=
-	    (1u << FLOW_SCOPE_FLOW | 1u << FLOW_SCOPE_PAIR))
+	if (policy->enforce != (1u << FLOW_SCOPE_FLOW | 1u << FLOW_SCOPE_PAIR))
 		return "it has gates for both: limiter.enforce: [flow, pair]";
 	if (policy->params_count > 1)
 		return "it has one delay for all: no rule that limits";

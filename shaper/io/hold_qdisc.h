@@ -15,7 +15,8 @@
  * in.
  *
  * By one thread at a time, with CAP_NET_ADMIN; holdqdisc_new also with
- * CAP_NET_RAW.  No system call here waits for another program.
+ * CAP_NET_RAW.  No system call here waits, but for whoever else changes
+ * interfaces at that moment (the kernel's rtnl lock).
  */
 
 #include <stdint.h>

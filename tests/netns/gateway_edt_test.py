@@ -14,6 +14,9 @@ import traffic
 POLICY = {"datapath": "{nfqueue: {queues: 1}, fast: {interfaces: [lan0, lan1],"
                       " keys: 16384, hold: edt}}"}
 
+# Under emulation the kernel takes long to look at the whole program.
+symtapd.START_SECONDS = 60
+
 
 class Edt(bed.Case):
 
