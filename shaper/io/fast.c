@@ -16,7 +16,7 @@
 /* Made of fast.bpf.c by the build; it uses the above. */
 #include <fast.skel.h>
 
-enum { EVENTS_MAX = 4096 }; /* at once */
+enum { EVENTS_MAX = 1024 }; /* at once */
 
 struct fast {
 	struct fastprogram *program; /* NULL: somebody else's */
