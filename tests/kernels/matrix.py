@@ -19,8 +19,8 @@ TESTS = {
        for part in ("antispoof", "bridge", "forward", "nat", "refusals")},
     **{f"netns/gateway_{subject}":
        ("source", f"tests/netns/gateway_{subject}_test.py")
-       for subject in ("bridged", "engines", "fast", "figures", "forged",
-                       "fragments", "full", "hold", "life", "loader",
+       for subject in ("bridged", "edt", "engines", "fast", "figures",
+                       "forged", "fragments", "full", "hold", "life", "loader",
                        "neighbours", "offloads", "restart", "rules",
                        "translation", "vlan", "zones")},
 }
@@ -33,6 +33,7 @@ CHOSEN = {
     "netns/gateway_fast": ("Fast", "Life"),
     "netns/gateway_loader": ("Clsact", "Without"),
     "netns/gateway_hold": (),
+    "netns/gateway_edt": (),
     "netns/gateway_vlan": (),
     "netns/gateway_bridged": (),
     "netns/rules_nat": (
