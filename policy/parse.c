@@ -34,7 +34,7 @@ static bool set_defaults(struct policy *policy)
 		.nfqueue = { .first_queue = 1000 },
 		.fast = { .keys = 262144,
 			  .mark_bit = 20,
-			  .pin = "/sys/fs/bpf/symtap" },
+			  .pin = "/run/symtap-bpf/fast" },
 		.control_socket = "/run/symtap/control.sock",
 		.control_mode = 0660,
 		.metrics_listen = "127.0.0.1:9477",

@@ -192,7 +192,7 @@ static const struct keys_entry FAST_KEYS[] = {
 	  .type = KEYS_TEXT,
 	  .zero_word = "none",
 	  KEYS_FIELD(struct draft, policy.fast.pin),
-	  .help = "folder of a BPF file system; /sys/fs/bpf/symtap" },
+	  .help = "folder of a BPF file system; /run/symtap-bpf/fast" },
 	{ 0 },
 };
 
