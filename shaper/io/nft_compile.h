@@ -110,6 +110,10 @@ void nftshards_dispatch(struct nftplan_table *table,
 
 /* With the kernel's fast path, these come before the queue. */
 struct nftcompile_name nftfast_target(bool by_source);
+/* The first rule of a base chain: what the program passed goes on.  Forgeries
+ * are none of that: a lease keeps to the link that nftables let pass. */
+void nftfast_first(struct nftplan_table *table,
+		   const struct nftcompile *compile, const char *chain);
 void nftfast_compile(struct nftplan_table *table,
 		     const struct nftcompile *compile);
 

@@ -308,6 +308,7 @@ void nftearly_compile(struct nftplan_table *table,
 
 	nftplan_base_chain(table, NFTCOMPILE_EARLY, NF_INET_PRE_ROUTING,
 			   NFTCOMPILE_EARLY_PRIORITY);
+	nftfast_first(table, compile, NFTCOMPILE_EARLY);
 	if (nftantispoof_is_wanted(policy)) {
 		nftplan_chain(table, "antispoof");
 		nftantispoof_compile(table, policy, "antispoof");

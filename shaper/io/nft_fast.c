@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the kernel program has let pass goes no further here: packets out bear
- * its mark, and of packets in it tells the daemon itself, as they leave by one
- * of its interfaces.
+ * its mark, which the first rule of each hook accepts, and of packets in it
+ * tells the daemon itself, as they leave by one of its interfaces.
  */
 #include <arpa/inet.h>
 #include <linux/netfilter/nf_tables.h>
+#include <string.h>
 
 #include "policy/policy.h"
 #include "shaper/bpf/fast_maps.h"
@@ -38,8 +39,27 @@ static void passed(struct nftplan_table *table, const struct policy *policy,
 	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
 
 	is_marked(rule, policy, FAST_MARK_PASSED);
-	nftexpr_count(rule, "fast_out");
 	nftexpr_accept(rule);
+}
+
+/* `log` wants every packet, and flags are each packet's own; all other rules
+ * were asked when the flow's first packets came to the engine, and no lease
+ * outlives a change of them. */
+static bool wants_all(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->rules_count; i++)
+		if (policy->rules[i].action == POLICY_LOG ||
+		    policy->rules[i].match.tcp_flags_mask != 0)
+			return true;
+	return false;
+}
+
+void nftfast_first(struct nftplan_table *table,
+		   const struct nftcompile *compile, const char *chain)
+{
+	if (compile->fast && (strcmp(chain, NFTCOMPILE_EARLY) == 0 ||
+			      !wants_all(compile->policy)))
+		passed(table, compile->policy, chain);
 }
 
 /* The program does not tell of what the gateway itself says. */
@@ -63,8 +83,6 @@ void nftfast_compile(struct nftplan_table *table,
 
 	if (!compile->fast)
 		return;
-	nftplan_counter(table, "fast_out");
-	nftplan_counter(table, "fast_in");
 	nftplan_chain(table, out.text);
 	nftplan_chain(table, in.text);
 	passed(table, policy, out.text);
@@ -80,7 +98,6 @@ void nftfast_compile(struct nftplan_table *table,
 		/* Else nobody is there to be told: nft_alive.h. */
 		if (policy->nfqueue.fail == POLICY_FAIL_CLOSED)
 			is_marked(rule, policy, FAST_MARK_ALIVE);
-		nftexpr_count(rule, "fast_in");
 		nftexpr_accept(rule);
 	}
 	nftexpr_goto(nftplan_rule(table, in.text, NULL), "shard_0");

@@ -245,6 +245,7 @@ void nftforward_base(struct nftplan_table *table,
 	/* Hooks of bridges have the same numbers. */
 	nftplan_base_chain(table, NFTCOMPILE_FORWARD, NF_INET_FORWARD,
 			   NFTCOMPILE_FORWARD_PRIORITY);
+	nftfast_first(table, compile, NFTCOMPILE_FORWARD);
 	if (table->view == NFTEXPR_BRIDGED)
 		only_bridged(table, &compile->bridges);
 }
