@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,8 @@
 enum {
 	HEADER_BYTES = 14 + 2 * 4, /* Ethernet, and two tags */
 	MTU_BYTES = 1500,
+	OLDEST_MAJOR = 6, /* Linux 6.6, which has tcx */
+	OLDEST_MINOR = 6,
 	MTU_MAX_BYTES = 59000,
 };
 #define LEAK_NS UINT64_C(2000000000)
@@ -72,13 +75,30 @@ static const char *lacks(const struct nftlinks *links, const char *name)
 	return NULL;
 }
 
+/* On Linux 6.1 conversations do not get through. */
+static bool is_too_old(void)
+{
+	struct utsname system;
+	unsigned int major, minor;
+
+	return uname(&system) < 0 ||
+	       sscanf(system.release, "%u.%u", &major, &minor) != 2 ||
+	       major < OLDEST_MAJOR ||
+	       (major == OLDEST_MAJOR && minor < OLDEST_MINOR);
+}
+
 static int check_ports(const struct policy *policy,
 		       char ret_wrong[HOLD_TEXT_BYTES])
 {
 	struct nftlinks links;
 	const char *wrong = NULL;
-	int error = nftlinks_read(&links);
+	int error;
 
+	if (is_too_old()) {
+		snprintf(ret_wrong, HOLD_TEXT_BYTES, "qdisc needs Linux 6.6");
+		return -EOPNOTSUPP;
+	}
+	error = nftlinks_read(&links);
 	if (error < 0) {
 		snprintf(ret_wrong, HOLD_TEXT_BYTES,
 			 "the interfaces cannot be read");
