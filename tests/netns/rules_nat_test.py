@@ -119,16 +119,15 @@ class Nat(rules_bed.Case):
         self.assertEqual((8, 1), (len(ports), len(set(ports))))
 
     def test_without_the_room_they_would_not(self):
-        """That the room is needed here; if not, the kernel has learnt.  Linux
-        6.18 translates each by itself, 6.1 keeps the first and drops others."""
+        """That the room is needed here (Linux 6.18; 6.1 keeps to the first
+        translation by itself); if not, the kernel has learnt."""
         self.net.gateway.nft(translation("masquerade fully-random"))
         self.install(conntrack="none")
         queue = self.queue(MAIN)
         for n in range(8):
             self.send_out(frames.udp(GUARDED, OUTSIDE, 5000, 53, bytes([n])))
         queue.pass_all(1, count=8)
-        ports = self.sources(8)
-        self.assertNotEqual((8, 1), (len(ports), len(set(ports))))
+        self.assertGreater(len(set(self.sources(8))), 1)
 
     def test_echoes_held_are_not_lost(self):
         self.net.gateway.nft("""
