@@ -10,7 +10,6 @@
 #include <sys/random.h>
 
 #include "policy/policy.h"
-#include "shaper/bpf/fast_maps.h"
 #include "shaper/daemon/daemon.h"
 #include "shaper/daemon/engines.h"
 #include "shaper/daemon/guard.h"
@@ -26,15 +25,15 @@ struct place {
 };
 
 struct wanted {
-	char names[FAST_INTERFACES][INTERFACES_NAME_BYTES];
+	char names[FAST_PLACES][INTERFACES_NAME_BYTES];
 	size_t count;
 };
 
 struct follow {
 	struct daemon *daemon;
 	struct fast *fast; /* NULL: none */
-	struct place places[FAST_INTERFACES];
-	uint32_t applied[FAST_INTERFACES]; /* to the rules */
+	struct place places[FAST_PLACES];
+	uint32_t applied[FAST_PLACES]; /* to the rules */
 	bool ended; /* the loader did, and with it the program */
 };
 
@@ -122,8 +121,8 @@ static void list_wanted(const struct policy *policy, struct wanted *ret_wanted)
 	memcpy(wanted->names, policy->fast.interfaces,
 	       sizeof(policy->fast.interfaces));
 	if (policy->fast.all)
-		wanted->count = interfaces_guarded(policy, wanted->names,
-						   FAST_INTERFACES);
+		wanted->count =
+			interfaces_guarded(policy, wanted->names, FAST_PLACES);
 }
 
 static bool is_wanted(const struct wanted *wanted, const char *name)
@@ -134,12 +133,12 @@ static bool is_wanted(const struct wanted *wanted, const char *name)
 	return false;
 }
 
-/* FAST_INTERFACES: there is none. */
+/* FAST_PLACES: there is none. */
 static size_t place_of(const struct follow *follow, const char *name)
 {
 	size_t at = 0;
 
-	while (at < FAST_INTERFACES &&
+	while (at < FAST_PLACES &&
 	       strcmp(fast_name(follow->fast, at), name) != 0)
 		at++;
 	return at;
@@ -147,7 +146,7 @@ static size_t place_of(const struct follow *follow, const char *name)
 
 static void free_places(struct follow *follow, const struct wanted *wanted)
 {
-	for (size_t i = 0; i < FAST_INTERFACES; i++) {
+	for (size_t i = 0; i < FAST_PLACES; i++) {
 		if (fast_ifindex(follow->fast, i) != 0 ||
 		    is_wanted(wanted, fast_name(follow->fast, i)))
 			continue;
@@ -165,8 +164,8 @@ static bool name(struct follow *follow, const struct wanted *wanted)
 	for (size_t i = 0; i < wanted->count; i++) {
 		size_t at = place_of(follow, "");
 
-		if (place_of(follow, wanted->names[i]) < FAST_INTERFACES ||
-		    at == FAST_INTERFACES)
+		if (place_of(follow, wanted->names[i]) < FAST_PLACES ||
+		    at == FAST_PLACES)
 			continue;
 		fast_set_name(follow->fast, at, wanted->names[i]);
 		is_new = true;
@@ -188,7 +187,7 @@ void follow_engines_know(struct follow *follow)
 {
 	if (follow->fast == NULL)
 		return;
-	for (size_t i = 0; i < FAST_INTERFACES; i++)
+	for (size_t i = 0; i < FAST_PLACES; i++)
 		follow->places[i].is_known = fast_name(follow->fast, i)[0] !=
 					     '\0';
 }
@@ -273,14 +272,14 @@ static uint32_t look_at(struct follow *follow, size_t at,
 	return attach(follow, at, now);
 }
 
-static void apply(struct follow *follow, const uint32_t next[FAST_INTERFACES])
+static void apply(struct follow *follow, const uint32_t next[FAST_PLACES])
 {
-	uint32_t ifindexes[FAST_INTERFACES];
+	uint32_t ifindexes[FAST_PLACES];
 	size_t count = 0;
 
 	if (memcmp(follow->applied, next, sizeof(follow->applied)) == 0)
 		return;
-	for (size_t i = 0; i < FAST_INTERFACES; i++)
+	for (size_t i = 0; i < FAST_PLACES; i++)
 		if (next[i] != 0)
 			ifindexes[count++] = next[i];
 	if (guard_set_fast(follow->daemon->guard, ifindexes, count) == 0)
@@ -295,7 +294,7 @@ static void tell_status(const struct follow *follow)
 
 	status->runs = !follow->ended;
 	status->interfaces_count = 0;
-	for (size_t i = 0; i < FAST_INTERFACES; i++) {
+	for (size_t i = 0; i < FAST_PLACES; i++) {
 		size_t at = status->interfaces_count;
 
 		if (fast_ifindex(follow->fast, i) == 0)
@@ -312,18 +311,18 @@ static void tell_status(const struct follow *follow)
 
 /* What comes is told and queued for a moment, what goes as well: rather heard
  * twice than never. */
-static void move(struct follow *follow, const uint32_t next[FAST_INTERFACES])
+static void move(struct follow *follow, const uint32_t next[FAST_PLACES])
 {
 	struct fast *fast = follow->fast;
-	uint32_t before[FAST_INTERFACES];
+	uint32_t before[FAST_PLACES];
 
-	for (size_t i = 0; i < FAST_INTERFACES; i++) {
+	for (size_t i = 0; i < FAST_PLACES; i++) {
 		before[i] = fast_ifindex(fast, i);
 		if (next[i] != 0)
 			fast_set_ifindex(fast, i, next[i]);
 	}
 	apply(follow, next);
-	for (size_t i = 0; i < FAST_INTERFACES; i++) {
+	for (size_t i = 0; i < FAST_PLACES; i++) {
 		if (next[i] == 0)
 			fast_set_ifindex(fast, i, 0);
 		if (before[i] != 0 && before[i] != next[i])
@@ -333,13 +332,13 @@ static void move(struct follow *follow, const uint32_t next[FAST_INTERFACES])
 
 void follow_advance(struct follow *follow)
 {
-	uint32_t next[FAST_INTERFACES];
+	uint32_t next[FAST_PLACES];
 	struct wanted wanted;
 
 	if (follow->fast == NULL)
 		return;
 	list_wanted(follow->daemon->policy, &wanted);
-	for (size_t i = 0; i < FAST_INTERFACES; i++)
+	for (size_t i = 0; i < FAST_PLACES; i++)
 		next[i] = look_at(follow, i, &wanted);
 	move(follow, next);
 	if (!follow->ended && !loader_answers(follow->daemon->loader)) {

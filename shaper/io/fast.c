@@ -18,6 +18,8 @@
 
 enum { EVENTS_MAX = 1024 }; /* at once */
 
+_Static_assert((int)FAST_PLACES == (int)FAST_INTERFACES, "one each");
+
 struct fast {
 	struct fastprogram *program; /* NULL: somebody else's */
 	struct fast_fds fds;

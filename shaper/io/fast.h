@@ -21,7 +21,10 @@ struct fast_event;
 struct fast_slot;
 struct hold_memory;
 
-enum { FAST_TEXT_BYTES = 256 };
+enum {
+	FAST_TEXT_BYTES = 256,
+	FAST_PLACES = 16, /* of interfaces */
+};
 
 struct fast_options {
 	uint32_t slots;     /* a power of two */
@@ -48,7 +51,7 @@ int fast_new(const struct fast_options *options, struct fast **ret_fast,
 void fast_free(struct fast *fast);
 
 /*
- * The interfaces have FAST_INTERFACES places.  The main thread names a place,
+ * The interfaces have FAST_PLACES places.  The main thread names a place,
  * while no engine changes its policy; the engines tell its zone; and when the
  * program is attached, its index makes it count.
  */

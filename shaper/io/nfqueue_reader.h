@@ -67,7 +67,8 @@ void nfqueue_reader_read(struct nfqueue_reader *reader,
 			 struct nfqueue_batch *ret_batch);
 
 /* The same for a packet that the kernel program tells of: one in, that has left
- * by `zone`'s interface, or one out that came by it.  false: nothing in it that could be judged. */
+ * by `zone`'s interface, or one out that came by it.  false: nothing in it that
+ * could be judged. */
 struct fast_event;
 bool nfqueue_reader_hear(struct nfqueue_reader *reader,
 			 const struct fast_event *event, uint16_t zone,
