@@ -25,7 +25,7 @@
 
 enum {
 	SKIPPED = 77,
-	SLOTS = 65536,
+	SLOTS = 4096,
 	PACKETS_MAX = 60000, /* of one capture */
 	ETHERNET_BYTES = 14,
 };

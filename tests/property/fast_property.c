@@ -25,7 +25,7 @@
 
 enum {
 	SKIPPED = 77,
-	POLICIES = 60,
+	POLICIES = 40,
 	STEPS = 1500,
 	SLOTS = 256, /* sometimes too few */
 	TALKS = 24,
