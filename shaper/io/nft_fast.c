@@ -13,6 +13,9 @@
 #include "shaper/io/nft_compile.h"
 #include "shaper/io/nft_plan.h"
 
+_Static_assert((int)FAST_INTERFACES == (int)POLICY_FAST_INTERFACES,
+	       "what may be named has a place");
+
 struct nftcompile_name nftfast_target(bool by_source)
 {
 	struct nftcompile_name out = { "fast_out" }, in = { "fast_in" };
