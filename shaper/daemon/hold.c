@@ -75,7 +75,8 @@ static const char *lacks(const struct nftlinks *links, const char *name)
 	return NULL;
 }
 
-/* On Linux 6.1 conversations do not get through. */
+/* Without tcx links nobody takes the program away from two processes that were
+ * killed, and it would go on sending packets to where they wait. */
 static bool is_too_old(void)
 {
 	struct utsname system;
