@@ -199,6 +199,27 @@ test_what_is_lost_on_its_way_is_forgotten_with_an_epoch(void **state)
 	tear_down(&world);
 }
 
+static void test_a_pair_keeps_to_the_link_that_it_was_leased_by(void **state)
+{
+	static struct world world;
+
+	(void)state;
+	set_up(&world);
+	talk(&world, 1000);
+	talk(&world, 1000);
+	pair_of(&world)->link = FAST_LINK_MIXED;
+	talk(&world, 1000);
+	assert_false(is_leased(&world));
+	pair_of(&world)->link = 7;
+	talk(&world, 1000);
+	assert_true(is_leased(&world));
+	/* The rules had nothing against it. */
+	come(&world, 1000, true, FAST_MARK_STRANGER);
+	assert_false(is_leased(&world));
+	assert_int_equal(fastleases_stats(world.leases)->taken_back, 1);
+	tear_down(&world);
+}
+
 static void test_what_the_kernel_counted_comes_back(void **state)
 {
 	static struct world world;
@@ -321,6 +342,8 @@ int main(void)
 			test_none_is_leased_while_one_of_its_packets_is_on_its_way),
 		cmocka_unit_test(
 			test_what_is_lost_on_its_way_is_forgotten_with_an_epoch),
+		cmocka_unit_test(
+			test_a_pair_keeps_to_the_link_that_it_was_leased_by),
 		cmocka_unit_test(test_what_the_kernel_counted_comes_back),
 		cmocka_unit_test(test_all_comes_back_at_the_end),
 		cmocka_unit_test(test_a_full_table_leases_no_more),
