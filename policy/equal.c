@@ -149,6 +149,7 @@ static bool rest_equal(const struct policy *a, const struct policy *b)
 	       a->nfqueue.bridge == b->nfqueue.bridge &&
 	       a->nfqueue.queue_length == b->nfqueue.queue_length &&
 	       memcmp(&a->fast, &b->fast, sizeof(a->fast)) == 0 &&
+	       a->xen_vifs == b->xen_vifs &&
 	       strcmp(a->control_socket, b->control_socket) == 0 &&
 	       strcmp(a->control_group, b->control_group) == 0 &&
 	       a->control_mode == b->control_mode &&

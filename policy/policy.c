@@ -39,6 +39,27 @@ void policy_free(struct policy *policy)
 	free(policy);
 }
 
+bool policy_add_binding(struct policy *policy,
+			const struct policy_binding *binding)
+{
+	size_t bytes =
+		binding->addresses.count * sizeof(binding->addresses.list[0]);
+	struct policy_prefix *addresses = malloc(bytes);
+	struct policy_binding *list = realloc(
+		policy->bindings, (policy->bindings_count + 1) * sizeof(*list));
+
+	if (list != NULL)
+		policy->bindings = list;
+	if (list == NULL || addresses == NULL) {
+		free(addresses);
+		return false;
+	}
+	memcpy(addresses, binding->addresses.list, bytes);
+	list[policy->bindings_count] = *binding;
+	list[policy->bindings_count++].addresses.list = addresses;
+	return true;
+}
+
 bool policy_prepare(struct policy *policy)
 {
 	struct policy_index *index = index_new(policy);

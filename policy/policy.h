@@ -176,6 +176,7 @@ struct policy {
 		uint8_t mark_bit; /* lowest of four of the packet mark */
 		enum policy_hold hold;
 	} fast;
+	bool xen_vifs; /* guard the vifs whose backend is this domain */
 	char control_socket[108];
 	char control_group[32];
 	uint16_t control_mode;   /* octal file mode */
@@ -201,6 +202,13 @@ void policy_free(struct policy *policy);
  * struct policy by hand has to.  false: out of memory.
  */
 bool policy_prepare(struct policy *policy);
+
+/*
+ * One more binding: copied, and in force as if it stood in the file.  Ready it
+ * with policy_prepare once all are in.  false: out of memory, nothing changed.
+ */
+bool policy_add_binding(struct policy *policy,
+			const struct policy_binding *binding);
 
 /* They ask for the same; where their rules stand in a file does not matter. */
 bool policy_equal(const struct policy *a, const struct policy *b);

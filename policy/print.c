@@ -373,6 +373,8 @@ static void add_nfqueue(struct text *text, const struct policy *policy)
 
 static void add_daemon(struct text *text, const struct policy *policy)
 {
+	if (policy->xen_vifs)
+		add(text, "xen: {vifs: follow}\n");
 	add(text, "control: {socket: ");
 	add_text(text, policy->control_socket);
 	add(text, ", group: ");

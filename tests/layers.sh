@@ -81,6 +81,7 @@ libraries() {
 	jansson.h			sim/judge_json.c
 	seccomp.h			shaper/daemon/confine.c
 	bpf/				shaper/io/fast.c
+	xenstore.h			xen-hooks/store.c
 	bpf/				shaper/io/fast_lacks.c
 	bpf/				shaper/io/fast_links.c
 	bpf/				shaper/io/fast_pin.c

@@ -30,6 +30,7 @@ struct metrics;
 struct policy;
 struct reload;
 struct status_poll;
+struct vifs;
 
 struct daemon {
 	struct options options;
@@ -51,6 +52,7 @@ struct daemon {
 	struct control *control;
 	struct metrics *metrics; /* NULL: the policy wants none */
 	struct reload *reload;
+	struct vifs *vifs; /* NULL: the policy wants none */
 	struct notify notify;
 };
 

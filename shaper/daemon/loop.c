@@ -17,6 +17,7 @@
 #include "shaper/daemon/refusals.h"
 #include "shaper/daemon/reload.h"
 #include "shaper/daemon/status_poll.h"
+#include "shaper/daemon/vifs.h"
 #include "shaper/io/clock.h"
 #include "shaper/pump.h"
 
@@ -143,6 +144,19 @@ static void on_log(evutil_socket_t fd, short what, void *self)
 	guard_log(loop->daemon->guard);
 }
 
+static void on_vifs(evutil_socket_t fd, short what, void *self)
+{
+	struct loop *loop = self;
+
+	(void)what;
+	wake_up();
+	vifs_read(loop->daemon->vifs);
+	if (vifs_fd(loop->daemon->vifs) < 0)
+		for (size_t i = 0; i < loop->events_count; i++)
+			if (event_get_fd(loop->events[i]) == fd)
+				event_del(loop->events[i]);
+}
+
 static void on_second(evutil_socket_t fd, short what, void *self)
 {
 	struct loop *loop = self;
@@ -161,6 +175,7 @@ static void on_second(evutil_socket_t fd, short what, void *self)
 	if (status_poll_start(daemon->poll, now_ns) < 0)
 		log_debug(0, "symtapd: the engines are slow to answer");
 	guard_count(daemon->guard);
+	reload_retry(daemon->reload);
 	keeper_advance(daemon->keeper, daemon->policy->state_file, now_ns);
 	follow_advance(daemon->follow);
 }
@@ -231,7 +246,10 @@ static int add_all(struct loop *loop)
 	    (error = add(loop, guard_log_fd(daemon->guard), EV_READ, on_log,
 			 loop, 0)) < 0)
 		return error;
-	if (daemon->notify.watchdog_ns > 0)
+	if (daemon->vifs != NULL)
+		error = add(loop, vifs_fd(daemon->vifs), EV_READ, on_vifs, loop,
+			    0);
+	if (error == 0 && daemon->notify.watchdog_ns > 0)
 		error = add(loop, -1, 0, on_watchdog, loop,
 			    daemon->notify.watchdog_ns / 3);
 	return error < 0 ? error : add_engines(loop);

@@ -31,6 +31,7 @@
 #include "shaper/daemon/priv.h"
 #include "shaper/daemon/reload.h"
 #include "shaper/daemon/status_poll.h"
+#include "shaper/daemon/vifs.h"
 #include "shaper/io/clock.h"
 #include "shaper/io/hold_edt.h"
 #include "shaper/snapshot.h"
@@ -273,6 +274,20 @@ static void remember(struct daemon *daemon)
 		 daemon->policy->state_file);
 }
 
+static void set_up_vifs(struct daemon *daemon)
+{
+	int error;
+
+	if (!daemon->policy->xen_vifs)
+		return;
+	error = vifs_new(daemon, &daemon->vifs);
+	if (error == -EOPNOTSUPP)
+		fatal(EXIT_WRONG, 0,
+		      "xen.vifs: this symtapd was built without libxenstore");
+	if (error < 0)
+		fatal(EXIT_FAILED, -error, "XenStore cannot be followed");
+}
+
 /* After the state, which may be older. */
 static void inherit(struct daemon *daemon)
 {
@@ -301,6 +316,7 @@ static void set_up(struct daemon *daemon)
 	set_up_status(daemon);
 	set_up_control(daemon);
 	come_first();
+	set_up_vifs(daemon);
 	drop_privileges(daemon);
 	remember(daemon);
 	inherit(daemon);
@@ -365,6 +381,7 @@ static void take_down(struct daemon *daemon)
 	follow_free(daemon->follow);
 	status_poll_free(daemon->poll);
 	reload_free(daemon->reload);
+	vifs_free(daemon->vifs);
 	keeper_free(daemon->keeper);
 	metrics_free(daemon->metrics);
 	control_free(daemon->control);

@@ -101,13 +101,14 @@ static int check_dropped(const struct priv_user *user, uint64_t keep)
 static int drop(const struct priv_user *user, uint64_t keep)
 {
 	struct __user_cap_data_struct sets[2];
+	bool any = keep != 0;
 	int error = capabilities_get(sets);
 
 	if (error < 0)
 		return error;
 	/* CAP_SYS_ADMIN may have stood for CAP_BPF. */
 	keep &= permitted(sets);
-	if ((keep & NET_ADMIN) == 0)
+	if (any && (keep & NET_ADMIN) == 0)
 		return -EPERM;
 	if (geteuid() != 0)
 		user = NULL;
@@ -133,4 +134,9 @@ int priv_drop(const struct priv_user *user)
 int priv_drop_loader(const struct priv_user *user)
 {
 	return drop(user, LOADER);
+}
+
+int priv_drop_all(void)
+{
+	return drop(NULL, 0);
 }

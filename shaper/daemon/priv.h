@@ -27,6 +27,9 @@ int priv_find(const char *name, struct priv_user *ret_user);
  */
 int priv_drop(const struct priv_user *user);
 
+/* The same with no capability at all, staying who we are. */
+int priv_drop_all(void);
+
 /*
  * From now on, for every thread: system calls that are not on the list fail
  * with EPERM; those that only an intruder would make (execve, ptrace, mount,

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "policy/errors.h"
+#include "policy/parse.h"
 #include "policy/policy.h"
+#include "policy/print.h"
 #include "shaper/daemon/control.h"
 #include "shaper/daemon/daemon.h"
 #include "shaper/daemon/engines.h"
@@ -16,6 +18,7 @@
 #include "shaper/daemon/guard.h"
 #include "shaper/daemon/load.h"
 #include "shaper/daemon/log.h"
+#include "shaper/daemon/vifs.h"
 #include "shaper/io/clock.h"
 
 enum { TEXT_BYTES = 1024 };
@@ -25,7 +28,11 @@ struct reload {
 	struct policy *next; /* being taken over; NULL: nothing under way */
 	bool by_client;
 	uint64_t token;
-	bool again; /* a signal came meanwhile */
+	bool again;        /* a signal came meanwhile */
+	bool vifs_changed; /* once more, of what is in force */
+	bool by_file;      /* `next` is of the file */
+	char *base;        /* the file in force, as text: without vifs */
+	char *next_base;
 	char kept[160];
 };
 
@@ -33,8 +40,14 @@ struct reload *reload_new(struct daemon *daemon)
 {
 	struct reload *reload = calloc(1, sizeof(*reload));
 
-	if (reload != NULL)
-		reload->daemon = daemon;
+	if (reload == NULL)
+		return NULL;
+	reload->daemon = daemon;
+	reload->base = policy_print(daemon->policy);
+	if (reload->base == NULL) {
+		free(reload);
+		return NULL;
+	}
 	return reload;
 }
 
@@ -43,6 +56,8 @@ void reload_free(struct reload *reload)
 	if (reload == NULL)
 		return;
 	policy_free(reload->next);
+	free(reload->base);
+	free(reload->next_base);
 	free(reload);
 }
 
@@ -139,11 +154,14 @@ static void keep_what_must_stay(struct reload *reload, const struct policy *now,
 	    strcmp(now->control_group, next->control_group) != 0 ||
 	    now->control_mode != next->control_mode)
 		keep(reload, "control");
+	if (now->xen_vifs != next->xen_vifs)
+		keep(reload, "xen");
 	if (strcmp(now->metrics_listen, next->metrics_listen) != 0)
 		keep(reload, "metrics");
 	if (strcmp(now->state_file, next->state_file) != 0)
 		keep(reload, "state");
 	next->nfqueue = now->nfqueue;
+	next->xen_vifs = now->xen_vifs;
 	keep_fast(now, next);
 	memcpy(next->control_socket, now->control_socket,
 	       sizeof(next->control_socket));
@@ -155,22 +173,18 @@ static void keep_what_must_stay(struct reload *reload, const struct policy *now,
 	memcpy(next->state_file, now->state_file, sizeof(next->state_file));
 }
 
-static void taken_over(void *self)
+static void tell_file(struct reload *reload)
 {
-	struct reload *reload = self;
 	struct daemon *daemon = reload->daemon;
 	struct status *status = &daemon->status;
 	char text[TEXT_BYTES];
 
-	policy_free(daemon->policy);
-	daemon->policy = reload->next;
-	reload->next = NULL;
-	status->policy = daemon->policy;
+	free(reload->base);
+	reload->base = reload->next_base;
+	reload->next_base = NULL;
 	status->policy_loaded_ns = clock_now_ns();
 	status->reloads++;
 	status->reload_error[0] = '\0';
-	follow_engines_know(daemon->follow);
-	follow_advance(daemon->follow);
 	snprintf(text, sizeof(text), "%s is in force, mode %s%s%s",
 		 daemon->options.policy_path,
 		 status_mode_name(daemon->policy->mode),
@@ -179,16 +193,64 @@ static void taken_over(void *self)
 	log_info(0, "reload: %s", text);
 	answer(reload, true, text);
 	notify_ready(&daemon->notify, NULL);
-	if (!reload->again)
-		return;
-	reload->again = false;
-	reload_by_signal(reload);
+}
+
+static void taken_over(void *self)
+{
+	struct reload *reload = self;
+	struct daemon *daemon = reload->daemon;
+
+	policy_free(daemon->policy);
+	daemon->policy = reload->next;
+	reload->next = NULL;
+	daemon->status.policy = daemon->policy;
+	follow_engines_know(daemon->follow);
+	follow_advance(daemon->follow);
+	if (reload->by_file)
+		tell_file(reload);
+	vifs_applied(daemon->vifs, true, "");
+	if (reload->again) {
+		reload->again = false;
+		reload_by_signal(reload);
+	} else if (reload->vifs_changed) {
+		reload_vifs(reload);
+	}
+}
+
+/* Rules, then engines.  0, or -errno and what is wrong; then nothing has
+ * changed. */
+static int install(struct reload *reload, const char **ret_wrong)
+{
+	struct daemon *daemon = reload->daemon;
+	int error;
+
+	*ret_wrong = "too much is asked at once; try again";
+	if (engines_change(daemon->engines))
+		return -EAGAIN;
+	*ret_wrong = "out of memory";
+	if (!vifs_apply(daemon->vifs, reload->next))
+		return -ENOMEM;
+	follow_policy(daemon->follow, reload->next);
+	error = guard_update(daemon->guard, reload->next);
+	if (error < 0) {
+		*ret_wrong = guard_error(daemon->guard);
+		return error;
+	}
+	error = engines_set_policy(daemon->engines, reload->next, taken_over,
+				   reload);
+	if (error == 0)
+		return 0;
+	if (guard_update(daemon->guard, daemon->policy) < 0)
+		log_error(0, "rules: %s", guard_error(daemon->guard));
+	*ret_wrong = "too much is asked at once; try again";
+	return error;
 }
 
 static void start(struct reload *reload)
 {
 	struct daemon *daemon = reload->daemon;
 	static struct policy_errors errors;
+	const char *wrong;
 	int error;
 
 	error = load_policy(daemon->options.policy_path, &reload->next,
@@ -202,23 +264,45 @@ static void start(struct reload *reload)
 		return;
 	}
 	keep_what_must_stay(reload, daemon->policy, reload->next);
-	if (engines_change(daemon->engines)) {
-		refuse(reload, 0, "too much is asked at once; try again");
+	reload->by_file = true;
+	free(reload->next_base);
+	reload->next_base = policy_print(reload->next);
+	if (reload->next_base == NULL) {
+		refuse(reload, ENOMEM, "out of memory");
 		return;
 	}
-	follow_policy(daemon->follow, reload->next);
-	error = guard_update(daemon->guard, reload->next);
+	error = install(reload, &wrong);
 	if (error < 0) {
-		refuse(reload, -error, guard_error(daemon->guard));
+		refuse(reload, error == -EAGAIN ? 0 : -error, wrong);
+		vifs_applied(daemon->vifs, false, wrong);
+	}
+}
+
+void reload_vifs(struct reload *reload)
+{
+	static struct policy_errors errors;
+	const char *wrong = "the policy in force cannot be read again";
+
+	reload->vifs_changed = true;
+	if (reload->next != NULL)
+		return;
+	reload->by_file = false;
+	if (policy_parse("the policy in force", reload->base,
+			 strlen(reload->base), &reload->next, &errors) &&
+	    install(reload, &wrong) == 0) {
+		reload->vifs_changed = false;
 		return;
 	}
-	error = engines_set_policy(daemon->engines, reload->next, taken_over,
-				   reload);
-	if (error == 0)
-		return;
-	if (guard_update(daemon->guard, daemon->policy) < 0)
-		log_error(0, "rules: %s", guard_error(daemon->guard));
-	refuse(reload, 0, "too much is asked at once; try again");
+	log_error(0, "xen: vifs: %s", wrong);
+	policy_free(reload->next);
+	reload->next = NULL;
+	vifs_applied(reload->daemon->vifs, false, wrong);
+}
+
+void reload_retry(struct reload *reload)
+{
+	if (reload->vifs_changed)
+		reload_vifs(reload);
 }
 
 void reload_by_signal(struct reload *reload)

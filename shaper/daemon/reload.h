@@ -21,4 +21,9 @@ void reload_free(struct reload *reload);
 void reload_by_signal(struct reload *reload);
 void reload_by_client(struct reload *reload, uint64_t token);
 
+/* The vifs that are guarded have changed.  What could not be done is tried
+ * again by reload_retry, once in a while. */
+void reload_vifs(struct reload *reload);
+void reload_retry(struct reload *reload);
+
 #endif

@@ -20,6 +20,7 @@ KEPT = ("./boot/vmlinuz-*", "./lib/modules/*/modules.*",
         "./lib/modules/*/kernel/fs/fscache/*",
         "./lib/modules/*/kernel/fs/overlayfs/*",
         "./lib/modules/*/kernel/drivers/virtio/*",
+        "./lib/modules/*/kernel/drivers/xen/*",
         "./lib/modules/*/kernel/drivers/net/*.ko")
 
 

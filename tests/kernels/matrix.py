@@ -25,6 +25,10 @@ TESTS = {
                        "translation", "vlan", "zones")},
 }
 
+
+# And in dom0 of a Xen host.
+TESTS["xen/functional"] = ("source", "tests/xen/xen_test.py")
+
 # What a run has that names none, and which part of it: what another kernel
 # may do in another way, and nothing that is timed closer than emulation is.
 CHOSEN = {

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_DAEMON_VIF_PROCESS_H
+#define SHAPER_DAEMON_VIF_PROCESS_H
+
+/*
+ * XenStore is followed by a process of its own: it stays root, which the socket
+ * of xenstored asks for, without any capability, and may wait for xenstored as
+ * long as it takes.  It says what is to be done, symtapd says what was done,
+ * each in one datagram.  It ends with its parent.
+ */
+
+#include <stdint.h>
+
+#include "xen-hooks/vif_watch.h"
+
+struct vif_order { /* to symtapd */
+	enum vif_action action;
+	struct vifkeys keys;
+};
+
+struct vif_report { /* and back */
+	uint32_t domain, handle;
+	enum vif_event event; /* GUARDED, REFUSED or DRAINED */
+	char wrong[VIFKEYS_TEXT_BYTES];
+};
+
+/* Before privileges are dropped and before any thread.  The socket, or -errno;
+ * -EOPNOTSUPP: symtapd was built without libxenstore. */
+int vif_process_start(void);
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shaper/daemon/vifs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "policy/policy.h"
+#include "shaper/daemon/daemon.h"
+#include "shaper/daemon/engines.h"
+#include "shaper/daemon/log.h"
+#include "shaper/daemon/mailbox.h"
+#include "shaper/daemon/reload.h"
+#include "shaper/daemon/vif_process.h"
+#include "shaper/pump.h"
+
+enum { ORDERS_AT_ONCE = 1024 };
+
+struct vif {
+	struct vifs_row row;
+	bool waits;   /* the process is to hear of it */
+	bool applied; /* the policy that is being taken over has it */
+};
+
+struct vifs {
+	struct daemon *daemon;
+	int fd;
+	struct vif *list;
+	struct vifs_row *rows; /* of the same places, for readers */
+	size_t count, room;
+};
+
+/* What one engine is to let go of. */
+struct letting_go {
+	struct vifs *vifs;
+	struct vifkeys keys;
+	size_t engines; /* yet to do so; shared by their tasks */
+};
+
+int vifs_new(struct daemon *daemon, struct vifs **ret_vifs)
+{
+	struct vifs *vifs = calloc(1, sizeof(*vifs));
+
+	if (vifs == NULL)
+		return -ENOMEM;
+	vifs->daemon = daemon;
+	vifs->fd = vif_process_start();
+	if (vifs->fd < 0) {
+		int error = vifs->fd;
+
+		free(vifs);
+		return error;
+	}
+	*ret_vifs = vifs;
+	return 0;
+}
+
+void vifs_free(struct vifs *vifs)
+{
+	if (vifs == NULL)
+		return;
+	if (vifs->fd >= 0)
+		close(vifs->fd);
+	free(vifs->list);
+	free(vifs->rows);
+	free(vifs);
+}
+
+int vifs_fd(const struct vifs *vifs)
+{
+	return vifs->fd;
+}
+
+const struct vifs_row *vifs_rows(const struct vifs *vifs, size_t *ret_count)
+{
+	for (size_t i = 0; i < vifs->count; i++)
+		vifs->rows[i] = vifs->list[i].row;
+	*ret_count = vifs->count;
+	return vifs->rows;
+}
+
+/* ------ what was done */
+
+static void report(struct vifs *vifs, const struct vifkeys *keys,
+		   enum vif_event event, const char *wrong)
+{
+	struct vif_report report;
+
+	memset(&report, 0, sizeof(report));
+	report.domain = keys->domain;
+	report.handle = keys->handle;
+	report.event = event;
+	snprintf(report.wrong, sizeof(report.wrong), "%s", wrong);
+	if (vifs->fd >= 0 &&
+	    send(vifs->fd, &report, sizeof(report), MSG_NOSIGNAL) < 0)
+		log_error(errno, "xen: the process that follows XenStore "
+				 "cannot be told");
+}
+
+static void remove_at(struct vifs *vifs, size_t at)
+{
+	vifs->list[at] = vifs->list[--vifs->count];
+}
+
+/* ------ what its guest holds */
+
+static bool let_go(void *self, struct mailbox_engine *engine, uint64_t now_ns)
+{
+	const struct letting_go *going = self;
+
+	for (uint32_t i = 0; i < going->keys.addresses_count; i++)
+		pump_release_address(engine->pump,
+				     going->keys.addresses[i].addr, now_ns);
+	return true;
+}
+
+static void gone(void *self, bool ended)
+{
+	struct letting_go *going = self;
+
+	(void)ended;
+	if (--going->engines > 0)
+		return;
+	log_info(0, "xen: %s of domain %u is let go", going->keys.interface,
+		 going->keys.domain);
+	report(going->vifs, &going->keys, VIF_DRAINED, "");
+	free(going);
+}
+
+static void drain(struct vifs *vifs, const struct vifkeys *keys)
+{
+	struct engines *engines = vifs->daemon->engines;
+	struct letting_go *going = calloc(1, sizeof(*going));
+	struct mailbox_task task = { let_go, gone, going };
+
+	if (going == NULL) {
+		report(vifs, keys, VIF_DRAINED, "");
+		return;
+	}
+	going->vifs = vifs;
+	going->keys = *keys;
+	going->engines = engines_count(engines) + 1;
+	for (size_t i = 0; i < engines_count(engines); i++)
+		if (mailbox_post(engines_mailboxes(engines)[i], &task) < 0)
+			going->engines--;
+	gone(going, false);
+}
+
+/* ------ what is to be done */
+
+static struct vif *find(struct vifs *vifs, const struct vifkeys *keys)
+{
+	for (size_t i = 0; i < vifs->count; i++)
+		if (vifs->list[i].row.keys.domain == keys->domain &&
+		    vifs->list[i].row.keys.handle == keys->handle)
+			return &vifs->list[i];
+	return NULL;
+}
+
+static struct vif *add(struct vifs *vifs)
+{
+	size_t room = vifs->room ? 2 * vifs->room : 64;
+	struct vifs_row *rows;
+	struct vif *list;
+
+	if (vifs->count < vifs->room)
+		return &vifs->list[vifs->count++];
+	list = realloc(vifs->list, room * sizeof(*list));
+	if (list == NULL)
+		return NULL;
+	vifs->list = list;
+	rows = realloc(vifs->rows, room * sizeof(*rows));
+	if (rows == NULL)
+		return NULL;
+	vifs->rows = rows;
+	vifs->room = room;
+	return &vifs->list[vifs->count++];
+}
+
+static void take(struct vifs *vifs, const struct vif_order *order)
+{
+	struct vif *vif = find(vifs, &order->keys);
+
+	if (order->action == VIF_DO_DRAIN) {
+		if (vif == NULL)
+			drain(vifs, &order->keys);
+		else
+			vif->row.leaving = true;
+		if (vif != NULL)
+			vif->waits = true;
+		return;
+	}
+	if (vif == NULL)
+		vif = add(vifs);
+	if (vif == NULL) {
+		report(vifs, &order->keys, VIF_REFUSED, "out of memory");
+		return;
+	}
+	*vif = (struct vif){ .row.keys = order->keys, .waits = true };
+}
+
+static void lose(struct vifs *vifs)
+{
+	log_error(0, "xen: the process that follows XenStore has ended; vifs "
+		     "stay as they are until symtapd is started anew");
+	close(vifs->fd);
+	vifs->fd = -1;
+}
+
+void vifs_read(struct vifs *vifs)
+{
+	struct vif_order order;
+	bool any = false;
+	ssize_t got = 0;
+
+	for (int i = 0; vifs->fd >= 0 && i < ORDERS_AT_ONCE; i++) {
+		got = recv(vifs->fd, &order, sizeof(order), MSG_DONTWAIT);
+		if (got != (ssize_t)sizeof(order))
+			break;
+		any = true;
+		take(vifs, &order);
+	}
+	if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+		lose(vifs);
+	if (any)
+		reload_vifs(vifs->daemon->reload);
+}
+
+/* ------ the policy */
+
+/* A vif without `ip` may send from any address of the inside. */
+static bool bind_one(struct policy *policy, struct vifkeys *keys)
+{
+	struct policy_binding binding = {
+		.addresses = { keys->addresses, keys->addresses_count },
+	};
+
+	if (!keys->has_mac || keys->addresses_count == 0)
+		return true;
+	memcpy(binding.mac, keys->mac, sizeof(binding.mac));
+	memcpy(binding.interface, keys->interface, sizeof(binding.interface));
+	return policy_add_binding(policy, &binding);
+}
+
+bool vifs_apply(struct vifs *vifs, struct policy *policy)
+{
+	if (vifs == NULL || vifs->count == 0)
+		return true;
+	for (size_t i = 0; i < vifs->count; i++) {
+		struct vif *vif = &vifs->list[i];
+
+		vif->applied = true;
+		if (!vif->row.leaving && !bind_one(policy, &vif->row.keys))
+			return false;
+	}
+	return policy_prepare(policy);
+}
+
+void vifs_applied(struct vifs *vifs, bool good, const char *wrong)
+{
+	size_t i = 0;
+
+	if (vifs == NULL)
+		return;
+	while (i < vifs->count) {
+		struct vif *vif = &vifs->list[i];
+
+		if (!vif->applied || (vif->row.leaving && !good)) {
+			i++;
+			continue;
+		}
+		vif->applied = false;
+		if (vif->row.leaving) {
+			drain(vifs, &vif->row.keys);
+			remove_at(vifs, i);
+			continue;
+		}
+		vif->row.in_force |= good;
+		if (vif->waits && good)
+			log_info(0, "xen: %s of domain %u (%s) is guarded",
+				 vif->row.keys.interface, vif->row.keys.domain,
+				 vif->row.keys.name);
+		if (vif->waits)
+			report(vifs, &vif->row.keys,
+			       good ? VIF_GUARDED : VIF_REFUSED, wrong);
+		vif->waits = false;
+		i++;
+	}
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_DAEMON_VIFS_H
+#define SHAPER_DAEMON_VIFS_H
+
+/*
+ * The vifs that are guarded, as the process that follows XenStore orders it.
+ * What the policy says of them is added to whatever file is in force; a change
+ * among them is a reload of what is in force already.  Main thread only.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "xen-hooks/vif_keys.h"
+
+struct daemon;
+struct policy;
+struct vifs;
+
+struct vifs_row {
+	struct vifkeys keys;
+	bool in_force;
+	bool leaving;
+};
+
+/* Makes the process.  0 or -errno. */
+int vifs_new(struct daemon *daemon, struct vifs **ret_vifs);
+void vifs_free(struct vifs *vifs); /* NULL is fine */
+
+/* Readable, then read. */
+int vifs_fd(const struct vifs *vifs);
+void vifs_read(struct vifs *vifs);
+
+/* Add what guards them; false: out of memory.  NULL adds nothing. */
+bool vifs_apply(struct vifs *vifs, struct policy *policy);
+/* What vifs_apply added last is in force in rules and engines, or could not
+ * be. */
+void vifs_applied(struct vifs *vifs, bool good, const char *wrong);
+
+/* In no order. */
+const struct vifs_row *vifs_rows(const struct vifs *vifs, size_t *ret_count);
+
+#endif

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Vifs by XenStore: the store is the real one, a vif is a veth of its name."""
+
+import frames
+import gateway_bed as bed
+import lab
+import traffic
+import xenstore
+
+GUEST = "10.20.0.2"
+STRANGER = "10.20.0.3"
+OUTER = "10.20.128.1"
+INSIDE_NET = "[10.20.0.0/17]"
+WITHIN_SECONDS = 0.1
+
+
+class VifNet:
+    """guest - (vif7.0) dom0 (wan0) - outside: one network, one bridge."""
+
+    def __init__(self, world):
+        self.gateway = world.namespace("dom0")
+        self.host = self.neighbour = world.namespace("guest")
+        self.outside = world.namespace("outside")
+        world.wire(self.gateway, "vif7.0", self.host, "eth0",
+                   right_mac=lab.GUARDED_MAC)
+        world.wire(self.gateway, "wan0", self.outside, "eth0")
+        self.gateway.run("ip", "link", "add", "br0", "type", "bridge")
+        for port in ("vif7.0", "wan0"):
+            self.gateway.run("ip", "link", "set", port, "master", "br0")
+        self.gateway.up("br0")
+        self.host.address("eth0", f"{GUEST}/16", f"{STRANGER}/16")
+        self.outside.address("eth0", f"{OUTER}/16")
+
+
+class Vifs(bed.Case):
+
+    @classmethod
+    def build(cls):
+        cls.net = VifNet(cls.lab)
+        cls.check_path(cls.net.host, cls.net.outside, (GUEST, OUTER))
+
+    def start(self, **policy):
+        self.store = xenstore.Xenstore(self.lab, self.symtapd.build)
+        self.store.domain(7, "web")
+        self.symtapd.start(bridge=True, inside=INSIDE_NET, limits=bed.ROOM,
+                           xen="{vifs: follow}", **policy)
+        self.until("xenstored answers")
+
+    def until(self, text, seconds=5, times=1):
+        self.assertTrue(lab.eventually(
+            lambda: self.symtapd.log().count(text) >= times, seconds),
+            self.symtapd.log())
+
+    def tearDown(self):
+        super().tearDown()
+        self.store.process.terminate()
+        self.store.process.wait()
+
+    def arrives_from(self, address):
+        """One packet that claims to be of it."""
+        ear = traffic.Receiver(self.net.outside, OUTER, 9)
+        traffic.sender(self.net.host, address).sendto(b"it is me", (OUTER, 9))
+        heard = ear.receive(0.3, 1)
+        ear.socket.close()
+        return bool(heard)
+
+    def test_a_vif_is_bound_to_its_keys_while_it_is_there(self):
+        self.start()
+        self.assertTrue(self.arrives_from(STRANGER))
+        self.store.vif(7, lab.GUARDED_MAC, GUEST)
+        self.until("vif7.0 of domain 7 (web) is guarded")
+        self.assertTrue(self.arrives_from(GUEST))
+        self.assertFalse(self.arrives_from(STRANGER))
+        self.store.key(7, "ip", f"{GUEST} {STRANGER}")
+        self.until("vif7.0 of domain 7 (web) is guarded", times=2)
+        self.assertTrue(self.arrives_from(STRANGER))
+        self.store.key(7, "ip", GUEST)
+        self.until("vif7.0 of domain 7 (web) is guarded", times=3)
+        self.assertFalse(self.arrives_from(STRANGER))
+        self.store.unplug(7)
+        self.until("vif7.0 of domain 7 is let go")
+        self.assertTrue(self.arrives_from(STRANGER))
+
+    def test_what_a_guest_holds_is_let_go_with_its_vif(self):
+        self.start()
+        self.store.vif(7, lab.GUARDED_MAC, GUEST)
+        self.until("is guarded")
+        ear = traffic.Receiver(self.net.outside, OUTER, 9)
+        source = traffic.sender(self.net.host, GUEST)
+        for number in range(60):
+            source.sendto(traffic.numbered(number), (OUTER, 9))
+        before = len(ear.receive(0.5))
+        self.assertLess(before, 20)
+        self.store.key(7, "state", "5")
+        self.until("vif7.0 of domain 7 is let go")
+        self.assertEqual(len(ear.receive(1, 60 - before)), 60 - before)
+
+    def test_vifs_stay_through_reload_and_the_end_of_xenstored(self):
+        self.start()
+        self.store.vif(7, lab.GUARDED_MAC, GUEST)
+        self.until("is guarded")
+        self.symtapd.reload()
+        self.assertFalse(self.arrives_from(STRANGER))
+        self.store.process.kill()
+        self.until("xenstored is gone")
+        self.assertFalse(self.arrives_from(STRANGER))
+        self.assertTrue(self.arrives_from(GUEST))
+
+
+if __name__ == "__main__":
+    bed.main()

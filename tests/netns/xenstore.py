@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian's own xenstored without a hypervisor, and a toolstack's part in it."""
+
+import ctypes
+import os
+import subprocess
+import tempfile
+
+import lab
+
+LIBRARY = ctypes.CDLL("libxenstore.so.4", use_errno=True)
+LIBRARY.xs_open.restype = ctypes.c_void_p
+BACKEND = "/local/domain/0/backend/vif"
+
+
+class Xenstore:
+    """`owner` is a Lab: it stops with it."""
+
+    def __init__(self, owner, build):
+        self.folder = tempfile.mkdtemp(prefix="symtap-xs-")
+        self.environment = {
+            **os.environ, "XENSTORED_RUNDIR": self.folder,
+            "XENSTORED_ROOTDIR": self.folder,
+            "XENSTORED_PATH": self.path("socket"),
+            "HYPERVISOR_DIR": self.folder,
+        }
+        self.process = subprocess.Popen(
+            [os.environ["SYMTAP_XENSTORED"], "-N"], stdin=subprocess.DEVNULL,
+            env={**self.environment, "LD_PRELOAD": os.path.join(
+                build, "tests/xenstore/libhypervisor.so")})
+        owner.processes.append(self.process)
+        os.environ["XENSTORED_PATH"] = self.path("socket")
+        self.handle = ctypes.c_void_p(
+            lab.eventually(lambda: LIBRARY.xs_open(0)))
+        assert self.handle.value, "xenstored did not start"
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, path, value):
+        data = value.encode()
+        if not LIBRARY.xs_write(self.handle, 0, path.encode(), data,
+                                len(data)):
+            raise OSError(ctypes.get_errno(), path)
+
+    def remove(self, path):
+        if not LIBRARY.xs_rm(self.handle, 0, path.encode()):
+            raise OSError(ctypes.get_errno(), path)
+
+    def domain(self, number, name):
+        LIBRARY.xs_introduce_domain(self.handle, number, ctypes.c_ulong(0), 1)
+        home = f"/local/domain/{number}"
+        self.write(f"{home}/name", name)
+        self.write(f"{home}/vm", f"/vm/00000000-0000-4000-8000-{number:012}")
+
+    def vif(self, domain, mac, *addresses):
+        """As xl writes it, connected last."""
+        for key, value in (("mac", mac), ("ip", " ".join(addresses)),
+                           ("bridge", "br0"), ("state", "4")):
+            self.key(domain, key, value)
+
+    def key(self, domain, name, value):
+        self.write(f"{BACKEND}/{domain}/0/{name}", value)
+
+    def unplug(self, domain):
+        self.remove(f"{BACKEND}/{domain}")

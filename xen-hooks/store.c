@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "xen-hooks/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xenstore.h>
+
+struct store {
+	struct xs_handle *xs;
+	bool lost;
+};
+
+/* What XenStore itself answers; everything else is the connection's end. */
+static int error_of(struct store *store)
+{
+	static const int answers[] = { EINVAL, EACCES,    EEXIST, EISDIR,
+				       ENOENT, ENOMEM,    ENOSPC, EIO,
+				       EBUSY,  EAGAIN,    EROFS,  E2BIG,
+				       EPERM,  EOPNOTSUPP };
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+		if (errno == answers[i])
+			return -errno;
+	store->lost = true;
+	return -ENOTCONN;
+}
+
+int store_open(struct store **ret_store)
+{
+	struct store *store = calloc(1, sizeof(*store));
+	int error;
+
+	if (store == NULL)
+		return -ENOMEM;
+	errno = 0;
+	store->xs = xs_open(0);
+	if (store->xs == NULL) {
+		error = errno ? -errno : -ENOTCONN;
+		free(store);
+		return error;
+	}
+	*ret_store = store;
+	return 0;
+}
+
+void store_close(struct store *store)
+{
+	if (store == NULL)
+		return;
+	xs_close(store->xs);
+	free(store);
+}
+
+int store_watch(struct store *store, const char *path)
+{
+	if (store->lost)
+		return -ENOTCONN;
+	return xs_watch(store->xs, path, "symtap") ? 0 : error_of(store);
+}
+
+int store_fd(const struct store *store)
+{
+	return xs_fileno(store->xs);
+}
+
+int store_next(struct store *store, char ret_path[STORE_PATH_BYTES])
+{
+	char **event;
+	size_t length;
+
+	do {
+		if (store->lost)
+			return -ENOTCONN;
+		event = xs_check_watch(store->xs);
+		if (event == NULL)
+			return errno == EAGAIN ? 0 : error_of(store);
+		length = strlen(event[XS_WATCH_PATH]);
+		if (length < STORE_PATH_BYTES)
+			memcpy(ret_path, event[XS_WATCH_PATH], length + 1);
+		free(event);
+	} while (length >= STORE_PATH_BYTES);
+	return 1;
+}
+
+ssize_t store_read(struct store *store, const char *path, void *ret_value,
+		   size_t room)
+{
+	unsigned int length = 0;
+	void *value;
+
+	if (store->lost)
+		return -ENOTCONN;
+	value = xs_read(store->xs, XBT_NULL, path, &length);
+	if (value == NULL)
+		return error_of(store);
+	if (length <= room)
+		memcpy(ret_value, value, length);
+	free(value);
+	return length <= room ? (ssize_t)length : -EMSGSIZE;
+}
+
+ssize_t store_list(struct store *store, const char *path,
+		   void (*on_name)(void *self, const char *name), void *self)
+{
+	unsigned int count = 0;
+	char **names;
+
+	if (store->lost)
+		return -ENOTCONN;
+	names = xs_directory(store->xs, XBT_NULL, path, &count);
+	if (names == NULL)
+		return error_of(store);
+	for (unsigned int i = 0; i < count && i < STORE_LIST_MAX; i++)
+		on_name(self, names[i]);
+	free(names);
+	return count;
+}
+
+int store_write(struct store *store, const char *path, const char *value)
+{
+	if (store->lost)
+		return -ENOTCONN;
+	if (xs_write(store->xs, XBT_NULL, path, value,
+		     (unsigned int)strlen(value)))
+		return 0;
+	return error_of(store);
+}
+
+int store_remove(struct store *store, const char *path)
+{
+	int error;
+
+	if (store->lost)
+		return -ENOTCONN;
+	if (xs_rm(store->xs, XBT_NULL, path))
+		return 0;
+	error = error_of(store);
+	return error == -ENOENT ? 0 : error;
+}

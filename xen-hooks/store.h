@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef XEN_HOOKS_STORE_H
+#define XEN_HOOKS_STORE_H
+
+/*
+ * XenStore, by libxenstore: the only file that knows it.  Every call asks
+ * xenstored and waits for its answer.  Once a call gave -ENOTCONN, so does
+ * every other: close it and open anew.
+ *
+ * Paths are absolute, or relative to the own domain's.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct store;
+
+enum {
+	STORE_PATH_BYTES = 256,
+	STORE_LIST_MAX = 65536,
+};
+
+/* 0 or -errno. */
+int store_open(struct store **ret_store);
+void store_close(struct store *store); /* NULL is fine */
+
+/* Changes at `path` and below it, and once at once. */
+int store_watch(struct store *store, const char *path);
+
+/* Readable when there may be a change. */
+int store_fd(const struct store *store);
+
+/* 1: something changed at ret_path, as it was given to store_watch with what is
+ * below; 0: nothing more for now; or -errno. */
+int store_next(struct store *store, char ret_path[STORE_PATH_BYTES]);
+
+/* How long the value is, -EMSGSIZE if it has more than `room` bytes, or another
+ * -errno.  Any bytes may be in it. */
+ssize_t store_read(struct store *store, const char *path, void *ret_value,
+		   size_t room);
+
+/* Names of the nodes at `path`, in any order.  How many, or -errno. */
+ssize_t store_list(struct store *store, const char *path,
+		   void (*on_name)(void *self, const char *name), void *self);
+
+/* 0 or -errno; store_remove: also when there was none. */
+int store_write(struct store *store, const char *path, const char *value);
+int store_remove(struct store *store, const char *path);
+
+#endif

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "xen-hooks/vif_watch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "xen-hooks/store.h"
+
+#define BACKEND "backend/vif"
+
+#define RETRY_NS     UINT64_C(100000000) /* xenstored does not answer */
+#define INTERFACE_NS UINT64_C(20000000)  /* its interface is not there yet */
+
+enum { EVENTS_AT_ONCE = 8192 };
+
+struct entry {
+	struct vifwatch_vif vif;
+	bool dirty; /* look at its keys again */
+};
+
+struct vifwatch {
+	struct vifwatch_owner owner;
+	struct store *store; /* NULL: no connection */
+	struct entry **entries;
+	size_t entries_room;
+	struct vifwatch_stats stats;
+	uint64_t next_ns;
+	uint64_t look_ns; /* is the connection still there?  Nothing tells */
+	bool was_connected;
+	bool dirty;  /* some entry is */
+	bool rescan; /* look which vifs there are */
+};
+
+struct vifwatch *vifwatch_new(const struct vifwatch_owner *owner)
+{
+	struct vifwatch *watch = calloc(1, sizeof(*watch));
+
+	if (watch != NULL)
+		watch->owner = *owner;
+	return watch;
+}
+
+void vifwatch_free(struct vifwatch *watch)
+{
+	if (watch == NULL)
+		return;
+	store_close(watch->store);
+	for (size_t i = 0; i < watch->stats.vifs; i++)
+		free(watch->entries[i]);
+	free(watch->entries);
+	free(watch);
+}
+
+int vifwatch_fd(const struct vifwatch *watch)
+{
+	return watch->store ? store_fd(watch->store) : -1;
+}
+
+uint64_t vifwatch_next_ns(const struct vifwatch *watch)
+{
+	uint64_t next_ns = watch->next_ns;
+
+	if (watch->dirty || watch->rescan)
+		return 0;
+	if (watch->store != NULL && watch->look_ns < next_ns)
+		next_ns = watch->look_ns;
+	return next_ns;
+}
+
+const struct vifwatch_vif *vifwatch_at(const struct vifwatch *watch, size_t at)
+{
+	return &watch->entries[at]->vif;
+}
+
+const struct vifwatch_stats *vifwatch_stats(const struct vifwatch *watch)
+{
+	return &watch->stats;
+}
+
+static struct entry *find(const struct vifwatch *watch, uint32_t domain,
+			  uint32_t handle)
+{
+	for (size_t i = 0; i < watch->stats.vifs; i++) {
+		struct entry *entry = watch->entries[i];
+
+		if (entry->vif.keys.domain == domain &&
+		    entry->vif.keys.handle == handle)
+			return entry;
+	}
+	return NULL;
+}
+
+static struct entry *add(struct vifwatch *watch, uint32_t domain,
+			 uint32_t handle)
+{
+	size_t count = watch->stats.vifs, room = watch->entries_room;
+	struct entry **entries, *entry;
+
+	if (count == VIFWATCH_VIFS_MAX)
+		return NULL;
+	if (count == room) {
+		room = room ? 2 * room : 64;
+		entries = realloc(watch->entries, room * sizeof(*entries));
+		if (entries == NULL)
+			return NULL;
+		watch->entries = entries;
+		watch->entries_room = room;
+	}
+	entry = calloc(1, sizeof(*entry));
+	if (entry == NULL)
+		return NULL;
+	vifkeys_init(&entry->vif.keys, domain, handle);
+	watch->entries[watch->stats.vifs++] = entry;
+	return entry;
+}
+
+static void touch(struct vifwatch *watch, uint32_t domain, uint32_t handle)
+{
+	struct entry *entry = find(watch, domain, handle);
+
+	if (entry == NULL)
+		entry = add(watch, domain, handle);
+	if (entry == NULL) {
+		watch->stats.beyond++;
+		return;
+	}
+	entry->dirty = true;
+	watch->dirty = true;
+}
+
+/* ------ xenstored */
+
+static void disconnect(struct vifwatch *watch, uint64_t now_ns)
+{
+	store_close(watch->store);
+	watch->store = NULL;
+	watch->stats.connected = false;
+	watch->next_ns = now_ns + RETRY_NS;
+	watch->rescan = false;
+	watch->dirty = false;
+}
+
+static void connect_again(struct vifwatch *watch, uint64_t now_ns)
+{
+	if (now_ns < watch->next_ns)
+		return;
+	if (store_open(&watch->store) < 0) {
+		watch->store = NULL;
+		watch->next_ns = now_ns + RETRY_NS;
+		return;
+	}
+	if (store_watch(watch->store, BACKEND) < 0) {
+		disconnect(watch, now_ns);
+		return;
+	}
+	watch->stats.reconnects += watch->was_connected;
+	watch->stats.connected = true;
+	watch->was_connected = true;
+	watch->next_ns = UINT64_MAX;
+	watch->rescan = true;
+}
+
+/* false: the connection is lost. */
+static bool take_events(struct vifwatch *watch)
+{
+	char path[STORE_PATH_BYTES];
+	uint32_t domain, handle;
+	int got = 0;
+
+	for (int i = 0; i < EVENTS_AT_ONCE; i++) {
+		got = store_next(watch->store, path);
+		if (got <= 0)
+			break;
+		watch->stats.events++;
+		if (strncmp(path, BACKEND, strlen(BACKEND)) != 0)
+			continue;
+		if (path[strlen(BACKEND)] == '/' &&
+		    vifkeys_parse_place(path + strlen(BACKEND) + 1, &domain,
+					&handle))
+			touch(watch, domain, handle);
+		else
+			watch->rescan = true;
+	}
+	return got >= 0;
+}
+
+/* ------ which there are */
+
+struct scan {
+	struct vifwatch *watch;
+	const char *domain; /* NULL: of all domains */
+	bool lost;
+};
+
+static void scan_name(void *self, const char *name)
+{
+	struct scan *scan = self, below = *scan;
+	char place[STORE_PATH_BYTES];
+	uint32_t domain, handle;
+
+	if (strlen(name) > 8)
+		return;
+	if (scan->domain != NULL) {
+		snprintf(place, sizeof(place), "%s/%s", scan->domain, name);
+		if (vifkeys_parse_place(place, &domain, &handle))
+			touch(scan->watch, domain, handle);
+		return;
+	}
+	below.domain = name;
+	snprintf(place, sizeof(place), BACKEND "/%s", name);
+	if (store_list(scan->watch->store, place, scan_name, &below) ==
+	    -ENOTCONN)
+		scan->lost = true;
+}
+
+static bool rescan(struct vifwatch *watch)
+{
+	struct scan scan = { .watch = watch };
+
+	watch->rescan = false;
+	for (size_t i = 0; i < watch->stats.vifs; i++)
+		watch->entries[i]->dirty = true;
+	watch->dirty = true;
+	if (store_list(watch->store, BACKEND, scan_name, &scan) == -ENOTCONN)
+		scan.lost = true;
+	return !scan.lost;
+}
+
+/* ------ one of them */
+
+/* What a vif's keys say now. */
+struct look {
+	struct vifkeys keys;
+	bool there;
+	bool wrong; /* a value of the toolstack's */
+	char why[VIFKEYS_TEXT_BYTES];
+};
+
+/* false: the connection is lost. */
+static bool read_key(struct vifwatch *watch, struct look *look,
+		     const char *path, const char *name, bool guests)
+{
+	static char value[VIFKEYS_VALUE_BYTES];
+	char why[VIFKEYS_TEXT_BYTES];
+	ssize_t length = store_read(watch->store, path, value, sizeof(value));
+
+	if (length == -ENOTCONN)
+		return false;
+	if (length < 0)
+		return true;
+	if (vifkeys_set(&look->keys, name, value, (size_t)length, why))
+		return true;
+	watch->stats.wrong++;
+	/* A guest cannot get rid of its guard by a value of its own. */
+	if (!guests) {
+		look->wrong = true;
+		memcpy(look->why, why, sizeof(why));
+	}
+	return true;
+}
+
+static bool look_at(struct vifwatch *watch, const struct vifkeys *known,
+		    struct look *look)
+{
+	char path[STORE_PATH_BYTES], node[64], state;
+	uint32_t domain = known->domain, handle = known->handle;
+	ssize_t length;
+
+	memset(look, 0, sizeof(*look));
+	vifkeys_init(&look->keys, domain, handle);
+	watch->stats.reads++;
+	snprintf(node, sizeof(node), BACKEND "/%u/%u", domain, handle);
+	snprintf(path, sizeof(path), "%s/state", node);
+	length = store_read(watch->store, path, &state, sizeof(state));
+	if (length == -ENOTCONN)
+		return false;
+	look->there = length >= 0 || length == -EMSGSIZE;
+	if (!look->there)
+		return true;
+	for (const char *const *each = vifkeys_backend; *each; each++) {
+		snprintf(path, sizeof(path), "%s/%s", node, *each);
+		if (!read_key(watch, look, path, *each, false))
+			return false;
+	}
+	snprintf(path, sizeof(path), "/local/domain/%u/name", domain);
+	if (!read_key(watch, look, path, "name", false))
+		return false;
+	snprintf(path, sizeof(path), "/local/domain/%u/vm", domain);
+	if (!read_key(watch, look, path, "uuid", false))
+		return false;
+	snprintf(path, sizeof(path),
+		 "/local/domain/%u/device/vif/%u/multi-queue-num-queues",
+		 domain, handle);
+	return read_key(watch, look, path, "multi-queue-num-queues", true);
+}
+
+static enum vif_event event_of(struct vifwatch *watch, struct entry *entry,
+			       const struct look *look, uint64_t now_ns)
+{
+	const struct vifkeys *keys = &look->keys;
+
+	if (!look->there || keys->state == XENBUS_CLOSING ||
+	    keys->state == XENBUS_CLOSED)
+		return VIF_LEAVING;
+	/* Half a guard would be none: the former keys stay in force. */
+	if (look->wrong)
+		return entry->vif.state == VIF_ACTIVE ? VIF_USABLE : VIF_SEEN;
+	if (keys->state != XENBUS_CONNECTED)
+		return VIF_SEEN;
+	if (!watch->owner.has_interface(watch->owner.self, keys->interface)) {
+		entry->dirty = true;
+		if (watch->next_ns > now_ns + INTERFACE_NS)
+			watch->next_ns = now_ns + INTERFACE_NS;
+		return VIF_SEEN;
+	}
+	return vifkeys_equal(keys, &entry->vif.keys) ? VIF_USABLE : VIF_CHANGED;
+}
+
+static void act(struct vifwatch *watch, struct entry *entry,
+		enum vif_event event)
+{
+	enum vif_action action = vif_step(&entry->vif.state, event);
+
+	switch (action) {
+	case VIF_DO_NOTHING:
+		return;
+	case VIF_DO_FORGET:
+		entry->dirty = true;
+		watch->dirty = true;
+		return;
+	case VIF_DO_GUARD:
+	case VIF_DO_DRAIN:
+		watch->owner.on_action(watch->owner.self, &entry->vif, action);
+		return;
+	}
+}
+
+/* false: the connection is lost. */
+static bool renew(struct vifwatch *watch, struct entry *entry, uint64_t now_ns)
+{
+	struct vifwatch_vif *vif = &entry->vif;
+	static struct look look;
+	enum vif_event event;
+
+	entry->dirty = false;
+	if (!look_at(watch, &vif->keys, &look))
+		return false;
+	event = event_of(watch, entry, &look, now_ns);
+	memcpy(vif->wrong, look.why, sizeof(vif->wrong));
+	if (event == VIF_CHANGED)
+		vif->keys = look.keys;
+	act(watch, entry, event);
+	return true;
+}
+
+static bool is_forgotten(const struct entry *entry)
+{
+	return !entry->dirty &&
+	       (entry->vif.state == VIF_ABSENT || entry->vif.state == VIF_GONE);
+}
+
+static void sweep(struct vifwatch *watch)
+{
+	size_t i = 0;
+
+	while (i < watch->stats.vifs) {
+		struct entry *entry = watch->entries[i];
+
+		if (!is_forgotten(entry)) {
+			i++;
+			continue;
+		}
+		free(entry);
+		watch->entries[i] = watch->entries[--watch->stats.vifs];
+	}
+}
+
+static bool renew_all(struct vifwatch *watch, uint64_t now_ns)
+{
+	if (watch->next_ns <= now_ns) {
+		watch->next_ns = UINT64_MAX;
+		watch->dirty = true;
+	}
+	if (!watch->dirty)
+		return true;
+	/* What happens meanwhile sets it again. */
+	watch->dirty = false;
+	for (size_t i = 0; i < watch->stats.vifs; i++)
+		if (watch->entries[i]->dirty &&
+		    !renew(watch, watch->entries[i], now_ns))
+			return false;
+	sweep(watch);
+	return true;
+}
+
+void vifwatch_advance(struct vifwatch *watch, uint64_t now_ns)
+{
+	if (watch->store == NULL)
+		connect_again(watch, now_ns);
+	if (watch->store == NULL)
+		return;
+	watch->look_ns = now_ns + RETRY_NS;
+	if (!take_events(watch) || (watch->rescan && !rescan(watch)) ||
+	    !renew_all(watch, now_ns))
+		disconnect(watch, now_ns);
+}
+
+void vifwatch_done(struct vifwatch *watch, uint32_t domain, uint32_t handle,
+		   enum vif_event event, const char *wrong)
+{
+	struct entry *entry = find(watch, domain, handle);
+
+	if (entry == NULL)
+		return;
+	if (event == VIF_REFUSED)
+		snprintf(entry->vif.wrong, sizeof(entry->vif.wrong), "%s",
+			 wrong);
+	act(watch, entry, event);
+}
