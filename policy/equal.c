@@ -69,6 +69,20 @@ static bool rules_equal(const struct policy *a, const struct policy *b)
 	return true;
 }
 
+static bool fast_equal(const struct policy *a, const struct policy *b)
+{
+	if (a->fast.all != b->fast.all ||
+	    a->fast.interfaces_count != b->fast.interfaces_count)
+		return false;
+	for (uint32_t i = 0; i < a->fast.interfaces_count; i++)
+		if (strcmp(a->fast.interfaces[i], b->fast.interfaces[i]) != 0)
+			return false;
+	return strcmp(a->fast.pin, b->fast.pin) == 0 &&
+	       a->fast.keys == b->fast.keys &&
+	       a->fast.mark_bit == b->fast.mark_bit &&
+	       a->fast.hold == b->fast.hold;
+}
+
 static bool antispoof_equal(const struct policy *a, const struct policy *b)
 {
 	if (a->sources_count != b->sources_count ||
@@ -148,8 +162,7 @@ static bool rest_equal(const struct policy *a, const struct policy *b)
 	       a->nfqueue.fail == b->nfqueue.fail &&
 	       a->nfqueue.bridge == b->nfqueue.bridge &&
 	       a->nfqueue.queue_length == b->nfqueue.queue_length &&
-	       memcmp(&a->fast, &b->fast, sizeof(a->fast)) == 0 &&
-	       a->xen_vifs == b->xen_vifs &&
+	       fast_equal(a, b) && a->xen_vifs == b->xen_vifs &&
 	       strcmp(a->control_socket, b->control_socket) == 0 &&
 	       strcmp(a->control_group, b->control_group) == 0 &&
 	       a->control_mode == b->control_mode &&

@@ -234,13 +234,17 @@ static void draw_fast(struct policy *policy)
 {
 	policy->fast.keys = 262144;
 	policy->fast.mark_bit = 20;
-	if (policy->nfqueue.queues > 1 || policy->nfqueue.bridge ||
-	    policy->guard_gateway ||
-	    policy->nfqueue.fail == POLICY_FAIL_CLOSED ||
-	    policy->enforce & 1u << FLOW_SCOPE_HOST || draw_bool())
+	strcpy(policy->fast.pin, "/run/symtap-bpf/fast");
+	if (policy->nfqueue.queues > 1 || policy->nfqueue.bridge || draw_bool())
 		return;
-	policy->fast.interfaces_count =
-		(uint32_t)draw_between(1, POLICY_FAST_INTERFACES);
+	memset(policy->fast.pin, 0, sizeof(policy->fast.pin));
+	if (draw_bool())
+		snprintf(policy->fast.pin, sizeof(policy->fast.pin),
+			 "/sys/fs/bpf/%x", (unsigned)draw());
+	policy->fast.all = draw_bool();
+	if (!policy->fast.all)
+		policy->fast.interfaces_count =
+			(uint32_t)draw_between(1, POLICY_FAST_INTERFACES);
 	for (uint32_t i = 0; i < policy->fast.interfaces_count; i++)
 		snprintf(policy->fast.interfaces[i],
 			 sizeof(policy->fast.interfaces[i]), "%u.%x", i,
@@ -265,6 +269,7 @@ static void draw_daemon(struct policy *policy)
 			POLICY_HELD_PKTS_MAX + POLICY_QUEUE_BURST_PKTS,
 			1 << 26);
 	draw_fast(policy);
+	policy->xen_vifs = draw_bool();
 	snprintf(policy->control_socket, sizeof(policy->control_socket),
 		 "/run/sym tap/%x: \"\\#", (unsigned)draw());
 	if (draw_bool())
