@@ -46,6 +46,12 @@ def eventually(condition, seconds=5.0, every=0.02):
         time.sleep(every)
 
 
+def stolen_seconds():
+    """So long a hypervisor gave our processors to others, since boot."""
+    with open("/proc/stat", encoding="utf-8") as stat:
+        return int(stat.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
 class Namespace:
     def __init__(self, lab, name):
         self.lab = lab
