@@ -19,6 +19,10 @@ FAST = "lan0, lan1"
 FEW = 20  # packets that reach the daemon until it trusts a conversation
 WITHOUT = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                        "without.py")
+with open(os.path.join(os.path.dirname(WITHOUT),
+                       "../../shaper/bpf/fast_maps.h"),
+          encoding="utf-8") as header:
+    VERSION = "v" + re.search(r"FAST_VERSION = (\d+)", header.read())[1]
 NO_TCX = (WITHOUT, "BPF_LINK_CREATE=EINVAL")
 
 
@@ -237,14 +241,14 @@ class Pinned(Case):
     def test_an_end_leaves_nothing_behind(self):
         self.start()
         self.assertEqual(sorted(os.listdir(self.pin)),
-                         ["memory-v1", "slots-v1"])
+                         [f"memory-{VERSION}", f"slots-{VERSION}"])
         self.assertEqual(os.stat(self.pin).st_mode & 0o777, 0o700)
         self.symtapd.stop()
         self.assertEqual(os.listdir(self.pin), [])
 
     def test_names_are_for_bpftool(self):
         self.start()
-        for name in ("slots-v1", "memory-v1"):
+        for name in (f"slots-{VERSION}", f"memory-{VERSION}"):
             told = self.net.gateway.run("bpftool", "map", "show", "pinned",
                                         os.path.join(self.pin, name))
             self.assertRegex(told, "name symtap")
@@ -288,20 +292,20 @@ class Pinned(Case):
         self.start()
         self.symtapd.stop(signal.SIGKILL)
         for name in ("slots", "memory"):
-            os.rename(os.path.join(self.pin, f"{name}-v1"),
+            os.rename(os.path.join(self.pin, f"{name}-{VERSION}"),
                       os.path.join(self.pin, f"{name}-v77"))
         self.symtapd.restart()
         self.assertIn("-v77 is of another version: removed unread",
                       self.symtapd.log())
         self.assertNotIn("taken up from the kernel", self.symtapd.log())
         self.assertEqual(sorted(os.listdir(self.pin)),
-                         ["memory-v1", "slots-v1"])
+                         [f"memory-{VERSION}", f"slots-{VERSION}"])
         self.check_fast()
 
     def test_what_is_no_such_map_is_not_read(self):
         self.start()
         self.symtapd.stop(signal.SIGKILL)
-        for name in ("slots-v1", "memory-v1"):
+        for name in (f"slots-{VERSION}", f"memory-{VERSION}"):
             path = os.path.join(self.pin, name)
             os.unlink(path)
             self.net.gateway.run(
@@ -319,7 +323,7 @@ class Pinned(Case):
         self.assertIn("is used by another symtapd", other.log())
         self.assertEqual(other.stop(), 0)
         self.assertEqual(sorted(os.listdir(self.pin)),
-                         ["memory-v1", "slots-v1"])
+                         [f"memory-{VERSION}", f"slots-{VERSION}"])
 
     def test_where_there_is_no_such_file_system(self):
         symtapd.PIN = "/tmp/symtap-no-bpf-here"

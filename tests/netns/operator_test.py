@@ -112,8 +112,9 @@ class OperatorTest(bed.Case):
                       seconds=20, pkts_per_s=OFFERED_PER_S)
 
         def flooding():
-            row = self.ctl("top", "--by", "rate", "--limit", "1")["rows"][0]
-            return row["offered_per_s"] > OFFERED_PER_S / 2 and row
+            rows = self.ctl("top", "--by", "rate", "--limit", "1")["rows"]
+            return (rows and rows[0]["offered_per_s"] > OFFERED_PER_S / 2 and
+                    rows[0])
 
         self.assertTrue(lab.eventually(flooding, 10))
         # And it stays so, also while a refusal ends and the next begins.
