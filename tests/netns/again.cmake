@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Tests of the gateway once more, with the fast path on.  Left out is what it
 # has no part in: rules that the kernel alone carries out, anti-spoof beside
-# one test of it, bridges, several minutes of figures that the engine alone
-# decides.  A sanitized build has those that take seconds.
+# one test of it, bridges, neighbour discovery, minutes of figures that the engine
+# alone decides.  A sanitized build has those that take seconds.
 set(SYMTAP_FAST_gateway_forged Forged.test_only_their_own_sources_leave)
 set(SYMTAP_FAST_gateway_engines Engines.test_crowd_is_not_touched)
 set(SYMTAP_FAST_gateway_fragments
@@ -13,7 +13,6 @@ set(SYMTAP_FAST_gateway_offloads
 set(SYMTAP_FAST_gateway_figures Flood.test_udp_flood_over_ipv6
 	Flood.test_answers_free_what_waits_at_once
 	Flood.test_super_packets_are_held_packet_by_packet FasterThanWeRead)
-set(SYMTAP_FAST_gateway_neighbours Neighbours Ends)
 set(SYMTAP_FAST_gateway_rules Rules.test_accept_is_never_held_and_never_counted
 	Rules.test_limit_has_a_threshold_and_a_window_of_its_own)
 # What came back is known there by what it counts for only.
@@ -25,8 +24,7 @@ foreach(subject engines forged translation zones)
 	list(APPEND again gateway_${subject})
 endforeach()
 if(NOT SYMTAP_SANITIZE)
-	foreach(subject figures fragments full life neighbours offloads restart
-		rules)
+	foreach(subject figures fragments full life offloads restart rules)
 		list(APPEND again gateway_${subject})
 	endforeach()
 	list(APPEND again operator)
