@@ -116,25 +116,3 @@ ssize_t store_list(struct store *store, const char *path,
 	free(names);
 	return count;
 }
-
-int store_write(struct store *store, const char *path, const char *value)
-{
-	if (store->lost)
-		return -ENOTCONN;
-	if (xs_write(store->xs, XBT_NULL, path, value,
-		     (unsigned int)strlen(value)))
-		return 0;
-	return error_of(store);
-}
-
-int store_remove(struct store *store, const char *path)
-{
-	int error;
-
-	if (store->lost)
-		return -ENOTCONN;
-	if (xs_rm(store->xs, XBT_NULL, path))
-		return 0;
-	error = error_of(store);
-	return error == -ENOENT ? 0 : error;
-}

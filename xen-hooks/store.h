@@ -45,8 +45,4 @@ ssize_t store_read(struct store *store, const char *path, void *ret_value,
 ssize_t store_list(struct store *store, const char *path,
 		   void (*on_name)(void *self, const char *name), void *self);
 
-/* 0 or -errno; store_remove: also when there was none. */
-int store_write(struct store *store, const char *path, const char *value);
-int store_remove(struct store *store, const char *path);
-
 #endif

@@ -348,6 +348,8 @@ static bool renew(struct vifwatch *watch, struct entry *entry, uint64_t now_ns)
 	if (!look_at(watch, &vif->keys, &look))
 		return false;
 	event = event_of(watch, entry, &look, now_ns);
+	if (look.why[0] != '\0' && strcmp(look.why, vif->wrong) != 0)
+		watch->owner.on_wrong(watch->owner.self, look.why);
 	memcpy(vif->wrong, look.why, sizeof(vif->wrong));
 	if (event == VIF_CHANGED)
 		vif->keys = look.keys;

@@ -49,6 +49,8 @@ struct vifwatch_owner {
 	 * vifwatch_done itself. */
 	void (*on_action)(void *self, const struct vifwatch_vif *vif,
 			  enum vif_action action);
+	/* A value of the tool stack's became wrong, or wrong in another way. */
+	void (*on_wrong)(void *self, const char *wrong);
 	/* Does an interface of this name exist? */
 	bool (*has_interface)(void *self, const char *name);
 	void *self;

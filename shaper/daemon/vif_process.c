@@ -32,10 +32,14 @@ static void on_action(void *self, const struct vifwatch_vif *vif,
 	memset(&order, 0, sizeof(order));
 	order.action = action;
 	order.keys = vif->keys;
-	if (vif->wrong[0] != '\0')
-		log_warn(0, "xen: %s", vif->wrong);
 	if (send(process->fd, &order, sizeof(order), MSG_NOSIGNAL) < 0)
 		_exit(EXIT_FAILURE);
+}
+
+static void on_wrong(void *self, const char *wrong)
+{
+	(void)self;
+	log_warn(0, "xen: %s; it stays as it was", wrong);
 }
 
 static bool has_interface(void *self, const char *name)
@@ -101,8 +105,8 @@ static void run(struct process *process)
 static _Noreturn void child(int fd)
 {
 	struct process process = { .fd = fd };
-	const struct vifwatch_owner owner = { on_action, has_interface,
-					      &process };
+	const struct vifwatch_owner owner = { on_action, on_wrong,
+					      has_interface, &process };
 
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);

@@ -20,7 +20,8 @@
 enum { ORDERS_AT_ONCE = 1024 };
 
 struct vif {
-	struct vifs_row row;
+	struct vifkeys keys;
+	bool leaving;
 	bool waits;   /* the process is to hear of it */
 	bool applied; /* the policy that is being taken over has it */
 };
@@ -29,7 +30,6 @@ struct vifs {
 	struct daemon *daemon;
 	int fd;
 	struct vif *list;
-	struct vifs_row *rows; /* of the same places, for readers */
 	size_t count, room;
 };
 
@@ -65,21 +65,12 @@ void vifs_free(struct vifs *vifs)
 	if (vifs->fd >= 0)
 		close(vifs->fd);
 	free(vifs->list);
-	free(vifs->rows);
 	free(vifs);
 }
 
 int vifs_fd(const struct vifs *vifs)
 {
 	return vifs->fd;
-}
-
-const struct vifs_row *vifs_rows(const struct vifs *vifs, size_t *ret_count)
-{
-	for (size_t i = 0; i < vifs->count; i++)
-		vifs->rows[i] = vifs->list[i].row;
-	*ret_count = vifs->count;
-	return vifs->rows;
 }
 
 /* ------ what was done */
@@ -154,8 +145,8 @@ static void drain(struct vifs *vifs, const struct vifkeys *keys)
 static struct vif *find(struct vifs *vifs, const struct vifkeys *keys)
 {
 	for (size_t i = 0; i < vifs->count; i++)
-		if (vifs->list[i].row.keys.domain == keys->domain &&
-		    vifs->list[i].row.keys.handle == keys->handle)
+		if (vifs->list[i].keys.domain == keys->domain &&
+		    vifs->list[i].keys.handle == keys->handle)
 			return &vifs->list[i];
 	return NULL;
 }
@@ -163,7 +154,6 @@ static struct vif *find(struct vifs *vifs, const struct vifkeys *keys)
 static struct vif *add(struct vifs *vifs)
 {
 	size_t room = vifs->room ? 2 * vifs->room : 64;
-	struct vifs_row *rows;
 	struct vif *list;
 
 	if (vifs->count < vifs->room)
@@ -172,10 +162,6 @@ static struct vif *add(struct vifs *vifs)
 	if (list == NULL)
 		return NULL;
 	vifs->list = list;
-	rows = realloc(vifs->rows, room * sizeof(*rows));
-	if (rows == NULL)
-		return NULL;
-	vifs->rows = rows;
 	vifs->room = room;
 	return &vifs->list[vifs->count++];
 }
@@ -188,7 +174,7 @@ static void take(struct vifs *vifs, const struct vif_order *order)
 		if (vif == NULL)
 			drain(vifs, &order->keys);
 		else
-			vif->row.leaving = true;
+			vif->leaving = true;
 		if (vif != NULL)
 			vif->waits = true;
 		return;
@@ -199,7 +185,7 @@ static void take(struct vifs *vifs, const struct vif_order *order)
 		report(vifs, &order->keys, VIF_REFUSED, "out of memory");
 		return;
 	}
-	*vif = (struct vif){ .row.keys = order->keys, .waits = true };
+	*vif = (struct vif){ .keys = order->keys, .waits = true };
 }
 
 static void lose(struct vifs *vifs)
@@ -253,7 +239,7 @@ bool vifs_apply(struct vifs *vifs, struct policy *policy)
 		struct vif *vif = &vifs->list[i];
 
 		vif->applied = true;
-		if (!vif->row.leaving && !bind_one(policy, &vif->row.keys))
+		if (!vif->leaving && !bind_one(policy, &vif->keys))
 			return false;
 	}
 	return policy_prepare(policy);
@@ -268,23 +254,22 @@ void vifs_applied(struct vifs *vifs, bool good, const char *wrong)
 	while (i < vifs->count) {
 		struct vif *vif = &vifs->list[i];
 
-		if (!vif->applied || (vif->row.leaving && !good)) {
+		if (!vif->applied || (vif->leaving && !good)) {
 			i++;
 			continue;
 		}
 		vif->applied = false;
-		if (vif->row.leaving) {
-			drain(vifs, &vif->row.keys);
+		if (vif->leaving) {
+			drain(vifs, &vif->keys);
 			remove_at(vifs, i);
 			continue;
 		}
-		vif->row.in_force |= good;
 		if (vif->waits && good)
 			log_info(0, "xen: %s of domain %u (%s) is guarded",
-				 vif->row.keys.interface, vif->row.keys.domain,
-				 vif->row.keys.name);
+				 vif->keys.interface, vif->keys.domain,
+				 vif->keys.name);
 		if (vif->waits)
-			report(vifs, &vif->row.keys,
+			report(vifs, &vif->keys,
 			       good ? VIF_GUARDED : VIF_REFUSED, wrong);
 		vif->waits = false;
 		i++;

@@ -9,20 +9,10 @@
  */
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "xen-hooks/vif_keys.h"
 
 struct daemon;
 struct policy;
 struct vifs;
-
-struct vifs_row {
-	struct vifkeys keys;
-	bool in_force;
-	bool leaving;
-};
 
 /* Makes the process.  0 or -errno. */
 int vifs_new(struct daemon *daemon, struct vifs **ret_vifs);
@@ -37,8 +27,5 @@ bool vifs_apply(struct vifs *vifs, struct policy *policy);
 /* What vifs_apply added last is in force in rules and engines, or could not
  * be. */
 void vifs_applied(struct vifs *vifs, bool good, const char *wrong);
-
-/* In no order. */
-const struct vifs_row *vifs_rows(const struct vifs *vifs, size_t *ret_count);
 
 #endif

@@ -12,7 +12,6 @@ GUEST = "10.20.0.2"
 STRANGER = "10.20.0.3"
 OUTER = "10.20.128.1"
 INSIDE_NET = "[10.20.0.0/17]"
-WITHIN_SECONDS = 0.1
 
 
 class VifNet:

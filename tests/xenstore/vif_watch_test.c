@@ -34,7 +34,7 @@ struct bed {
 	struct vifwatch *watch;
 	bool answers; /* at once: the guard is in place, nothing is held */
 	bool has_interfaces;
-	uint32_t guards, drains;
+	uint32_t guards, drains, wrongs;
 	struct vifwatch_vif last;
 };
 
@@ -178,6 +178,14 @@ static void on_action(void *self, const struct vifwatch_vif *vif,
 			action == VIF_DO_GUARD ? VIF_GUARDED : VIF_DRAINED, "");
 }
 
+static void on_wrong(void *self, const char *wrong)
+{
+	struct bed *bed = self;
+
+	(void)wrong;
+	bed->wrongs++;
+}
+
 static bool has_interface(void *self, const char *name)
 {
 	const struct bed *bed = self;
@@ -225,7 +233,8 @@ static void settle(struct bed *bed)
 static int set_up(void **state)
 {
 	struct bed *bed = calloc(1, sizeof(*bed));
-	struct vifwatch_owner owner = { on_action, has_interface, bed };
+	struct vifwatch_owner owner = { on_action, on_wrong, has_interface,
+					bed };
 
 	snprintf(bed->folder, sizeof(bed->folder), "/tmp/symtap-xs-XXXXXX");
 	if (mkdtemp(bed->folder) == NULL)
@@ -365,6 +374,9 @@ static void test_vifwatch_keeps_a_guard_when_a_key_is_wrong(void **state)
 	await(bed, &bed->guards, 1);
 	set_key(bed, 7, "mac", "01:00:5e:00:00:01");
 	settle(bed);
+	set_key(bed, 7, "hotplug-status", "connected");
+	settle(bed);
+	assert_int_equal(1, bed->wrongs);
 	assert_int_equal(1, bed->guards);
 	assert_int_equal(0, bed->drains);
 	assert_int_equal(VIF_ACTIVE, vifwatch_at(bed->watch, 0)->state);
