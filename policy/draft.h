@@ -88,6 +88,7 @@ void draft_finish_credit(struct keys_reader *reader, struct draft *draft);
 extern const struct keys_entry DRAFT_MATCH_KEYS[];
 extern const struct keys_entry DRAFT_MEMBER_KEYS[]; /* of a zone */
 extern const struct keys_entry DRAFT_RULE_KEYS[];
+extern const struct keys_entry DRAFT_XEN_KEYS[];
 extern const struct keys_entry DRAFT_ANTISPOOF_KEYS[];
 
 /* `datapath.fast`, and what it does not go with. */
@@ -98,6 +99,9 @@ bool draft_check_fast(struct keys_reader *reader, const struct draft *draft);
 /* `datapath.fast.hold`: what it asks for, and what it does not go with. */
 void draft_finish_hold(struct draft *draft);
 bool draft_check_hold(struct keys_reader *reader, const struct draft *draft);
+
+/* `xen`: what it does not go with. */
+bool draft_check_xen(struct keys_reader *reader, const struct draft *draft);
 
 bool draft_read_rules(struct keys_reader *reader, const struct yaml_node *node,
 		      void *into);

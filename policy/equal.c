@@ -142,6 +142,11 @@ static bool limits_equal(const struct policy_limits *a,
 	       a->at_bound == b->at_bound;
 }
 
+static bool xen_equal(const struct policy_xen *a, const struct policy_xen *b)
+{
+	return a->vifs == b->vifs && a->way == b->way && a->mac == b->mac;
+}
+
 static bool rest_equal(const struct policy *a, const struct policy *b)
 {
 	return a->mode == b->mode && a->host_prefix6 == b->host_prefix6 &&
@@ -162,7 +167,7 @@ static bool rest_equal(const struct policy *a, const struct policy *b)
 	       a->nfqueue.fail == b->nfqueue.fail &&
 	       a->nfqueue.bridge == b->nfqueue.bridge &&
 	       a->nfqueue.queue_length == b->nfqueue.queue_length &&
-	       fast_equal(a, b) && a->xen_vifs == b->xen_vifs &&
+	       fast_equal(a, b) && xen_equal(&a->xen, &b->xen) &&
 	       strcmp(a->control_socket, b->control_socket) == 0 &&
 	       strcmp(a->control_group, b->control_group) == 0 &&
 	       a->control_mode == b->control_mode &&

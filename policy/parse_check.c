@@ -190,6 +190,7 @@ bool draft_check(struct keys_reader *reader, const struct draft *draft)
 	good &= check_queues(reader, draft);
 	good &= draft_check_fast(reader, draft);
 	good &= draft_check_hold(reader, draft);
+	good &= draft_check_xen(reader, draft);
 	good &= draft_check_zone_names(reader, draft);
 	good &= check_listen(reader, draft);
 	good &= check_files(reader, draft);

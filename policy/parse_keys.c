@@ -208,17 +208,6 @@ static const struct keys_entry DATAPATH_KEYS[] = {
 	{ 0 },
 };
 
-static const char *const VIFS[] = { "ignore", "follow", NULL };
-
-static const struct keys_entry XEN_KEYS[] = {
-	{ .name = "vifs",
-	  .type = KEYS_WORD,
-	  .words = VIFS,
-	  KEYS_FIELD(struct draft, policy.xen_vifs),
-	  .help = "follow: guard each vif by its keys in XenStore" },
-	{ 0 },
-};
-
 static const struct keys_entry CONTROL_KEYS[] = {
 	{ .name = "socket",
 	  .type = KEYS_TEXT,
@@ -327,7 +316,7 @@ static const struct keys_entry KEYS[] = {
 	  .help = "how packets come here" },
 	{ .name = "xen",
 	  .type = KEYS_MAP,
-	  .keys = XEN_KEYS,
+	  .keys = DRAFT_XEN_KEYS,
 	  .help = "vifs of guests of this host" },
 	{ .name = "control",
 	  .type = KEYS_MAP,

@@ -128,6 +128,25 @@ struct policy_limits {
 	enum policy_at_bound at_bound;
 };
 
+/* Where the packets of a guest wait; see symtap.yaml(5). */
+enum policy_way {
+	POLICY_WAY_AUTO,    /* the best of them that can be had */
+	POLICY_WAY_QUEUE,   /* in the kernel's queues, behind a bridge */
+	POLICY_WAY_RING,    /* in a device of ours, as they leave the vif */
+	POLICY_WAY_RATE,    /* in the guest: netback is told to pause */
+	POLICY_WAY_NETBACK, /* in the guest's ring, by a hook in netback */
+	POLICY_WAYS,
+};
+
+/* What becomes of a frame of a guest that has not its vif's MAC. */
+enum policy_xen_mac { POLICY_XEN_MAC_DROP, POLICY_XEN_MAC_OVERWRITE };
+
+struct policy_xen {
+	bool vifs;           /* guard those whose backend is this domain */
+	enum policy_way way; /* of a vif that nothing else is said of */
+	enum policy_xen_mac mac;
+};
+
 struct policy {
 	enum policy_mode mode;
 	struct policy_prefixes inside;
@@ -176,7 +195,7 @@ struct policy {
 		uint8_t mark_bit; /* lowest of four of the packet mark */
 		enum policy_hold hold;
 	} fast;
-	bool xen_vifs; /* guard the vifs whose backend is this domain */
+	struct policy_xen xen;
 	char control_socket[108];
 	char control_group[32];
 	uint16_t control_mode;   /* octal file mode */
@@ -212,6 +231,9 @@ bool policy_add_binding(struct policy *policy,
 
 /* They ask for the same; where their rules stand in a file does not matter. */
 bool policy_equal(const struct policy *a, const struct policy *b);
+
+/* "auto", "queue" .. */
+const char *policy_way_name(enum policy_way way);
 
 /* By name, or `auto`. */
 bool policy_wants_fast(const struct policy *policy);

@@ -373,8 +373,11 @@ static void add_nfqueue(struct text *text, const struct policy *policy)
 
 static void add_daemon(struct text *text, const struct policy *policy)
 {
-	if (policy->xen_vifs)
-		add(text, "xen: {vifs: follow}\n");
+	if (policy->xen.vifs)
+		add(text, "xen: {vifs: follow, way: %s, mac: %s}\n",
+		    policy_way_name(policy->xen.way),
+		    policy->xen.mac == POLICY_XEN_MAC_DROP ? "drop"
+							   : "overwrite");
 	add(text, "control: {socket: ");
 	add_text(text, policy->control_socket);
 	add(text, ", group: ");

@@ -278,7 +278,7 @@ static void set_up_vifs(struct daemon *daemon)
 {
 	int error;
 
-	if (!daemon->policy->xen_vifs)
+	if (!daemon->policy->xen.vifs)
 		return;
 	error = vifs_new(daemon, &daemon->vifs);
 	if (error == -EOPNOTSUPP)

@@ -154,14 +154,14 @@ static void keep_what_must_stay(struct reload *reload, const struct policy *now,
 	    strcmp(now->control_group, next->control_group) != 0 ||
 	    now->control_mode != next->control_mode)
 		keep(reload, "control");
-	if (now->xen_vifs != next->xen_vifs)
-		keep(reload, "xen");
+	if (now->xen.vifs != next->xen.vifs)
+		keep(reload, "xen.vifs");
 	if (strcmp(now->metrics_listen, next->metrics_listen) != 0)
 		keep(reload, "metrics");
 	if (strcmp(now->state_file, next->state_file) != 0)
 		keep(reload, "state");
 	next->nfqueue = now->nfqueue;
-	next->xen_vifs = now->xen_vifs;
+	next->xen.vifs = now->xen.vifs;
 	keep_fast(now, next);
 	memcpy(next->control_socket, now->control_socket,
 	       sizeof(next->control_socket));
