@@ -359,7 +359,7 @@ enum capture_status capture_pcapng_next(struct capture *capture,
 					struct capture_packet *ret_packet)
 {
 	enum capture_status status;
-	uint32_t type, bytes;
+	uint32_t type = 0, bytes = 0;
 
 	do {
 		status = read_header(capture, &type, &bytes);

@@ -58,7 +58,7 @@ static char *read_all(const char *path, size_t *ret_bytes)
 struct policy *policy_file_load(const char *path)
 {
 	struct policy *policy;
-	size_t bytes;
+	size_t bytes = 0;
 	char *text;
 
 	if (path) {

@@ -6,8 +6,11 @@
 #include <string.h>
 #include <xenstore.h>
 
+#include "policy/units.h"
+
 struct store {
 	struct xs_handle *xs;
+	uint32_t domain; /* our own */
 	bool lost;
 };
 
@@ -26,6 +29,20 @@ static int error_of(struct store *store)
 	return -ENOTCONN;
 }
 
+/* Domain 0 has no such key. */
+static void read_domain(struct store *store)
+{
+	char text[8];
+	ssize_t length = store_read(store, "domid", text, sizeof(text) - 1);
+	uint64_t domain;
+
+	if (length < 0)
+		return;
+	text[length] = '\0';
+	if (units_parse_count(text, 0, UINT16_MAX, &domain) == UNITS_OK)
+		store->domain = (uint32_t)domain;
+}
+
 int store_open(struct store **ret_store)
 {
 	struct store *store = calloc(1, sizeof(*store));
@@ -40,6 +57,7 @@ int store_open(struct store **ret_store)
 		free(store);
 		return error;
 	}
+	read_domain(store);
 	*ret_store = store;
 	return 0;
 }
@@ -98,6 +116,63 @@ ssize_t store_read(struct store *store, const char *path, void *ret_value,
 		memcpy(ret_value, value, length);
 	free(value);
 	return length <= room ? (ssize_t)length : -EMSGSIZE;
+}
+
+int store_write(struct store *store, const char *path, const void *value,
+		size_t length_bytes)
+{
+	if (store->lost)
+		return -ENOTCONN;
+	return xs_write(store->xs, XBT_NULL, path, value,
+			(unsigned int)length_bytes)
+		       ? 0
+		       : error_of(store);
+}
+
+int store_remove(struct store *store, const char *path)
+{
+	int error;
+
+	if (store->lost)
+		return -ENOTCONN;
+	error = xs_rm(store->xs, XBT_NULL, path) ? 0 : error_of(store);
+	return error == -ENOENT ? 0 : error;
+}
+
+int store_show(struct store *store, const char *path, uint32_t domain)
+{
+	struct xs_permissions permissions[] = {
+		{ .id = store->domain, .perms = XS_PERM_NONE },
+		{ .id = domain, .perms = XS_PERM_READ },
+	};
+
+	if (store->lost)
+		return -ENOTCONN;
+	return xs_set_permissions(store->xs, XBT_NULL, path, permissions, 2)
+		       ? 0
+		       : error_of(store);
+}
+
+int store_is_ours(struct store *store, const char *path)
+{
+	struct xs_permissions *list;
+	unsigned int count = 0, trusted = 0;
+
+	if (store->lost)
+		return -ENOTCONN;
+	list = xs_get_permissions(store->xs, XBT_NULL, path, &count);
+	if (list == NULL)
+		return error_of(store);
+	/* The first names the owner, who may do everything, and what all
+	 * those may do who are not named. */
+	for (unsigned int i = 0; i < count; i++) {
+		bool known = list[i].id == 0 || list[i].id == store->domain;
+
+		trusted += i == 0 ? known && !(list[i].perms & XS_PERM_WRITE)
+				  : known || !(list[i].perms & XS_PERM_WRITE);
+	}
+	free(list);
+	return count > 0 && trusted == count;
 }
 
 ssize_t store_list(struct store *store, const char *path,

@@ -41,6 +41,22 @@ int store_next(struct store *store, char ret_path[STORE_PATH_BYTES]);
 ssize_t store_read(struct store *store, const char *path, void *ret_value,
 		   size_t room);
 
+/* Whatever is missing above it is made, with the permissions of what is above
+ * that.  0 or -errno. */
+int store_write(struct store *store, const char *path, const void *value,
+		size_t length_bytes);
+
+/* With all that is below it.  0, also if it is not there, or -errno. */
+int store_remove(struct store *store, const char *path);
+
+/* A node of ours: besides us `domain` alone may read it, and nobody may write
+ * it.  0 or -errno. */
+int store_show(struct store *store, const char *path, uint32_t domain);
+
+/* 1: nobody but domain 0 and ourselves may write it; 0: somebody else may; or
+ * -errno. */
+int store_is_ours(struct store *store, const char *path);
+
 /* Names of the nodes at `path`, in any order.  How many, or -errno. */
 ssize_t store_list(struct store *store, const char *path,
 		   void (*on_name)(void *self, const char *name), void *self);
