@@ -253,6 +253,18 @@ static void draw_fast(struct policy *policy)
 	policy->fast.mark_bit = (uint8_t)draw_between(0, 28);
 }
 
+static void draw_xen(struct policy *policy)
+{
+	policy->xen.vifs = draw_bool();
+	if (!policy->xen.vifs)
+		return;
+	policy->xen.way = (enum policy_way)draw_between(0, POLICY_WAYS - 1);
+	if (policy->xen.way == POLICY_WAY_QUEUE && !policy->nfqueue.bridge)
+		policy->xen.way = POLICY_WAY_RING;
+	policy->xen.mac = draw_bool() ? POLICY_XEN_MAC_OVERWRITE
+				      : POLICY_XEN_MAC_DROP;
+}
+
 static void draw_daemon(struct policy *policy)
 {
 	static const char *const LISTENS[] = { "", "127.0.0.1:9477", "[::1]:1",
@@ -269,7 +281,7 @@ static void draw_daemon(struct policy *policy)
 			POLICY_HELD_PKTS_MAX + POLICY_QUEUE_BURST_PKTS,
 			1 << 26);
 	draw_fast(policy);
-	policy->xen_vifs = draw_bool();
+	draw_xen(policy);
 	snprintf(policy->control_socket, sizeof(policy->control_socket),
 		 "/run/sym tap/%x: \"\\#", (unsigned)draw());
 	if (draw_bool())
