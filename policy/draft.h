@@ -85,6 +85,7 @@ bool draft_finish_default(struct keys_reader *reader, struct draft *draft);
 /* Plain packets give neither patience nor credit: warns, and says so. */
 void draft_finish_credit(struct keys_reader *reader, struct draft *draft);
 
+extern const struct keys_entry DRAFT_GUEST_KEYS[];
 extern const struct keys_entry DRAFT_MATCH_KEYS[];
 extern const struct keys_entry DRAFT_MEMBER_KEYS[]; /* of a zone */
 extern const struct keys_entry DRAFT_RULE_KEYS[];
@@ -99,6 +100,16 @@ bool draft_check_fast(struct keys_reader *reader, const struct draft *draft);
 /* `datapath.fast.hold`: what it asks for, and what it does not go with. */
 void draft_finish_hold(struct draft *draft);
 bool draft_check_hold(struct keys_reader *reader, const struct draft *draft);
+
+extern const char *const DRAFT_WAYS[]; /* words, as `xen` has them */
+extern const char *const DRAFT_XEN_MACS[];
+
+bool draft_read_guests(struct keys_reader *reader, const struct yaml_node *node,
+		       void *into);
+
+/* What would be right in its place; NULL: nothing is wrong with it. */
+const char *draft_wrong_with_way(const struct policy *policy,
+				 enum policy_way way);
 
 /* `xen`: what it does not go with. */
 bool draft_check_xen(struct keys_reader *reader, const struct draft *draft);

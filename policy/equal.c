@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "policy/guests.h"
+
 static bool prefixes_equal(const struct policy_prefixes *a,
 			   const struct policy_prefixes *b)
 {
@@ -144,7 +146,13 @@ static bool limits_equal(const struct policy_limits *a,
 
 static bool xen_equal(const struct policy_xen *a, const struct policy_xen *b)
 {
-	return a->vifs == b->vifs && a->way == b->way && a->mac == b->mac;
+	if (a->vifs != b->vifs || a->way != b->way || a->mac != b->mac ||
+	    a->guests_count != b->guests_count)
+		return false;
+	for (size_t i = 0; i < a->guests_count; i++)
+		if (!guest_equal(&a->guests[i], &b->guests[i]))
+			return false;
+	return true;
 }
 
 static bool rest_equal(const struct policy *a, const struct policy *b)

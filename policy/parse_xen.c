@@ -6,9 +6,9 @@
 #include "policy/yaml.h"
 
 static const char *const VIFS[] = { "ignore", "follow", NULL };
-static const char *const WAYS[] = { "auto", "queue",   "ring",
-				    "rate", "netback", NULL };
-static const char *const MACS[] = { "drop", "overwrite", NULL };
+const char *const DRAFT_WAYS[] = { "auto", "queue",   "ring",
+				   "rate", "netback", NULL };
+const char *const DRAFT_XEN_MACS[] = { "drop", "overwrite", NULL };
 
 const struct keys_entry DRAFT_XEN_KEYS[] = {
 	{ .name = "vifs",
@@ -18,26 +18,32 @@ const struct keys_entry DRAFT_XEN_KEYS[] = {
 	  .help = "follow: guard each vif by its keys in XenStore" },
 	{ .name = "way",
 	  .type = KEYS_WORD,
-	  .words = WAYS,
+	  .words = DRAFT_WAYS,
 	  KEYS_FIELD(struct draft, policy.xen.way),
 	  .help = "where a guest's packets wait; auto" },
 	{ .name = "mac",
 	  .type = KEYS_WORD,
-	  .words = MACS,
+	  .words = DRAFT_XEN_MACS,
 	  KEYS_FIELD(struct draft, policy.xen.mac),
 	  .help = "frames with another MAC than their vif's; drop" },
+	{ .name = "guests",
+	  .type = KEYS_OTHER,
+	  .read = draft_read_guests,
+	  .keys = DRAFT_GUEST_KEYS,
+	  .help = "what is otherwise for some; the first that fits" },
 	{ 0 },
 };
 
 const char *policy_way_name(enum policy_way way)
 {
-	return way < POLICY_WAYS ? WAYS[way] : "?";
+	return way < POLICY_WAYS ? DRAFT_WAYS[way] : "?";
 }
 
 /* A way that would not make the guest wait is none. */
-static const char *wrong_with_way(const struct policy *policy)
+const char *draft_wrong_with_way(const struct policy *policy,
+				 enum policy_way way)
 {
-	switch (policy->xen.way) {
+	switch (way) {
 	case POLICY_WAY_QUEUE:
 		if (!policy->nfqueue.bridge)
 			return "it needs a bridge: "
@@ -59,14 +65,17 @@ bool draft_check_xen(struct keys_reader *reader, const struct draft *draft)
 	const struct yaml_node *xen = yaml_tree_find(draft->root, "xen");
 	const struct yaml_node *way = xen ? yaml_tree_find(xen, "way") : NULL;
 	const struct yaml_node *mac = xen ? yaml_tree_find(xen, "mac") : NULL;
+	const struct yaml_node *first = way ? way : mac;
 	const char *wrong;
 
-	if (!policy->xen.vifs && (way != NULL || mac != NULL)) {
-		keys_key_error(reader, way ? way : mac, "xen.vifs: follow",
+	if (first == NULL && xen != NULL)
+		first = yaml_tree_find(xen, "guests");
+	if (!policy->xen.vifs && first != NULL) {
+		keys_key_error(reader, first, "xen.vifs: follow",
 			       "says how vifs are guarded, and none is");
 		return false;
 	}
-	wrong = wrong_with_way(policy);
+	wrong = draft_wrong_with_way(policy, policy->xen.way);
 	if (way == NULL || wrong == NULL)
 		return true;
 	keys_key_error(reader, way, wrong, "no guest would wait");

@@ -36,6 +36,7 @@ void policy_free(struct policy *policy)
 	for (size_t i = 0; i < policy->zones_count; i++)
 		free(policy->zones[i].members);
 	free(policy->zones);
+	free(policy->xen.guests);
 	free(policy);
 }
 

@@ -15,6 +15,7 @@
 #include "policy/credit_params.h"
 #include "policy/gate_params.h"
 
+struct policy_guest;
 struct policy_index;
 struct zone;
 
@@ -145,6 +146,8 @@ struct policy_xen {
 	bool vifs;           /* guard those whose backend is this domain */
 	enum policy_way way; /* of a vif that nothing else is said of */
 	enum policy_xen_mac mac;
+	struct policy_guest *guests; /* the first that fits; guests.h */
+	size_t guests_count;
 };
 
 struct policy {

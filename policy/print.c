@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "policy/address.h"
+#include "policy/guests.h"
 #include "policy/policy.h"
 #include "policy/protocol.h"
 #include "policy/units.h"
@@ -371,13 +372,63 @@ static void add_nfqueue(struct text *text, const struct policy *policy)
 	add_fast(text, policy);
 }
 
+static const char *mac_name(enum policy_xen_mac mac)
+{
+	return mac == POLICY_XEN_MAC_DROP ? "drop" : "overwrite";
+}
+
+static void add_name(struct text *text, size_t *count, const char *key,
+		     const char *value)
+{
+	if (value[0] == '\0')
+		return;
+	add_key(text, count, key);
+	add_text(text, value);
+}
+
+static void add_guest(struct text *text, const struct policy_guest *guest)
+{
+	const struct guest_wish *wish = &guest->wish;
+	char threshold[UNITS_TEXT_SIZE];
+	size_t count = 0;
+
+	add_name(text, &count, "name", guest->name);
+	add_name(text, &count, "uuid", guest->uuid);
+	if (guest->domain != 0) {
+		add_key(text, &count, "domain");
+		add(text, "%u", guest->domain);
+	}
+	add_name(text, &count, "vif", guest->vif);
+	add_name(text, &count, "bridge", guest->bridge);
+	if (wish->said & GUEST_WAY)
+		add_name(text, &count, "way", policy_way_name(wish->way));
+	if (wish->said & GUEST_MAC)
+		add_name(text, &count, "mac", mac_name(wish->mac));
+	if (wish->said & GUEST_GUARD)
+		add_name(text, &count, "guard", wish->guarded ? "on" : "off");
+	if (wish->said & GUEST_THRESHOLD) {
+		units_print_log2(wish->ratio_q16, threshold);
+		add_name(text, &count, "threshold", threshold);
+	}
+}
+
+static void add_xen(struct text *text, const struct policy_xen *xen)
+{
+	if (!xen->vifs)
+		return;
+	add(text, "xen: {vifs: follow, way: %s, mac: %s",
+	    policy_way_name(xen->way), mac_name(xen->mac));
+	for (size_t i = 0; i < xen->guests_count; i++) {
+		add(text, i > 0 ? ",\n  {" : ", guests: [\n  {");
+		add_guest(text, &xen->guests[i]);
+		add(text, "}");
+	}
+	add(text, xen->guests_count > 0 ? "]}\n" : "}\n");
+}
+
 static void add_daemon(struct text *text, const struct policy *policy)
 {
-	if (policy->xen.vifs)
-		add(text, "xen: {vifs: follow, way: %s, mac: %s}\n",
-		    policy_way_name(policy->xen.way),
-		    policy->xen.mac == POLICY_XEN_MAC_DROP ? "drop"
-							   : "overwrite");
+	add_xen(text, &policy->xen);
 	add(text, "control: {socket: ");
 	add_text(text, policy->control_socket);
 	add(text, ", group: ");

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "policy/address.h"
+#include "policy/guests.h"
 #include "policy/parse.h"
 #include "policy/policy.h"
 #include "policy/print.h"
@@ -253,6 +254,34 @@ static void draw_fast(struct policy *policy)
 	policy->fast.mark_bit = (uint8_t)draw_between(0, 28);
 }
 
+static void draw_guest(struct policy_guest *guest, bool bridge)
+{
+	if (draw_bool())
+		snprintf(guest->name, sizeof(guest->name), "*%x \"",
+			 (unsigned)draw());
+	if (draw_bool())
+		snprintf(guest->uuid, sizeof(guest->uuid), "%x*",
+			 (unsigned)draw());
+	if (draw_bool())
+		snprintf(guest->vif, sizeof(guest->vif), "vif%u.?",
+			 (unsigned)draw() % 32752);
+	if (draw_bool())
+		snprintf(guest->bridge, sizeof(guest->bridge), "br:*");
+	guest->domain = (uint16_t)draw_between(0, 32751);
+	guest->wish.said = (uint8_t)draw_between(0, 15);
+	if (!bridge)
+		guest->wish.said &= (uint8_t)~GUEST_WAY;
+	if (guest->wish.said & GUEST_WAY)
+		guest->wish.way =
+			(enum policy_way)draw_between(0, POLICY_WAYS - 1);
+	if (guest->wish.said & GUEST_MAC)
+		guest->wish.mac = (enum policy_xen_mac)draw_bool();
+	if (guest->wish.said & GUEST_GUARD)
+		guest->wish.guarded = draw_bool();
+	if (guest->wish.said & GUEST_THRESHOLD)
+		guest->wish.ratio_q16 = (uint32_t)draw_between(1, 16) << 16;
+}
+
 static void draw_xen(struct policy *policy)
 {
 	policy->xen.vifs = draw_bool();
@@ -263,6 +292,11 @@ static void draw_xen(struct policy *policy)
 		policy->xen.way = POLICY_WAY_RING;
 	policy->xen.mac = draw_bool() ? POLICY_XEN_MAC_OVERWRITE
 				      : POLICY_XEN_MAC_DROP;
+	policy->xen.guests_count = draw_between(0, 5);
+	policy->xen.guests = make_list(policy->xen.guests_count,
+				       sizeof(*policy->xen.guests));
+	for (size_t i = 0; i < policy->xen.guests_count; i++)
+		draw_guest(&policy->xen.guests[i], policy->nfqueue.bridge);
 }
 
 static void draw_daemon(struct policy *policy)
