@@ -7,6 +7,7 @@
 
 #include "flowtable/pages.h"
 #include "policy/zones.h"
+#include "shaper/expected.h"
 
 enum { OUTSIDE_SHARE = 8 }; /* keys made from outside: an eighth on top */
 
@@ -107,7 +108,9 @@ bool engine_init(struct engine *engine, const struct policy *policy,
 	engine->credits = pages_reserve(credits_bytes(engine));
 	engine->media = pages_reserve(media_bytes(engine));
 	engine->held_below = pages_reserve(held_below_bytes(engine));
-	if (!engine->credits || !engine->media || !engine->held_below)
+	engine->expected = calloc(1, sizeof(*engine->expected));
+	if (!engine->credits || !engine->media || !engine->held_below ||
+	    !engine->expected)
 		goto fail;
 	add_shared_host(engine);
 	return true;
@@ -126,11 +129,13 @@ void engine_fini(struct engine *engine)
 		flowtable_fini(&engine->tables[scope]);
 	suspects_fini(&engine->suspects);
 	free(engine->fifo_links);
+	free(engine->expected);
 	engine->credits = NULL;
 	engine->held_below = NULL;
 	engine->media = NULL;
 	engine->hosts = NULL;
 	engine->fifo_links = NULL;
+	engine->expected = NULL;
 }
 
 size_t engine_bytes(const struct engine *engine)
@@ -139,7 +144,8 @@ size_t engine_bytes(const struct engine *engine)
 		suspects_bytes(&engine->suspects) +
 		suspects_ids(&engine->suspects) * sizeof(*engine->fifo_links) +
 		hosts_bytes(engine) + credits_bytes(engine) +
-		media_bytes(engine) + held_below_bytes(engine);
+		media_bytes(engine) + held_below_bytes(engine) +
+		sizeof(*engine->expected);
 
 	for (int scope = 0; scope < FLOW_SCOPES; scope++)
 		bytes += flowtable_bytes(&engine->tables[scope]);

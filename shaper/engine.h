@@ -36,6 +36,8 @@
 #include "shaper/stats.h"
 #include "shaper/suspects.h"
 
+struct expected;
+struct pump_record;
 struct zones;
 
 enum {
@@ -99,6 +101,7 @@ struct engine {
 	uint8_t oldest[FLOW_SCOPES]; /* no key's is older than this, */
 	uint8_t begun[FLOW_SCOPES];  /* nor than this one, once this pass of
 				      * the sweep has ended */
+	struct expected *expected;   /* keys that may come back */
 	uint32_t resting[ENGINE_RESTING]; /* packets that wait, whose key has
 					   * no place; by its hash */
 	uint64_t reclaim_ns;              /* not before: see engine_gates.c */
@@ -129,6 +132,16 @@ void engine_set_policy(struct engine *engine, const struct policy *policy);
 
 /* Let rules and exemptions decide what this key is. */
 void engine_classify(const struct engine *engine, struct flow_entry *entry);
+
+/* A key that its host uses from now on: if it is expected, what is known of it
+ * is put into it. */
+void engine_meet(struct engine *engine, struct flow_entry *entry,
+		 uint64_t now_ns);
+
+/* Put a record into a key that is there: by the stricter, where the key has a
+ * penalty or a window of its own. */
+void engine_remember(struct engine *engine, struct flow_entry *entry,
+		     const struct pump_record *record, uint64_t now_ns);
 
 /* What it is may have changed since it was last seen. */
 static inline void engine_refresh(const struct engine *engine,

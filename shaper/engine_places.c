@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "policy/zones.h"
+#include "shaper/expected.h"
 
 enum { REFUSED_STEPS = 8 }; /* entries looked at when a table is full */
 
@@ -56,8 +57,16 @@ static struct flow_entry *make(struct engine *engine,
 	return entry;
 }
 
+static inline void meet(struct engine *engine, struct flow_entry *entry,
+			enum flow_direction direction, uint64_t now_ns)
+{
+	if (engine->expected->count > 0 && direction == FLOW_OUT)
+		engine_meet(engine, entry, now_ns);
+}
+
 /* A guarded host uses a key that only the outside had used. */
-static void adopt(struct engine *engine, struct flow_entry *entry)
+static void adopt(struct engine *engine, struct flow_entry *entry,
+		  uint64_t now_ns)
 {
 	enum flow_scope scope = (enum flow_scope)entry->key.scope;
 	struct engine_host *host =
@@ -73,14 +82,15 @@ static void adopt(struct engine *engine, struct flow_entry *entry)
 	}
 	entry->flags &= (uint8_t)~FLOW_ENTRY_OUTSIDE;
 	engine->outside[scope]--;
+	meet(engine, entry, FLOW_OUT, now_ns);
 }
 
 static inline void use(struct engine *engine, struct flow_entry *entry,
-		       enum flow_direction direction)
+		       enum flow_direction direction, uint64_t now_ns)
 {
 	engine_refresh(engine, entry);
 	if (direction == FLOW_OUT && (entry->flags & FLOW_ENTRY_OUTSIDE))
-		adopt(engine, entry);
+		adopt(engine, entry, now_ns);
 }
 
 uint64_t engine_host_key(const struct engine *engine,
@@ -128,12 +138,15 @@ static struct flow_entry *place_host(struct engine *engine,
 
 	if (slot != FLOWTABLE_NONE) {
 		entry = flowtable_entry(hosts, slot);
-		use(engine, entry, direction);
+		use(engine, entry, direction, now_ns);
 		return entry;
 	}
 	if (!rests(engine, FLOW_SCOPE_HOST, hash, &shared) &&
-	    may_make(engine, FLOW_SCOPE_HOST, 0, direction, now_ns))
-		return make(engine, &key, hash, direction);
+	    may_make(engine, FLOW_SCOPE_HOST, 0, direction, now_ns)) {
+		entry = make(engine, &key, hash, direction);
+		meet(engine, entry, direction, now_ns);
+		return entry;
+	}
 	engine->stats.counter[STATS_hosts_refused]++;
 	return shared.host;
 }
@@ -141,7 +154,8 @@ static struct flow_entry *place_host(struct engine *engine,
 static struct flow_entry *make_below(struct engine *engine,
 				     struct flow_entry *up, uint32_t host_slot,
 				     const struct flow_key *key, uint64_t hash,
-				     enum flow_direction direction)
+				     enum flow_direction direction,
+				     uint64_t now_ns)
 {
 	struct flow_entry *entry = make(engine, key, hash, direction);
 
@@ -149,6 +163,7 @@ static struct flow_entry *make_below(struct engine *engine,
 	up->u.below++;
 	if (direction == FLOW_OUT)
 		engine->hosts[host_slot].made[key->scope]++;
+	meet(engine, entry, direction, now_ns);
 	return entry;
 }
 
@@ -169,8 +184,8 @@ static void place_pair(struct engine *engine, const struct flow_key *flow,
 		place->host_slot = place->pair->up;
 		place->host = flowtable_entry(&engine->tables[FLOW_SCOPE_HOST],
 					      place->host_slot);
-		use(engine, place->pair, direction);
-		use(engine, place->host, direction);
+		use(engine, place->pair, direction, now_ns);
+		use(engine, place->host, direction, now_ns);
 		return;
 	}
 	place->host = place_host(engine, flow, direction, now_ns);
@@ -184,7 +199,7 @@ static void place_pair(struct engine *engine, const struct flow_key *flow,
 		      now_ns))
 		return;
 	place->pair = make_below(engine, place->host, place->host_slot, &key,
-				 hash, direction);
+				 hash, direction, now_ns);
 }
 
 void engine_place(struct engine *engine, const struct flow_key *key,
@@ -205,9 +220,9 @@ void engine_place(struct engine *engine, const struct flow_key *key,
 		place.host_slot = place.pair->up;
 		place.host = flowtable_entry(&engine->tables[FLOW_SCOPE_HOST],
 					     place.host_slot);
-		use(engine, place.host, direction);
-		use(engine, place.pair, direction);
-		use(engine, place.flow, direction);
+		use(engine, place.host, direction, now_ns);
+		use(engine, place.pair, direction, now_ns);
+		use(engine, place.flow, direction, now_ns);
 		*ret_place = place;
 		return;
 	}
@@ -216,7 +231,7 @@ void engine_place(struct engine *engine, const struct flow_key *key,
 	    may_make(engine, FLOW_SCOPE_FLOW, place.host_slot, direction,
 		     now_ns))
 		place.flow = make_below(engine, place.pair, place.host_slot,
-					key, hash, direction);
+					key, hash, direction, now_ns);
 	*ret_place = place;
 }
 

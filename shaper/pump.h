@@ -221,6 +221,50 @@ void pump_resume(struct pump *pump, uint64_t now_ns);
 bool pump_import(struct pump *pump, const struct pump_record *record,
 		 uint64_t down_ns, uint64_t now_ns);
 
+/* A guest, by its addresses; without any, by the zone it lives in. */
+struct policy_prefix;
+struct pump_guest {
+	const struct policy_prefix *addresses;
+	size_t count;
+	uint16_t zone;
+};
+bool pump_is_of_guest(const struct pump_guest *guest,
+		      const struct flow_key *key);
+
+/* pump_release_address of all that is the guest's own: what others send to it
+ * goes on waiting. */
+size_t pump_release_guest(struct pump *pump, const struct pump_guest *guest,
+			  uint64_t now_ns);
+
+/*
+ * pump_export of a guest's keys: first those that are held back, then those
+ * that are still expected, which `take` takes away, then the others.  Once
+ * `held_told` is set, pump_release_guest makes nobody forget.
+ */
+struct pump_guest_cursor { /* all-zero: at the beginning */
+	uint32_t position;
+	uint8_t scope;
+	bool held_told, expected_told, ended;
+};
+size_t pump_export_guest(struct pump *pump, const struct pump_guest *guest,
+			 struct pump_guest_cursor *cursor, size_t steps,
+			 struct pump_record *ret_records, size_t max, bool take,
+			 uint64_t now_ns);
+
+/*
+ * A record of a guest that comes.  A key that is here takes it up at once, and
+ * keeps the stricter of both; any other does when its host first uses it, as if
+ * no time had passed until then, or never, after `until_ns`.
+ */
+enum pump_expected {
+	PUMP_EXPECTED,
+	PUMP_EXPECTED_ELSEWHERE, /* it is another shard's */
+	PUMP_EXPECTED_NOT,       /* no place, or it makes no sense */
+};
+enum pump_expected pump_expect(struct pump *pump,
+			       const struct pump_record *record,
+			       uint64_t until_ns, uint64_t now_ns);
+
 /* Let out (or drop) everything that waits: the pump is going away. */
 void pump_drain(struct pump *pump, enum pump_verdict verdict, uint64_t now_ns);
 

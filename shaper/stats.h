@@ -47,6 +47,7 @@
 	X(keys_refused_quota, "keys", "no place: their host has its share")    \
 	X(keys_refused_full, "keys", "no place: the table is full")            \
 	X(keys_ignored_in, "keys", "unsolicited, no place kept for them")      \
+	X(keys_returned, "keys", "known from before: their guest was away")    \
 	X(judged_by_host, "packets",                                           \
 	  "their key has no place: the host's gate")                           \
 	X(suspects_made, "keys", "given an exact window")                      \
