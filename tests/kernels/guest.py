@@ -31,7 +31,6 @@ def argv_of(job, name):
 
 
 def is_empty(log):
-    """It ran nothing of what it was to run, and was content."""
     return b"\nRan 0 tests" in log.read_bytes()
 
 
@@ -50,7 +49,7 @@ def run_one(job, name, environment):
         except OSError as error:
             status = str(error)
     if is_empty(path):
-        status = "no tests"
+        status = matrix.NO_TESTS
     said = {0: "ok", 77: "SKIPPED"}.get(status, f"FAILED ({status})")
     tell(f"{said:8} {name} in {time.monotonic() - begin:.1f} s")
     return status

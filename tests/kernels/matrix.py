@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which tests run in which kernel."""
 
+import pathlib
+
 # Lines of the console that the runner repeats.
 TOLD = "symtap: "
+# A result: it ran nothing of what it was to run, and was content.
+NO_TESTS = "no tests"
 
 # What nobody asks the kernel for by name, and who uses it needs.
 MODULES = ("br_netfilter", "tun")
@@ -25,9 +29,10 @@ TESTS = {
                        "translation", "vlan", "zones")},
 }
 
-
-# And in dom0 of a Xen host.
-TESTS["xen/functional"] = ("source", "tests/xen/xen_test.py")
+# And in dom0 of a Xen host, one after the other: all that there are.
+XEN = sorted(f"xen/{path.name.removesuffix('_test.py')}" for path in
+             pathlib.Path(__file__).parent.glob("../xen/*_test.py"))
+TESTS.update({name: ("source", f"tests/{name}_test.py") for name in XEN})
 
 # What a run has that names none, and which part of it: what another kernel
 # may do in another way, and nothing that is timed closer than emulation is.

@@ -14,30 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
+
+#include "seconds.h"
 
 enum { BYTES_MAX = 65000, ARGUMENTS = 6 };
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static void rest(double seconds)
-{
-	struct timespec span = { .tv_nsec = (long)(seconds * 1e9) };
-
-	nanosleep(&span, NULL);
-}
 
 int main(int argc, char **argv)
 {
 	static char bytes[BYTES_MAX];
 	struct sockaddr_in to = { .sin_family = AF_INET };
-	double begin = now(), longest = 0, rate, seconds;
+	double begin = seconds_now(), longest = 0, rate, seconds;
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	uint32_t sent = 0;
 	size_t count;
@@ -52,21 +38,21 @@ int main(int argc, char **argv)
 	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		return EXIT_FAILURE;
 	for (;;) {
-		double at = now(), took;
+		double at = seconds_now(), took;
 		uint32_t number = htonl(sent);
 
 		if (at - begin > seconds)
 			break;
 		if (rate > 0 && sent >= (at - begin) * rate) {
-			rest(0.0005);
+			seconds_rest(0.0005);
 			continue;
 		}
 		memcpy(bytes, &number, sizeof(number));
 		if (send(fd, bytes, count, 0) < 0 && errno != ECONNREFUSED) {
-			rest(0.0005);
+			seconds_rest(0.0005);
 			continue;
 		}
-		took = now() - at;
+		took = seconds_now() - at;
 		if (took > longest)
 			longest = took;
 		sent++;

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An innocent conversation: each datagram is answered, and how long that took
+ * is told.
+ *
+ *	probe ADDRESS PORT BYTES PKTS_PER_S SECONDS
+ *	probe answer ADDRESS PORT
+ *
+ * The first ends with one line of JSON; who answers does so until it is killed.
+ */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "seconds.h"
+
+enum { BYTES_MAX = 1472, SENT_MAX = 20000, ASKS = 6, ANSWERS = 4 };
+#define LATE_S 2.0
+
+struct probe {
+	double sent_s[SENT_MAX], took_ms[SENT_MAX];
+	uint32_t sent, answered;
+};
+
+static struct sockaddr_in place(const char *address, const char *port)
+{
+	struct sockaddr_in made = { .sin_family = AF_INET };
+
+	if (inet_pton(AF_INET, address, &made.sin_addr) != 1)
+		exit(EXIT_FAILURE);
+	made.sin_port = htons((uint16_t)atoi(port));
+	return made;
+}
+
+static int answer(int fd, struct sockaddr_in at)
+{
+	char bytes[BYTES_MAX];
+
+	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+		return EXIT_FAILURE;
+	for (;;) {
+		struct sockaddr_in from;
+		socklen_t room = sizeof(from);
+		ssize_t got = recvfrom(fd, bytes, sizeof(bytes), 0,
+				       (struct sockaddr *)&from, &room);
+
+		if (got > 0)
+			sendto(fd, bytes, (size_t)got, 0,
+			       (struct sockaddr *)&from, room);
+	}
+}
+
+static void ask(struct probe *probe, int fd, size_t bytes)
+{
+	char datagram[BYTES_MAX] = { 0 };
+	uint32_t number = htonl(probe->sent);
+
+	memcpy(datagram, &number, sizeof(number));
+	probe->sent_s[probe->sent++] = seconds_now();
+	send(fd, datagram, bytes, 0);
+}
+
+static void hear(struct probe *probe, int fd)
+{
+	char datagram[BYTES_MAX];
+	uint32_t number;
+
+	while (recv(fd, datagram, sizeof(datagram), MSG_DONTWAIT) >=
+	       (ssize_t)sizeof(number)) {
+		memcpy(&number, datagram, sizeof(number));
+		number = ntohl(number);
+		if (number >= probe->sent || probe->answered == SENT_MAX)
+			continue;
+		probe->took_ms[probe->answered++] =
+			(seconds_now() - probe->sent_s[number]) * 1e3;
+	}
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double left = *(const double *)a, right = *(const double *)b;
+
+	return (left > right) - (left < right);
+}
+
+static double at_pct(const struct probe *probe, uint32_t pct)
+{
+	if (probe->answered == 0)
+		return -1;
+	return probe->took_ms[(probe->answered - 1) * pct / 100];
+}
+
+static void tell(struct probe *probe)
+{
+	qsort(probe->took_ms, probe->answered, sizeof(double), by_size);
+	printf("{\"sent\": %u, \"answered\": %u, \"p50_ms\": %.3f, "
+	       "\"p99_ms\": %.3f, \"max_ms\": %.3f}\n",
+	       probe->sent, probe->answered, at_pct(probe, 50),
+	       at_pct(probe, 99), at_pct(probe, 100));
+}
+
+int main(int argc, char **argv)
+{
+	static struct probe probe;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	double begin = seconds_now(), rate, seconds, past;
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	struct sockaddr_in to;
+	size_t bytes;
+
+	if (fd >= 0 && argc == ANSWERS && strcmp(argv[1], "answer") == 0)
+		return answer(fd, place(argv[2], argv[3]));
+	if (fd < 0 || argc != ASKS)
+		return EXIT_FAILURE;
+	to = place(argv[1], argv[2]);
+	bytes = (size_t)atoi(argv[3]);
+	rate = atof(argv[4]);
+	seconds = atof(argv[5]);
+	if (bytes < sizeof(uint32_t) || bytes > BYTES_MAX ||
+	    rate * seconds >= SENT_MAX ||
+	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return EXIT_FAILURE;
+	for (;;) {
+		past = seconds_now() - begin;
+		if (past < seconds && probe.sent <= past * rate)
+			ask(&probe, fd, bytes);
+		if (past > seconds + LATE_S ||
+		    (past > seconds && probe.answered >= probe.sent))
+			break;
+		poll(&wait, 1, 1);
+		hear(&probe, fd);
+	}
+	tell(&probe);
+	return EXIT_SUCCESS;
+}
