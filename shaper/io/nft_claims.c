@@ -139,7 +139,7 @@ static void may_claim(const struct nftclaims_port *port, const char *chain,
 	}
 	rule = rule_in(port, chain);
 	nftranges_condition(rule, claim->address, sources.text, port->sources,
-			    claim->ipv4);
+			    claim->ipv4, true);
 	nftexpr_return(rule);
 	reject(port, rule_in(port, chain), claim);
 }

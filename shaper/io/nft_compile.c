@@ -22,7 +22,15 @@ void nftcompile_is_inside(struct nftexpr_rule rule, const struct policy *policy,
 			  struct nftexpr_field field, bool ipv4)
 {
 	nftranges_condition(rule, field, nftcompile_inside(ipv4),
-			    &policy->inside, ipv4);
+			    &policy->inside, ipv4, true);
+}
+
+void nftcompile_is_outside(struct nftexpr_rule rule,
+			   const struct policy *policy,
+			   struct nftexpr_field field, bool ipv4)
+{
+	nftranges_condition(rule, field, nftcompile_inside(ipv4),
+			    &policy->inside, ipv4, false);
 }
 
 void nftcompile_inside_sets(struct nftplan_table *table,

@@ -78,9 +78,12 @@ struct nftcompile_name {
 };
 struct nftcompile_name nftcompile_name(const char *what, bool ipv4);
 
-/* Condition of `rule`: `field` is a guarded address. */
+/* Condition of `rule`: `field` is a guarded address, or none. */
 void nftcompile_is_inside(struct nftexpr_rule rule, const struct policy *policy,
 			  struct nftexpr_field field, bool ipv4);
+void nftcompile_is_outside(struct nftexpr_rule rule,
+			   const struct policy *policy,
+			   struct nftexpr_field field, bool ipv4);
 
 /* The sets of guarded addresses. */
 void nftcompile_inside_sets(struct nftplan_table *table,
@@ -116,6 +119,9 @@ void nftfast_first(struct nftplan_table *table,
 		   const struct nftcompile *compile, const char *chain);
 void nftfast_compile(struct nftplan_table *table,
 		     const struct nftcompile *compile);
+/* Rules of `chain`: packets in, of which no other rule wants to know. */
+void nftfast_in(struct nftplan_table *table, const struct nftcompile *compile,
+		const char *chain, bool ipv4);
 
 /* Into `batch`: the chains of `table` that queue drop instead.  `scratch` is an
  * empty table of the same family. */

@@ -29,10 +29,11 @@ enum {
 	ICMPV6 = 58,
 };
 
+static const uint8_t MORE4[2] = { 0x20, 0 }, MORE6[2] = { 0, 1 };
+static const uint8_t NONE[2];
+
 static void is_tiny_fragment(struct nftexpr_rule rule, bool ipv4)
 {
-	static const uint8_t MORE4[2] = { 0x20, 0 }, MORE6[2] = { 0, 1 };
-	static const uint8_t NONE[2];
 	uint16_t bytes = ipv4 ? TINY4_BYTES : TINY6_BYTES;
 	const uint8_t limit[2] = { (uint8_t)(bytes >> 8), (uint8_t)bytes };
 
@@ -128,7 +129,7 @@ static void load_pair(struct nftexpr_rule rule, bool ipv4)
 static void refused_flow(struct nftexpr_rule rule, bool ipv4,
 			 const struct nftexpr_field *ports)
 {
-	static const uint8_t NONE[4];
+	static const uint8_t NO_PORTS[4];
 	unsigned int end = ipv4 ? 4 : 10;
 
 	nftexpr_meta(rule, NFT_META_IIF, 0);
@@ -138,7 +139,7 @@ static void refused_flow(struct nftexpr_rule rule, bool ipv4,
 	if (ports)
 		nftexpr_load(rule, *ports, end);
 	else
-		nftexpr_value(rule, NONE, sizeof(NONE), end);
+		nftexpr_value(rule, NO_PORTS, sizeof(NO_PORTS), end);
 	refuse(rule, nftrefusals_set(NFTREFUSALS_FLOW, ipv4));
 }
 
@@ -157,14 +158,14 @@ static void refused_flows(struct nftplan_table *table, const char *chain,
 static void not_to_one(struct nftplan_table *table, const char *chain)
 {
 	static const struct nftexpr_field FIRST_BYTE = { NFTEXPR_LINK, 0, 1 };
-	static const uint8_t GROUP = 1, NONE = 0;
+	static const uint8_t GROUP = 1, NOT_SET = 0;
 	const uint32_t unicast = RTN_UNICAST;
 	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
 
 	if (table->view == NFTEXPR_FRAMES) {
 		nftexpr_load(rule, FIRST_BYTE, 0);
 		nftexpr_mask(rule, 0, &GROUP, sizeof(GROUP));
-		nftexpr_unequal(rule, 0, &NONE, sizeof(NONE));
+		nftexpr_unequal(rule, 0, &NOT_SET, sizeof(NOT_SET));
 	} else {
 		nftexpr_destination_type(rule, 0);
 		nftexpr_unequal(rule, 0, &unicast, sizeof(unicast));
@@ -301,6 +302,25 @@ static void refusals(struct nftplan_table *table, const struct policy *policy,
 	nftexpr_goto(rule, chain.text);
 }
 
+/* Half of all packets: nobody refuses what comes in, so these need not be
+ * asked for one by one.  IPv6 says only of a fragment whether more follow. */
+static void comes_in(struct nftplan_table *table, const struct policy *policy,
+		     bool ipv4)
+{
+	struct nftexpr_rule rule = nftplan_rule(table, NFTCOMPILE_EARLY, NULL);
+
+	if (ipv4) {
+		nftexpr_is_ipv4(rule);
+		nftexpr_load(rule, NFTFIELDS_FRAGMENT4, 0);
+		nftexpr_mask(rule, 0, MORE4, sizeof(MORE4));
+		nftexpr_equal(rule, 0, NONE, sizeof(NONE));
+	} else {
+		nftexpr_is_ipv6(rule);
+	}
+	nftcompile_is_outside(rule, policy, nftfields_source(ipv4), ipv4);
+	nftexpr_accept(rule);
+}
+
 void nftearly_compile(struct nftplan_table *table,
 		      const struct nftcompile *compile)
 {
@@ -315,8 +335,10 @@ void nftearly_compile(struct nftplan_table *table,
 		nftexpr_jump(nftplan_rule(table, NFTCOMPILE_EARLY, NULL),
 			     "antispoof");
 	}
+	comes_in(table, policy, true);
 	fragments(table, policy, true);
 	fragments(table, policy, false);
+	comes_in(table, policy, false);
 	refusals(table, policy, true);
 	refusals(table, policy, false);
 }

@@ -207,7 +207,7 @@ void nftexpr_between(struct nftexpr_rule rule, unsigned int reg,
 }
 
 void nftexpr_has_prefix(struct nftexpr_rule rule, struct nftexpr_field field,
-			const uint8_t *prefix, unsigned int bits)
+			const uint8_t *prefix, unsigned int bits, bool has)
 {
 	uint8_t mask[16] = { 0 };
 	unsigned int bit;
@@ -220,7 +220,10 @@ void nftexpr_has_prefix(struct nftexpr_rule rule, struct nftexpr_field field,
 	nftexpr_load(rule, field, 0);
 	if (bits != 8 * field.length_bytes)
 		nftexpr_mask(rule, 0, mask, field.length_bytes);
-	nftexpr_equal(rule, 0, prefix, field.length_bytes);
+	if (has)
+		nftexpr_equal(rule, 0, prefix, field.length_bytes);
+	else
+		nftexpr_unequal(rule, 0, prefix, field.length_bytes);
 }
 
 static void look_up(struct nftexpr_rule rule, unsigned int reg, const char *set,

@@ -72,9 +72,9 @@ void nftexpr_less(struct nftexpr_rule rule, unsigned int reg, const void *value,
 void nftexpr_between(struct nftexpr_rule rule, unsigned int reg,
 		     const void *first, const void *last,
 		     uint32_t length_bytes);
-/* .. `field` begins with so many bits of `prefix` */
+/* .. `field` begins with so many bits of `prefix`, or does not */
 void nftexpr_has_prefix(struct nftexpr_rule rule, struct nftexpr_field field,
-			const uint8_t *prefix, unsigned int bits);
+			const uint8_t *prefix, unsigned int bits, bool has);
 void nftexpr_in_set(struct nftexpr_rule rule, unsigned int reg,
 		    const char *set);
 void nftexpr_not_in_set(struct nftexpr_rule rule, unsigned int reg,

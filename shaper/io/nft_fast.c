@@ -11,6 +11,7 @@
 #include "policy/policy.h"
 #include "shaper/bpf/fast_maps.h"
 #include "shaper/io/nft_compile.h"
+#include "shaper/io/nft_fields.h"
 #include "shaper/io/nft_plan.h"
 
 _Static_assert((int)FAST_INTERFACES == (int)POLICY_FAST_INTERFACES,
@@ -76,6 +77,37 @@ static void of_the_gateway(struct nftplan_table *table, const char *chain)
 	nftexpr_goto(rule, "shard_0");
 }
 
+/* By index: one that goes and comes again is not attached yet. */
+static void leaves_by(struct nftexpr_rule rule, const struct policy *policy,
+		      const uint32_t *ifindex)
+{
+	nftexpr_meta(rule, NFT_META_OIF, 0);
+	nftexpr_equal(rule, 0, ifindex, sizeof(*ifindex));
+	/* Else nobody is there to be told: nft_alive.h. */
+	if (policy->nfqueue.fail == POLICY_FAIL_CLOSED)
+		is_marked(rule, policy, FAST_MARK_ALIVE);
+}
+
+void nftfast_in(struct nftplan_table *table, const struct nftcompile *compile,
+		const char *chain, bool ipv4)
+{
+	struct nftexpr_rule rule;
+
+	if (!compile->fast || !nftplan_sees(table, ipv4))
+		return;
+	for (size_t i = 0; i < compile->fast_count; i++) {
+		rule = nftplan_rule(table, chain, NULL);
+		if (ipv4)
+			nftexpr_is_ipv4(rule);
+		else
+			nftexpr_is_ipv6(rule);
+		nftcompile_is_outside(rule, compile->policy,
+				      nftfields_source(ipv4), ipv4);
+		leaves_by(rule, compile->policy, &compile->fast_ifindexes[i]);
+		nftexpr_accept(rule);
+	}
+}
+
 void nftfast_compile(struct nftplan_table *table,
 		     const struct nftcompile *compile)
 {
@@ -92,15 +124,9 @@ void nftfast_compile(struct nftplan_table *table,
 	nftexpr_goto(nftplan_rule(table, out.text, NULL), "shard_0");
 	if (policy->guard_gateway)
 		of_the_gateway(table, in.text);
-	/* By index: one that goes and comes again is not attached yet. */
 	for (size_t i = 0; i < compile->fast_count; i++) {
 		rule = nftplan_rule(table, in.text, NULL);
-		nftexpr_meta(rule, NFT_META_OIF, 0);
-		nftexpr_equal(rule, 0, &compile->fast_ifindexes[i],
-			      sizeof(uint32_t));
-		/* Else nobody is there to be told: nft_alive.h. */
-		if (policy->nfqueue.fail == POLICY_FAIL_CLOSED)
-			is_marked(rule, policy, FAST_MARK_ALIVE);
+		leaves_by(rule, policy, &compile->fast_ifindexes[i]);
 		nftexpr_accept(rule);
 	}
 	nftexpr_goto(nftplan_rule(table, in.text, NULL), "shard_0");

@@ -258,6 +258,10 @@ void nftforward_compile(struct nftplan_table *table,
 	nftplan_counter(table, "transit");
 	compile_family(table, compile, true);
 	compile_family(table, compile, false);
+	if (rules_that_matter(policy) == 0) {
+		nftfast_in(table, compile, NFTCOMPILE_FORWARD, true);
+		nftfast_in(table, compile, NFTCOMPILE_FORWARD, false);
+	}
 	enter(table, NFTCOMPILE_FORWARD, true);
 	enter(table, NFTCOMPILE_FORWARD, false);
 	/* A bridge's own traffic is not bridged. */

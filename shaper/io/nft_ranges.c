@@ -166,7 +166,8 @@ static unsigned int prefix_bits(const struct nftranges_range *range)
 
 void nftranges_condition(struct nftexpr_rule rule, struct nftexpr_field field,
 			 const char *name,
-			 const struct policy_prefixes *prefixes, bool ipv4)
+			 const struct policy_prefixes *prefixes, bool ipv4,
+			 bool within)
 {
 	struct nftranges ranges = { .ipv4 = ipv4 };
 	unsigned int bits = 129;
@@ -179,10 +180,13 @@ void nftranges_condition(struct nftexpr_rule rule, struct nftexpr_field field,
 		nftexpr_has_prefix(rule, field,
 				   ranges.list[0].first +
 					   nftranges_offset(ipv4),
-				   bits - 8 * nftranges_offset(ipv4));
+				   bits - 8 * nftranges_offset(ipv4), within);
 	} else {
 		nftexpr_load(rule, field, 0);
-		nftexpr_in_set(rule, 0, name);
+		if (within)
+			nftexpr_in_set(rule, 0, name);
+		else
+			nftexpr_not_in_set(rule, 0, name);
 	}
 	nftranges_fini(&ranges);
 }
