@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "policy/address.h"
+#include "policy/errors.h"
 #include "policy/units.h"
 
 struct field {
@@ -124,6 +125,21 @@ static bool take_name(struct vifkeys *keys, char *text)
 	return true;
 }
 
+/* A path and, with some, words behind it. */
+static bool take_script(struct vifkeys *keys, char *text)
+{
+	size_t length = strlen(text);
+
+	if (length >= sizeof(keys->script))
+		return false;
+	for (const char *at = text; *at != '\0'; at++)
+		if (*at < ' ' || *at >= 0x7f)
+			return false;
+	memset(keys->script, 0, sizeof(keys->script));
+	memcpy(keys->script, text, length);
+	return true;
+}
+
 static bool take_uuid(struct vifkeys *keys, char *text)
 {
 	const char *form = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
@@ -149,19 +165,40 @@ static const struct field fields[] = {
 	{ "bridge", take_bridge, "the name of an interface" },
 	{ "ip", take_addresses, "up to 64 addresses or prefixes" },
 	{ "rate", take_rate, "BYTES,MICROSECONDS" },
+	{ "script", take_script, "up to 127 printable characters" },
 	{ "multi-queue-num-queues", take_queues, "a number from 1 to 64" },
 	{ "name", take_name, "1 to 63 printable characters" },
 	{ "uuid", take_uuid, "a UUID in small letters" },
 };
 
-const char *const vifkeys_backend[] = { "state", "vifname", "mac", "bridge",
-					"ip",    "rate",    NULL };
+const char *const vifkeys_backend[] = { "state", "vifname", "mac",    "bridge",
+					"ip",    "rate",    "script", NULL };
+
+/* A mistake in it is told as it is in the operator's file. */
+static bool set_policy(struct vifkeys *keys, const void *value,
+		       size_t length_bytes, char ret_wrong[VIFKEYS_TEXT_BYTES])
+{
+	struct policy_errors errors;
+	const struct policy_error *first = &errors.list[0];
+
+	if (guests_parse(value, length_bytes, &keys->wish, &errors))
+		return true;
+	for (size_t i = 0; i < errors.count && first->warning; i++)
+		first = &errors.list[i];
+	snprintf(ret_wrong, VIFKEYS_TEXT_BYTES,
+		 "vif %u/%u: policy: line %u: %.40s%s%.80s; %.80s",
+		 keys->domain, keys->handle, first->line, first->key,
+		 first->key[0] ? ": " : "", first->wrong, first->right);
+	return false;
+}
 
 bool vifkeys_set(struct vifkeys *keys, const char *name, const void *value,
 		 size_t length_bytes, char ret_wrong[VIFKEYS_TEXT_BYTES])
 {
 	char text[VIFKEYS_VALUE_BYTES + 1];
 
+	if (strcmp(name, "policy") == 0)
+		return set_policy(keys, value, length_bytes, ret_wrong);
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		if (strcmp(fields[i].name, name) != 0)
 			continue;
@@ -188,6 +225,7 @@ bool vifkeys_equal(const struct vifkeys *a, const struct vifkeys *b)
 	       strcmp(a->bridge, b->bridge) == 0 &&
 	       strcmp(a->name, b->name) == 0 && strcmp(a->uuid, b->uuid) == 0 &&
 	       strcmp(a->rate, b->rate) == 0 && a->queues == b->queues &&
+	       guest_wish_equal(&a->wish, &b->wish) &&
 	       a->addresses_count == b->addresses_count &&
 	       memcmp(a->addresses, b->addresses,
 		      a->addresses_count * sizeof(a->addresses[0])) == 0;

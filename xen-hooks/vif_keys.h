@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/guests.h"
 #include "policy/policy.h"
 
 enum {
@@ -20,7 +21,7 @@ enum {
 	VIFKEYS_DOMAINS = 32752, /* a domain's id is below */
 	VIFKEYS_HANDLES = 65536,
 	VIFKEYS_QUEUES = 64,
-	VIFKEYS_TEXT_BYTES = 160,
+	VIFKEYS_TEXT_BYTES = 256,
 };
 
 /* XenBus: how far one end of a device has come. */
@@ -45,7 +46,9 @@ struct vifkeys {
 	char bridge[16];
 	char name[64]; /* the domain's; "": unknown */
 	char uuid[37];
-	char rate[64]; /* as it stands there; "": none */
+	char rate[64];          /* as it stands there; "": none */
+	char script[128];       /* that put it on its network; "": none */
+	struct guest_wish wish; /* of the tool stack, for this guest */
 	uint16_t queues;
 	struct policy_prefix addresses[VIFKEYS_ADDRESSES];
 	uint32_t addresses_count; /* 0: any */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "xen-hooks/store.h"
+#include "xen-hooks/vif_look.h"
 
 #define BACKEND "backend/vif"
 
@@ -151,7 +152,8 @@ static void connect_again(struct vifwatch *watch, uint64_t now_ns)
 		watch->next_ns = now_ns + RETRY_NS;
 		return;
 	}
-	if (store_watch(watch->store, BACKEND) < 0) {
+	if (store_watch(watch->store, BACKEND) < 0 ||
+	    store_watch(watch->store, VIFLOOK_POLICY) == -ENOTCONN) {
 		disconnect(watch, now_ns);
 		return;
 	}
@@ -160,6 +162,32 @@ static void connect_again(struct vifwatch *watch, uint64_t now_ns)
 	watch->was_connected = true;
 	watch->next_ns = UINT64_MAX;
 	watch->rescan = true;
+}
+
+/* Of one guest, or of any of them. */
+static void touch_policy(struct vifwatch *watch, const char *name)
+{
+	char number[16];
+
+	for (size_t i = 0; i < watch->stats.vifs; i++) {
+		struct entry *entry = watch->entries[i];
+		const struct vifkeys *keys = &entry->vif.keys;
+
+		snprintf(number, sizeof(number), "%u", keys->domain);
+		if (name != NULL && strcmp(name, number) != 0 &&
+		    keys->uuid[0] != '\0' && strcmp(name, keys->uuid) != 0)
+			continue;
+		entry->dirty = true;
+		watch->dirty = true;
+	}
+}
+
+static void take_policy(struct vifwatch *watch, const char *path)
+{
+	size_t length = strlen(VIFLOOK_POLICY);
+	bool one = strncmp(path, VIFLOOK_POLICY "/", length + 1) == 0;
+
+	touch_policy(watch, one ? path + length + 1 : NULL);
 }
 
 /* false: the connection is lost. */
@@ -174,8 +202,10 @@ static bool take_events(struct vifwatch *watch)
 		if (got <= 0)
 			break;
 		watch->stats.events++;
-		if (strncmp(path, BACKEND, strlen(BACKEND)) != 0)
+		if (strncmp(path, BACKEND, strlen(BACKEND)) != 0) {
+			take_policy(watch, path);
 			continue;
+		}
 		if (path[strlen(BACKEND)] == '/' &&
 		    vifkeys_parse_place(path + strlen(BACKEND) + 1, &domain,
 					&handle))
@@ -230,74 +260,8 @@ static bool rescan(struct vifwatch *watch)
 
 /* ------ one of them */
 
-/* What a vif's keys say now. */
-struct look {
-	struct vifkeys keys;
-	bool there;
-	bool wrong; /* a value of the toolstack's */
-	char why[VIFKEYS_TEXT_BYTES];
-};
-
-/* false: the connection is lost. */
-static bool read_key(struct vifwatch *watch, struct look *look,
-		     const char *path, const char *name, bool guests)
-{
-	static char value[VIFKEYS_VALUE_BYTES];
-	char why[VIFKEYS_TEXT_BYTES];
-	ssize_t length = store_read(watch->store, path, value, sizeof(value));
-
-	if (length == -ENOTCONN)
-		return false;
-	if (length < 0)
-		return true;
-	if (vifkeys_set(&look->keys, name, value, (size_t)length, why))
-		return true;
-	watch->stats.wrong++;
-	/* A guest cannot get rid of its guard by a value of its own. */
-	if (!guests) {
-		look->wrong = true;
-		memcpy(look->why, why, sizeof(why));
-	}
-	return true;
-}
-
-static bool look_at(struct vifwatch *watch, const struct vifkeys *known,
-		    struct look *look)
-{
-	char path[STORE_PATH_BYTES], node[64], state;
-	uint32_t domain = known->domain, handle = known->handle;
-	ssize_t length;
-
-	memset(look, 0, sizeof(*look));
-	vifkeys_init(&look->keys, domain, handle);
-	watch->stats.reads++;
-	snprintf(node, sizeof(node), BACKEND "/%u/%u", domain, handle);
-	snprintf(path, sizeof(path), "%s/state", node);
-	length = store_read(watch->store, path, &state, sizeof(state));
-	if (length == -ENOTCONN)
-		return false;
-	look->there = length >= 0 || length == -EMSGSIZE;
-	if (!look->there)
-		return true;
-	for (const char *const *each = vifkeys_backend; *each; each++) {
-		snprintf(path, sizeof(path), "%s/%s", node, *each);
-		if (!read_key(watch, look, path, *each, false))
-			return false;
-	}
-	snprintf(path, sizeof(path), "/local/domain/%u/name", domain);
-	if (!read_key(watch, look, path, "name", false))
-		return false;
-	snprintf(path, sizeof(path), "/local/domain/%u/vm", domain);
-	if (!read_key(watch, look, path, "uuid", false))
-		return false;
-	snprintf(path, sizeof(path),
-		 "/local/domain/%u/device/vif/%u/multi-queue-num-queues",
-		 domain, handle);
-	return read_key(watch, look, path, "multi-queue-num-queues", true);
-}
-
 static enum vif_event event_of(struct vifwatch *watch, struct entry *entry,
-			       const struct look *look, uint64_t now_ns)
+			       const struct viflook *look, uint64_t now_ns)
 {
 	const struct vifkeys *keys = &look->keys;
 
@@ -341,12 +305,15 @@ static void act(struct vifwatch *watch, struct entry *entry,
 static bool renew(struct vifwatch *watch, struct entry *entry, uint64_t now_ns)
 {
 	struct vifwatch_vif *vif = &entry->vif;
-	static struct look look;
+	static struct viflook look;
 	enum vif_event event;
 
 	entry->dirty = false;
-	if (!look_at(watch, &vif->keys, &look))
+	watch->stats.reads++;
+	if (!viflook_read(watch->store, vif->keys.domain, vif->keys.handle,
+			  &look))
 		return false;
+	watch->stats.wrong += look.wrongs;
 	event = event_of(watch, entry, &look, now_ns);
 	if (look.why[0] != '\0' && strcmp(look.why, vif->wrong) != 0)
 		watch->owner.on_wrong(watch->owner.self, look.why);

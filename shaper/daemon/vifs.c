@@ -217,14 +217,33 @@ void vifs_read(struct vifs *vifs)
 
 /* ------ the policy */
 
+/* What the operator asks for of this vif, and then the tool stack. */
+static void wish_of(const struct policy *policy, const struct vifkeys *keys,
+		    struct guest_wish *ret_wish)
+{
+	const struct guest_identity guest = {
+		.name = keys->name,
+		.uuid = keys->uuid,
+		.vif = keys->interface,
+		.bridge = keys->bridge,
+		.domain = keys->domain,
+	};
+
+	guests_wish_of(policy, &guest, &keys->wish, ret_wish);
+}
+
 /* A vif without `ip` may send from any address of the inside. */
 static bool bind_one(struct policy *policy, struct vifkeys *keys)
 {
+	struct guest_wish wish;
 	struct policy_binding binding = {
 		.addresses = { keys->addresses, keys->addresses_count },
 	};
 
-	if (!keys->has_mac || keys->addresses_count == 0)
+	wish_of(policy, keys, &wish);
+	if (!guests_add_rules(policy, keys->interface, &wish))
+		return false;
+	if (!wish.guarded || !keys->has_mac || keys->addresses_count == 0)
 		return true;
 	memcpy(binding.mac, keys->mac, sizeof(binding.mac));
 	memcpy(binding.interface, keys->interface, sizeof(binding.interface));

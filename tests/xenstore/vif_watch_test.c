@@ -7,158 +7,26 @@
 
 #include <cmocka.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <xenstore.h>
 
+#include "tests/xenstore/store_bed.h"
 #include "xen-hooks/store.h"
 #include "xen-hooks/vif_watch.h"
-
-#define S  UINT64_C(1000000000)
-#define MS UINT64_C(1000000)
 
 enum { MANY = 300 };
 
 struct bed {
-	char folder[64];
-	pid_t xenstored;
-	struct xs_handle *dom0;
+	struct store_bed store;
 	struct vifwatch *watch;
 	bool answers; /* at once: the guard is in place, nothing is held */
 	bool has_interfaces;
 	uint32_t guards, drains, wrongs;
 	struct vifwatch_vif last;
 };
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * S + (uint64_t)time.tv_nsec;
-}
-
-/* ------ xenstored */
-
-static void path_in(const struct bed *bed, const char *name, char path[108])
-{
-	snprintf(path, 108, "%s/%s", bed->folder, name);
-}
-
-static struct xs_handle *speak_as(const struct bed *bed, const char *name)
-{
-	struct xs_handle *xs = NULL;
-	uint64_t until_ns = now() + 10 * S;
-	char path[108];
-
-	path_in(bed, name, path);
-	setenv("XENSTORED_PATH", path, 1);
-	while (xs == NULL && now() < until_ns) {
-		xs = xs_open(0);
-		if (xs == NULL)
-			usleep(5000);
-	}
-	assert_non_null(xs);
-	path_in(bed, "socket", path);
-	setenv("XENSTORED_PATH", path, 1);
-	return xs;
-}
-
-static void start_xenstored(struct bed *bed)
-{
-	char path[108];
-
-	path_in(bed, "socket", path);
-	unlink(path);
-	fflush(NULL);
-	bed->xenstored = fork();
-	assert_true(bed->xenstored >= 0);
-	if (bed->xenstored == 0) {
-		setenv("XENSTORED_RUNDIR", bed->folder, 1);
-		setenv("XENSTORED_ROOTDIR", bed->folder, 1);
-		setenv("XENSTORED_PATH", path, 1);
-		setenv("HYPERVISOR_DIR", bed->folder, 1);
-		setenv("LD_PRELOAD", SYMTAP_HYPERVISOR, 1);
-		execl(SYMTAP_XENSTORED, "xenstored", "-N", (char *)NULL);
-		_exit(127);
-	}
-	bed->dom0 = speak_as(bed, "socket");
-}
-
-static void stop_xenstored(struct bed *bed)
-{
-	xs_close(bed->dom0);
-	kill(bed->xenstored, SIGKILL);
-	waitpid(bed->xenstored, NULL, 0);
-}
-
-static void put(struct xs_handle *xs, const char *value, const char *format,
-		...) __attribute__((format(printf, 3, 4)));
-static void put(struct xs_handle *xs, const char *value, const char *format,
-		...)
-{
-	char path[STORE_PATH_BYTES];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(path, sizeof(path), format, arguments);
-	va_end(arguments);
-	assert_true(
-		xs_write(xs, XBT_NULL, path, value, (unsigned)strlen(value)));
-}
-
-/* As the toolstack does it. */
-static void make_domain(const struct bed *bed, uint32_t id)
-{
-	struct xs_permissions guests = { .id = id, .perms = XS_PERM_NONE };
-	char path[STORE_PATH_BYTES], text[64];
-
-	assert_true(xs_introduce_domain(bed->dom0, id, 0, 1));
-	snprintf(path, sizeof(path), "/local/domain/%u", id);
-	put(bed->dom0, "", "%s", path);
-	snprintf(text, sizeof(text), "guest%u", id);
-	put(bed->dom0, text, "%s/name", path);
-	snprintf(text, sizeof(text), "/vm/00000000-0000-4000-8000-%012u", id);
-	put(bed->dom0, text, "%s/vm", path);
-	snprintf(path, sizeof(path), "/local/domain/%u/device", id);
-	put(bed->dom0, "", "%s", path);
-	assert_true(xs_set_permissions(bed->dom0, XBT_NULL, path, &guests, 1));
-}
-
-static void make_vif(const struct bed *bed, uint32_t id, const char *state)
-{
-	struct xs_permissions perms[] = {
-		{ .id = 0, .perms = XS_PERM_NONE },
-		{ .id = id, .perms = XS_PERM_READ },
-	};
-	char path[STORE_PATH_BYTES], text[64];
-
-	snprintf(path, sizeof(path), "/local/domain/0/backend/vif/%u/0", id);
-	put(bed->dom0, "", "%s", path);
-	assert_true(xs_set_permissions(bed->dom0, XBT_NULL, path, perms, 2));
-	snprintf(text, sizeof(text), "00:16:3e:00:%02x:%02x", id >> 8 & 255,
-		 id & 255);
-	put(bed->dom0, text, "%s/mac", path);
-	snprintf(text, sizeof(text), "10.9.%u.%u 2001:db8::%u", id >> 8 & 255,
-		 id & 255, id);
-	put(bed->dom0, text, "%s/ip", path);
-	put(bed->dom0, "xenbr0", "%s/bridge", path);
-	put(bed->dom0, state, "%s/state", path);
-}
-
-static void set_key(const struct bed *bed, uint32_t id, const char *name,
-		    const char *value)
-{
-	put(bed->dom0, value, "/local/domain/0/backend/vif/%u/0/%s", id, name);
-}
 
 /* ------ the owner */
 
@@ -198,33 +66,36 @@ static void step(struct bed *bed, uint64_t until_ns)
 {
 	struct pollfd ready = { .fd = vifwatch_fd(bed->watch),
 				.events = POLLIN };
-	uint64_t at_ns = now(), next_ns = vifwatch_next_ns(bed->watch);
+	uint64_t at_ns = store_bed_now(),
+		 next_ns = vifwatch_next_ns(bed->watch);
 
 	if (next_ns > until_ns)
 		next_ns = until_ns;
 	poll(&ready, 1, next_ns > at_ns ? (int)((next_ns - at_ns) / MS) : 0);
-	vifwatch_advance(bed->watch, now());
+	vifwatch_advance(bed->watch, store_bed_now());
 }
 
 /* How long it took. */
 static uint64_t await(struct bed *bed, const uint32_t *count, uint32_t wanted)
 {
-	uint64_t begin_ns = now(), until_ns = begin_ns + 20 * S;
+	uint64_t begin_ns = store_bed_now(), until_ns = begin_ns + 20 * S;
 
-	while (*count < wanted && now() < until_ns)
+	while (*count < wanted && store_bed_now() < until_ns)
 		step(bed, until_ns);
 	assert_int_equal(wanted, *count);
-	return now() - begin_ns;
+	return store_bed_now() - begin_ns;
 }
 
 /* Long enough for whatever was written to be heard of. */
 static void settle(struct bed *bed)
 {
 	uint64_t events = vifwatch_stats(bed->watch)->events;
-	uint64_t until_ns = now() + 20 * S;
+	uint64_t until_ns = store_bed_now() + 20 * S;
 
-	put(bed->dom0, "", "/local/domain/0/backend/vif/settled");
-	while (vifwatch_stats(bed->watch)->events == events && now() < until_ns)
+	store_bed_put(bed->store.dom0, "",
+		      "/local/domain/0/backend/vif/settled");
+	while (vifwatch_stats(bed->watch)->events == events &&
+	       store_bed_now() < until_ns)
 		step(bed, until_ns);
 	while (vifwatch_next_ns(bed->watch) == 0)
 		step(bed, until_ns);
@@ -236,12 +107,9 @@ static int set_up(void **state)
 	struct vifwatch_owner owner = { on_action, on_wrong, has_interface,
 					bed };
 
-	snprintf(bed->folder, sizeof(bed->folder), "/tmp/symtap-xs-XXXXXX");
-	if (mkdtemp(bed->folder) == NULL)
-		return -1;
 	bed->answers = true;
 	bed->has_interfaces = true;
-	start_xenstored(bed);
+	store_bed_open(&bed->store);
 	bed->watch = vifwatch_new(&owner);
 	*state = bed;
 	return bed->watch == NULL;
@@ -250,13 +118,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct bed *bed = *state;
-	char command[128];
 
 	vifwatch_free(bed->watch);
-	stop_xenstored(bed);
-	snprintf(command, sizeof(command), "rm -rf %s", bed->folder);
-	if (system(command) != 0)
-		return -1;
+	store_bed_close(&bed->store);
 	free(bed);
 	return 0;
 }
@@ -270,13 +134,13 @@ static void test_vifwatch_guards_a_vif_that_connects(void **state)
 	uint64_t took_ns;
 
 	settle(bed);
-	make_domain(bed, 7);
-	make_vif(bed, 7, "2");
+	store_bed_domain(&bed->store, 7);
+	store_bed_vif(&bed->store, 7, "2");
 	settle(bed);
 	assert_int_equal(0, bed->guards);
 	assert_int_equal(1, vifwatch_stats(bed->watch)->vifs);
 	assert_int_equal(VIF_ATTACHING, vifwatch_at(bed->watch, 0)->state);
-	set_key(bed, 7, "state", "4");
+	store_bed_key(&bed->store, 7, "state", "4");
 	took_ns = await(bed, &bed->guards, 1);
 	print_message("noticed after %.1f ms\n", (double)took_ns / (double)MS);
 	assert_int_equal(VIF_ACTIVE, vifwatch_at(bed->watch, 0)->state);
@@ -295,22 +159,22 @@ static void test_vifwatch_renews_and_lets_go(void **state)
 {
 	struct bed *bed = *state;
 
-	make_domain(bed, 7);
-	make_vif(bed, 7, "4");
+	store_bed_domain(&bed->store, 7);
+	store_bed_vif(&bed->store, 7, "4");
 	await(bed, &bed->guards, 1);
-	set_key(bed, 7, "hotplug-status", "connected");
+	store_bed_key(&bed->store, 7, "hotplug-status", "connected");
 	settle(bed);
 	assert_int_equal(1, bed->guards);
-	set_key(bed, 7, "ip", "10.9.0.99");
+	store_bed_key(&bed->store, 7, "ip", "10.9.0.99");
 	await(bed, &bed->guards, 2);
 	assert_int_equal(1, bed->last.keys.addresses_count);
-	set_key(bed, 7, "state", "5");
+	store_bed_key(&bed->store, 7, "state", "5");
 	await(bed, &bed->drains, 1);
-	assert_true(
-		xs_rm(bed->dom0, XBT_NULL, "/local/domain/0/backend/vif/7"));
+	assert_true(xs_rm(bed->store.dom0, XBT_NULL,
+			  "/local/domain/0/backend/vif/7"));
 	settle(bed);
 	assert_int_equal(0, vifwatch_stats(bed->watch)->vifs);
-	make_vif(bed, 7, "4");
+	store_bed_vif(&bed->store, 7, "4");
 	await(bed, &bed->guards, 3);
 	assert_int_equal(1, bed->drains);
 }
@@ -320,13 +184,13 @@ static void test_vifwatch_waits_until_it_is_drained(void **state)
 {
 	struct bed *bed = *state;
 
-	make_domain(bed, 7);
-	make_vif(bed, 7, "4");
+	store_bed_domain(&bed->store, 7);
+	store_bed_vif(&bed->store, 7, "4");
 	await(bed, &bed->guards, 1);
 	bed->answers = false;
-	set_key(bed, 7, "state", "6");
+	store_bed_key(&bed->store, 7, "state", "6");
 	await(bed, &bed->drains, 1);
-	set_key(bed, 7, "state", "4");
+	store_bed_key(&bed->store, 7, "state", "4");
 	settle(bed);
 	assert_int_equal(1, bed->guards);
 	assert_int_equal(VIF_DRAINING, vifwatch_at(bed->watch, 0)->state);
@@ -344,20 +208,21 @@ static void test_vifwatch_does_not_trust_the_guest(void **state)
 	struct bed *bed = *state;
 	struct xs_handle *guest;
 
-	make_domain(bed, 7);
-	guest = speak_as(bed, "dom7.sock");
-	make_vif(bed, 7, "4");
+	store_bed_domain(&bed->store, 7);
+	guest = store_bed_speak(&bed->store, "dom7.sock");
+	store_bed_vif(&bed->store, 7, "4");
 	await(bed, &bed->guards, 1);
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		put(guest, values[i], "device/vif/0/multi-queue-num-queues");
-		set_key(bed, 7, "hotplug-status", values[i]);
+		store_bed_put(guest, values[i],
+			      "device/vif/0/multi-queue-num-queues");
+		store_bed_key(&bed->store, 7, "hotplug-status", values[i]);
 	}
 	settle(bed);
 	assert_int_equal(1, bed->guards);
 	assert_int_equal(VIF_ACTIVE, vifwatch_at(bed->watch, 0)->state);
 	assert_true(vifwatch_stats(bed->watch)->wrong > 0);
-	put(guest, "4", "device/vif/0/multi-queue-num-queues");
-	set_key(bed, 7, "hotplug-status", "connected");
+	store_bed_put(guest, "4", "device/vif/0/multi-queue-num-queues");
+	store_bed_key(&bed->store, 7, "hotplug-status", "connected");
 	await(bed, &bed->guards, 2);
 	assert_int_equal(4, bed->last.keys.queues);
 	assert_false(xs_write(guest, XBT_NULL,
@@ -369,12 +234,12 @@ static void test_vifwatch_keeps_a_guard_when_a_key_is_wrong(void **state)
 {
 	struct bed *bed = *state;
 
-	make_domain(bed, 7);
-	make_vif(bed, 7, "4");
+	store_bed_domain(&bed->store, 7);
+	store_bed_vif(&bed->store, 7, "4");
 	await(bed, &bed->guards, 1);
-	set_key(bed, 7, "mac", "01:00:5e:00:00:01");
+	store_bed_key(&bed->store, 7, "mac", "01:00:5e:00:00:01");
 	settle(bed);
-	set_key(bed, 7, "hotplug-status", "connected");
+	store_bed_key(&bed->store, 7, "hotplug-status", "connected");
 	settle(bed);
 	assert_int_equal(1, bed->wrongs);
 	assert_int_equal(1, bed->guards);
@@ -383,13 +248,13 @@ static void test_vifwatch_keeps_a_guard_when_a_key_is_wrong(void **state)
 	assert_string_equal("vif 7/0: mac: not six pairs of hexadecimal "
 			    "digits, no group",
 			    vifwatch_at(bed->watch, 0)->wrong);
-	make_domain(bed, 8);
-	make_vif(bed, 8, "2");
-	set_key(bed, 8, "ip", "10.9.0.8 10.9.0.300");
-	set_key(bed, 8, "state", "4");
+	store_bed_domain(&bed->store, 8);
+	store_bed_vif(&bed->store, 8, "2");
+	store_bed_key(&bed->store, 8, "ip", "10.9.0.8 10.9.0.300");
+	store_bed_key(&bed->store, 8, "state", "4");
 	settle(bed);
 	assert_int_equal(1, bed->guards);
-	set_key(bed, 8, "ip", "10.9.0.8 10.9.0.30");
+	store_bed_key(&bed->store, 8, "ip", "10.9.0.8 10.9.0.30");
 	await(bed, &bed->guards, 2);
 }
 
@@ -398,8 +263,8 @@ static void test_vifwatch_waits_for_the_interface(void **state)
 	struct bed *bed = *state;
 
 	bed->has_interfaces = false;
-	make_domain(bed, 7);
-	make_vif(bed, 7, "4");
+	store_bed_domain(&bed->store, 7);
+	store_bed_vif(&bed->store, 7, "4");
 	settle(bed);
 	assert_int_equal(0, bed->guards);
 	bed->has_interfaces = true;
@@ -409,22 +274,23 @@ static void test_vifwatch_waits_for_the_interface(void **state)
 static void test_vifwatch_lives_through_the_end_of_xenstored(void **state)
 {
 	struct bed *bed = *state;
-	uint64_t until_ns = now() + 20 * S;
+	uint64_t until_ns = store_bed_now() + 20 * S;
 
-	make_domain(bed, 7);
-	make_domain(bed, 8);
-	make_vif(bed, 7, "4");
-	make_vif(bed, 8, "4");
+	store_bed_domain(&bed->store, 7);
+	store_bed_domain(&bed->store, 8);
+	store_bed_vif(&bed->store, 7, "4");
+	store_bed_vif(&bed->store, 8, "4");
 	await(bed, &bed->guards, 2);
-	stop_xenstored(bed);
-	while (vifwatch_stats(bed->watch)->connected && now() < until_ns)
+	store_bed_stop(&bed->store);
+	while (vifwatch_stats(bed->watch)->connected &&
+	       store_bed_now() < until_ns)
 		step(bed, until_ns);
 	assert_false(vifwatch_stats(bed->watch)->connected);
 	assert_int_equal(-1, vifwatch_fd(bed->watch));
 	assert_int_equal(2, vifwatch_stats(bed->watch)->vifs);
-	start_xenstored(bed);
-	make_domain(bed, 7);
-	make_vif(bed, 7, "4");
+	store_bed_start(&bed->store);
+	store_bed_domain(&bed->store, 7);
+	store_bed_vif(&bed->store, 7, "4");
 	await(bed, &bed->drains, 1);
 	assert_int_equal(8, bed->last.keys.domain);
 	assert_int_equal(2, bed->guards);
@@ -439,17 +305,18 @@ static void test_vifwatch_has_hundreds(void **state)
 	uint64_t took_ns;
 
 	for (uint32_t id = 1; id <= MANY; id++) {
-		make_domain(bed, id);
-		make_vif(bed, id, "4");
+		store_bed_domain(&bed->store, id);
+		store_bed_vif(&bed->store, id, "4");
 	}
 	took_ns = await(bed, &bed->guards, MANY);
 	print_message("%d vifs after %.1f ms\n", MANY,
 		      (double)took_ns / (double)MS);
-	set_key(bed, 5, "ip", "10.9.9.9");
+	store_bed_key(&bed->store, 5, "ip", "10.9.9.9");
 	took_ns = await(bed, &bed->guards, MANY + 1);
 	print_message("one of them renewed after %.1f ms\n",
 		      (double)took_ns / (double)MS);
-	assert_true(xs_rm(bed->dom0, XBT_NULL, "/local/domain/0/backend/vif"));
+	assert_true(xs_rm(bed->store.dom0, XBT_NULL,
+			  "/local/domain/0/backend/vif"));
 	took_ns = await(bed, &bed->drains, MANY);
 	print_message("all gone after %.1f ms\n", (double)took_ns / (double)MS);
 	settle(bed);
