@@ -33,6 +33,7 @@ void policy_free(struct policy *policy)
 	for (size_t i = 0; i < policy->bindings_count; i++)
 		free(policy->bindings[i].addresses.list);
 	free(policy->bindings);
+	free(policy->vifs);
 	for (size_t i = 0; i < policy->zones_count; i++)
 		free(policy->zones[i].members);
 	free(policy->zones);
@@ -59,6 +60,27 @@ bool policy_add_binding(struct policy *policy,
 	list[policy->bindings_count] = *binding;
 	list[policy->bindings_count++].addresses.list = addresses;
 	return true;
+}
+
+bool policy_add_vif(struct policy *policy, const struct policy_vif *vif)
+{
+	struct policy_vif *list = policy->vifs;
+
+	list = realloc(list, (policy->vifs_count + 1) * sizeof(*list));
+	if (list == NULL)
+		return false;
+	policy->vifs = list;
+	list[policy->vifs_count++] = *vif;
+	return true;
+}
+
+const struct policy_vif *policy_vif_of(const struct policy *policy,
+				       const char *interface)
+{
+	for (size_t i = 0; i < policy->vifs_count; i++)
+		if (strcmp(policy->vifs[i].interface, interface) == 0)
+			return &policy->vifs[i];
+	return NULL;
 }
 
 bool policy_prepare(struct policy *policy)

@@ -150,6 +150,11 @@ struct policy_xen {
 	size_t guests_count;
 };
 
+struct policy_vif { /* one that is there */
+	char interface[16];
+	enum policy_way way; /* as it was chosen: never AUTO */
+};
+
 struct policy {
 	enum policy_mode mode;
 	struct policy_prefixes inside;
@@ -199,6 +204,8 @@ struct policy {
 		enum policy_hold hold;
 	} fast;
 	struct policy_xen xen;
+	struct policy_vif *vifs; /* of no file: see policy_add_vif */
+	size_t vifs_count;
 	char control_socket[108];
 	char control_group[32];
 	uint16_t control_mode;   /* octal file mode */
@@ -231,6 +238,13 @@ bool policy_prepare(struct policy *policy);
  */
 bool policy_add_binding(struct policy *policy,
 			const struct policy_binding *binding);
+
+/* One more vif: copied.  false: out of memory, nothing changed. */
+bool policy_add_vif(struct policy *policy, const struct policy_vif *vif);
+
+/* NULL: it is no vif that is followed. */
+const struct policy_vif *policy_vif_of(const struct policy *policy,
+				       const char *interface);
 
 /* They ask for the same; where their rules stand in a file does not matter. */
 bool policy_equal(const struct policy *a, const struct policy *b);

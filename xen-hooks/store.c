@@ -10,7 +10,8 @@
 
 struct store {
 	struct xs_handle *xs;
-	uint32_t domain; /* our own */
+	uint32_t domain;              /* our own */
+	xs_transaction_t transaction; /* XBT_NULL: none */
 	bool lost;
 };
 
@@ -109,7 +110,7 @@ ssize_t store_read(struct store *store, const char *path, void *ret_value,
 
 	if (store->lost)
 		return -ENOTCONN;
-	value = xs_read(store->xs, XBT_NULL, path, &length);
+	value = xs_read(store->xs, store->transaction, path, &length);
 	if (value == NULL)
 		return error_of(store);
 	if (length <= room)
@@ -123,7 +124,7 @@ int store_write(struct store *store, const char *path, const void *value,
 {
 	if (store->lost)
 		return -ENOTCONN;
-	return xs_write(store->xs, XBT_NULL, path, value,
+	return xs_write(store->xs, store->transaction, path, value,
 			(unsigned int)length_bytes)
 		       ? 0
 		       : error_of(store);
@@ -135,7 +136,8 @@ int store_remove(struct store *store, const char *path)
 
 	if (store->lost)
 		return -ENOTCONN;
-	error = xs_rm(store->xs, XBT_NULL, path) ? 0 : error_of(store);
+	error = xs_rm(store->xs, store->transaction, path) ? 0
+							   : error_of(store);
 	return error == -ENOENT ? 0 : error;
 }
 
@@ -173,6 +175,26 @@ int store_is_ours(struct store *store, const char *path)
 	}
 	free(list);
 	return count > 0 && trusted == count;
+}
+
+int store_begin(struct store *store)
+{
+	if (store->lost)
+		return -ENOTCONN;
+	store->transaction = xs_transaction_start(store->xs);
+	return store->transaction != XBT_NULL ? 0 : error_of(store);
+}
+
+int store_end(struct store *store, bool commit)
+{
+	xs_transaction_t transaction = store->transaction;
+
+	store->transaction = XBT_NULL;
+	if (store->lost)
+		return -ENOTCONN;
+	return xs_transaction_end(store->xs, transaction, !commit)
+		       ? 0
+		       : error_of(store);
 }
 
 ssize_t store_list(struct store *store, const char *path,

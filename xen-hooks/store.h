@@ -57,6 +57,15 @@ int store_show(struct store *store, const char *path, uint32_t domain);
  * -errno. */
 int store_is_ours(struct store *store, const char *path);
 
+/*
+ * What is read, written and removed from here to store_end is one: all of it or
+ * nothing, and as if nobody else had done anything meanwhile.  store_end gives
+ * -EAGAIN when somebody had: begin again.  0 or -errno; after an error of
+ * store_begin there is nothing to end.
+ */
+int store_begin(struct store *store);
+int store_end(struct store *store, bool commit);
+
 /* Names of the nodes at `path`, in any order.  How many, or -errno. */
 ssize_t store_list(struct store *store, const char *path,
 		   void (*on_name)(void *self, const char *name), void *self);

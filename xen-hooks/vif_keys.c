@@ -224,8 +224,7 @@ bool vifkeys_equal(const struct vifkeys *a, const struct vifkeys *b)
 	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
 	       strcmp(a->bridge, b->bridge) == 0 &&
 	       strcmp(a->name, b->name) == 0 && strcmp(a->uuid, b->uuid) == 0 &&
-	       strcmp(a->rate, b->rate) == 0 && a->queues == b->queues &&
-	       guest_wish_equal(&a->wish, &b->wish) &&
+	       a->queues == b->queues && guest_wish_equal(&a->wish, &b->wish) &&
 	       a->addresses_count == b->addresses_count &&
 	       memcmp(a->addresses, b->addresses,
 		      a->addresses_count * sizeof(a->addresses[0])) == 0;

@@ -59,6 +59,11 @@ int vifwatch_fd(const struct vifwatch *watch)
 	return watch->store ? store_fd(watch->store) : -1;
 }
 
+struct store *vifwatch_store(const struct vifwatch *watch)
+{
+	return watch->store;
+}
+
 uint64_t vifwatch_next_ns(const struct vifwatch *watch)
 {
 	uint64_t next_ns = watch->next_ns;
@@ -190,6 +195,22 @@ static void take_policy(struct vifwatch *watch, const char *path)
 	touch_policy(watch, one ? path + length + 1 : NULL);
 }
 
+/* What guards a vif is not made of its rate, which changes often while it is
+ * paused. */
+static bool is_rate(struct vifwatch *watch, const char *path, uint32_t domain,
+		    uint32_t handle)
+{
+	const char *name = strrchr(path, '/') + 1;
+
+	if (strcmp(name, "symtap-rate") == 0)
+		return true;
+	if (strcmp(name, "rate") != 0)
+		return false;
+	if (watch->owner.on_rate != NULL)
+		watch->owner.on_rate(watch->owner.self, domain, handle);
+	return true;
+}
+
 /* false: the connection is lost. */
 static bool take_events(struct vifwatch *watch)
 {
@@ -208,10 +229,12 @@ static bool take_events(struct vifwatch *watch)
 		}
 		if (path[strlen(BACKEND)] == '/' &&
 		    vifkeys_parse_place(path + strlen(BACKEND) + 1, &domain,
-					&handle))
-			touch(watch, domain, handle);
-		else
+					&handle)) {
+			if (!is_rate(watch, path, domain, handle))
+				touch(watch, domain, handle);
+		} else {
 			watch->rescan = true;
+		}
 	}
 	return got >= 0;
 }

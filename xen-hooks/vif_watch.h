@@ -23,6 +23,7 @@
 #include "xen-hooks/vif.h"
 #include "xen-hooks/vif_keys.h"
 
+struct store;
 struct vifwatch;
 
 enum { VIFWATCH_VIFS_MAX = 4096 };
@@ -51,6 +52,9 @@ struct vifwatch_owner {
 			  enum vif_action action);
 	/* A value of the tool stack's became wrong, or wrong in another way. */
 	void (*on_wrong)(void *self, const char *wrong);
+	/* Somebody wrote the key `rate` of a vif, maybe we.  NULL: no
+	 * matter. */
+	void (*on_rate)(void *self, uint32_t domain, uint32_t handle);
 	/* Does an interface of this name exist? */
 	bool (*has_interface)(void *self, const char *name);
 	void *self;
@@ -71,6 +75,9 @@ void vifwatch_advance(struct vifwatch *watch, uint64_t now_ns);
 /* VIF_GUARDED, VIF_REFUSED (with the reason) or VIF_DRAINED of a vif. */
 void vifwatch_done(struct vifwatch *watch, uint32_t domain, uint32_t handle,
 		   enum vif_event event, const char *wrong);
+
+/* For whoever writes as well; NULL: there is no connection. */
+struct store *vifwatch_store(const struct vifwatch *watch);
 
 /* The vif at `at` of vifwatch_stats()->vifs, in no order. */
 const struct vifwatch_vif *vifwatch_at(const struct vifwatch *watch, size_t at);

@@ -192,6 +192,15 @@ int engines_new(const struct engines_config *config,
 	return 0;
 }
 
+int engines_set_pace(struct engines *engines, int fd)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < engines->count && error == 0; i++)
+		error = nfqueue_set_pace(engines->engines[i].nfqueue, fd);
+	return error;
+}
+
 int engines_start(struct engines *engines)
 {
 	struct worker_config config;

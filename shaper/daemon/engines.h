@@ -44,6 +44,9 @@ int engines_new(const struct engines_config *config,
 		struct engines **ret_engines,
 		char ret_wrong[ENGINES_TEXT_BYTES]);
 
+/* Before that: who can pause vifs, see nfqueue_set_pace.  0 or -errno. */
+int engines_set_pace(struct engines *engines, int fd);
+
 /* Let their threads run.  0 or -errno. */
 int engines_start(struct engines *engines);
 

@@ -14,12 +14,16 @@
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/priv.h"
 #include "shaper/io/clock.h"
+#include "shaper/io/vif_debt.h"
+#include "xen-hooks/way_rate.h"
 
 enum { WAIT_MAX_MS = 10000 };
 
 struct process {
 	struct vifwatch *watch;
-	int fd; /* to symtapd */
+	struct wayrate *rates;
+	int fd;      /* to symtapd */
+	int pace_fd; /* from its engines */
 	bool connected;
 };
 
@@ -27,8 +31,14 @@ static void on_action(void *self, const struct vifwatch_vif *vif,
 		      enum vif_action action)
 {
 	const struct process *process = self;
+	struct store *store = vifwatch_store(process->watch);
 	struct vif_order order;
 
+	if (action == VIF_DO_DRAIN)
+		wayrate_forget(process->rates, store, vif->keys.domain,
+			       vif->keys.handle);
+	else if (!wayrate_know(process->rates, store, &vif->keys))
+		_exit(EXIT_FAILURE);
 	memset(&order, 0, sizeof(order));
 	order.action = action;
 	order.keys = vif->keys;
@@ -40,6 +50,25 @@ static void on_wrong(void *self, const char *wrong)
 {
 	(void)self;
 	log_warn(0, "xen: %s; it stays as it was", wrong);
+}
+
+static void on_rate(void *self, uint32_t domain, uint32_t handle)
+{
+	const struct process *process = self;
+
+	wayrate_touched(process->rates, domain, handle);
+}
+
+static void take_debts(struct process *process, uint64_t now_ns)
+{
+	struct vif_debt debt;
+
+	while (recv(process->pace_fd, &debt, sizeof(debt), MSG_DONTWAIT) ==
+	       (ssize_t)sizeof(debt)) {
+		debt.interface[sizeof(debt.interface) - 1] = '\0';
+		wayrate_owes(process->rates, debt.interface, debt.engine,
+			     debt.owed_pkts > 0, now_ns);
+	}
 }
 
 static bool has_interface(void *self, const char *name)
@@ -63,10 +92,13 @@ static bool take_reports(struct process *process)
 	return got < 0 && errno == EAGAIN;
 }
 
-static int wait_ms(const struct vifwatch *watch, uint64_t now_ns)
+static int wait_ms(const struct process *process, uint64_t now_ns)
 {
-	uint64_t next_ns = vifwatch_next_ns(watch);
+	uint64_t next_ns = vifwatch_next_ns(process->watch);
+	uint64_t rates_ns = wayrate_next_ns(process->rates);
 
+	if (rates_ns < next_ns)
+		next_ns = rates_ns;
 	if (next_ns <= now_ns)
 		return 0;
 	next_ns = (next_ns - now_ns) / 1000000 + 1;
@@ -80,6 +112,7 @@ static void tell_connection(struct process *process)
 	if (connected == process->connected)
 		return;
 	process->connected = connected;
+	wayrate_lost(process->rates);
 	if (connected)
 		log_info(0, "xen: xenstored answers, vifs are followed");
 	else
@@ -88,8 +121,9 @@ static void tell_connection(struct process *process)
 
 static void run(struct process *process)
 {
-	struct pollfd ready[2] = { { .fd = process->fd, .events = POLLIN },
-				   { .events = POLLIN } };
+	struct pollfd ready[] = { { .fd = process->fd, .events = POLLIN },
+				  { .fd = process->pace_fd, .events = POLLIN },
+				  { .events = POLLIN } };
 
 	do {
 		uint64_t now_ns = clock_now_ns();
@@ -97,46 +131,80 @@ static void run(struct process *process)
 		log_advance(now_ns);
 		vifwatch_advance(process->watch, now_ns);
 		tell_connection(process);
-		ready[1].fd = vifwatch_fd(process->watch);
-		poll(ready, 2, wait_ms(process->watch, now_ns));
+		take_debts(process, now_ns);
+		wayrate_advance(process->rates, vifwatch_store(process->watch),
+				now_ns);
+		ready[2].fd = vifwatch_fd(process->watch);
+		poll(ready, 3, wait_ms(process, clock_now_ns()));
 	} while (take_reports(process));
+	wayrate_let_go(process->rates, vifwatch_store(process->watch));
 }
 
-static _Noreturn void child(int fd)
+static _Noreturn void child(int fd, int pace_fd)
 {
-	struct process process = { .fd = fd };
-	const struct vifwatch_owner owner = { on_action, on_wrong,
-					      has_interface, &process };
+	struct process process = { .fd = fd, .pace_fd = pace_fd };
+	const struct vifwatch_owner owner = { .on_action = on_action,
+					      .on_wrong = on_wrong,
+					      .on_rate = on_rate,
+					      .has_interface = has_interface,
+					      .self = &process };
 
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	prctl(PR_SET_NAME, "symtapd-xen");
 	process.watch = vifwatch_new(&owner);
-	if (process.watch == NULL || priv_drop_all() < 0 || priv_confine() < 0)
+	process.rates = wayrate_new();
+	if (process.watch == NULL || process.rates == NULL ||
+	    priv_drop_all() < 0 || priv_confine() < 0)
 		_exit(EXIT_FAILURE);
 	run(&process);
+	wayrate_free(process.rates);
 	vifwatch_free(process.watch);
 	_exit(EXIT_SUCCESS);
 }
 
-int vif_process_start(void)
+static void close_pair(const int ends[2])
 {
-	int ends[2];
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static int make_pairs(int orders[2], int debts[2])
+{
+	int error;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, orders) < 0)
+		return -errno;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, debts) == 0)
+		return 0;
+	error = -errno;
+	close_pair(orders);
+	return error;
+}
+
+int vif_process_start(int *ret_pace_fd)
+{
+	int orders[2], debts[2];
+	int error = make_pairs(orders, debts);
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return -errno;
+	if (error < 0)
+		return error;
 	pid = fork();
 	if (pid < 0) {
-		close(ends[0]);
-		close(ends[1]);
-		return -errno;
+		error = -errno;
+		close_pair(orders);
+		close_pair(debts);
+		return error;
 	}
 	if (pid == 0) {
-		close(ends[0]);
-		child(ends[1]);
+		close(orders[0]);
+		close(debts[0]);
+		child(orders[1], debts[1]);
 	}
-	close(ends[1]);
-	return ends[0];
+	close(orders[1]);
+	close(debts[1]);
+	*ret_pace_fd = debts[0];
+	return orders[0];
 }

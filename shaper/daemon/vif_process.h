@@ -25,7 +25,8 @@ struct vif_report { /* and back */
 };
 
 /* Before privileges are dropped and before any thread.  The socket, or -errno;
- * -EOPNOTSUPP: symtapd was built without libxenstore. */
-int vif_process_start(void);
+ * -EOPNOTSUPP: symtapd was built without libxenstore.  ret_pace_fd: another,
+ * for struct vif_debt, by any thread. */
+int vif_process_start(int *ret_pace_fd);
 
 #endif

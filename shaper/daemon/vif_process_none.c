@@ -4,7 +4,8 @@
 
 #include "shaper/daemon/vif_process.h"
 
-int vif_process_start(void)
+int vif_process_start(int *ret_pace_fd)
 {
+	(void)ret_pace_fd;
 	return -EOPNOTSUPP;
 }

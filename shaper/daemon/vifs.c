@@ -15,6 +15,7 @@
 #include "shaper/daemon/mailbox.h"
 #include "shaper/daemon/reload.h"
 #include "shaper/daemon/vif_process.h"
+#include "shaper/daemon/vif_ways.h"
 #include "shaper/pump.h"
 
 enum { ORDERS_AT_ONCE = 1024 };
@@ -24,11 +25,16 @@ struct vif {
 	bool leaving;
 	bool waits;   /* the process is to hear of it */
 	bool applied; /* the policy that is being taken over has it */
+	bool refused; /* the way that was asked for cannot be had */
+	enum policy_way way;
+	char why[WAY_TEXT_BYTES];  /* that way, or none */
+	char told[WAY_TEXT_BYTES]; /* logged last */
 };
 
 struct vifs {
 	struct daemon *daemon;
 	int fd;
+	int pace_fd; /* whoever can pause vifs; engines write there */
 	struct vif *list;
 	size_t count, room;
 };
@@ -43,19 +49,20 @@ struct letting_go {
 int vifs_new(struct daemon *daemon, struct vifs **ret_vifs)
 {
 	struct vifs *vifs = calloc(1, sizeof(*vifs));
+	int error;
 
 	if (vifs == NULL)
 		return -ENOMEM;
 	vifs->daemon = daemon;
-	vifs->fd = vif_process_start();
-	if (vifs->fd < 0) {
-		int error = vifs->fd;
-
-		free(vifs);
-		return error;
-	}
-	*ret_vifs = vifs;
-	return 0;
+	vifs->pace_fd = -1;
+	vifs->fd = vif_process_start(&vifs->pace_fd);
+	error = vifs->fd < 0 ? vifs->fd
+			     : engines_set_pace(daemon->engines, vifs->pace_fd);
+	if (error < 0)
+		vifs_free(vifs);
+	else
+		*ret_vifs = vifs;
+	return error;
 }
 
 void vifs_free(struct vifs *vifs)
@@ -64,6 +71,8 @@ void vifs_free(struct vifs *vifs)
 		return;
 	if (vifs->fd >= 0)
 		close(vifs->fd);
+	if (vifs->pace_fd >= 0)
+		close(vifs->pace_fd);
 	free(vifs->list);
 	free(vifs);
 }
@@ -84,7 +93,8 @@ static void report(struct vifs *vifs, const struct vifkeys *keys,
 	report.domain = keys->domain;
 	report.handle = keys->handle;
 	report.event = event;
-	snprintf(report.wrong, sizeof(report.wrong), "%s", wrong);
+	snprintf(report.wrong, sizeof(report.wrong), "%.*s",
+		 (int)sizeof(report.wrong) - 1, wrong);
 	if (vifs->fd >= 0 &&
 	    send(vifs->fd, &report, sizeof(report), MSG_NOSIGNAL) < 0)
 		log_error(errno, "xen: the process that follows XenStore "
@@ -156,13 +166,14 @@ static struct vif *add(struct vifs *vifs)
 	size_t room = vifs->room ? 2 * vifs->room : 64;
 	struct vif *list;
 
-	if (vifs->count < vifs->room)
-		return &vifs->list[vifs->count++];
-	list = realloc(vifs->list, room * sizeof(*list));
-	if (list == NULL)
-		return NULL;
-	vifs->list = list;
-	vifs->room = room;
+	if (vifs->count == vifs->room) {
+		list = realloc(vifs->list, room * sizeof(*list));
+		if (list == NULL)
+			return NULL;
+		vifs->list = list;
+		vifs->room = room;
+	}
+	vifs->list[vifs->count] = (struct vif){ 0 };
 	return &vifs->list[vifs->count++];
 }
 
@@ -185,7 +196,9 @@ static void take(struct vifs *vifs, const struct vif_order *order)
 		report(vifs, &order->keys, VIF_REFUSED, "out of memory");
 		return;
 	}
-	*vif = (struct vif){ .keys = order->keys, .waits = true };
+	vif->keys = order->keys;
+	vif->waits = true;
+	vif->leaving = vif->applied = false;
 }
 
 static void lose(struct vifs *vifs)
@@ -250,6 +263,19 @@ static bool bind_one(struct policy *policy, struct vifkeys *keys)
 	return policy_add_binding(policy, &binding);
 }
 
+static bool give_way(struct policy *policy, struct vif *vif)
+{
+	struct policy_vif entry = { 0 };
+
+	vif->refused = !vifways_choose(policy, vif->keys.interface,
+				       policy->xen.way, &vif->way, vif->why);
+	if (vif->refused)
+		return true;
+	memcpy(entry.interface, vif->keys.interface, sizeof(entry.interface));
+	entry.way = vif->way;
+	return policy_add_vif(policy, &entry);
+}
+
 bool vifs_apply(struct vifs *vifs, struct policy *policy)
 {
 	if (vifs == NULL || vifs->count == 0)
@@ -258,10 +284,47 @@ bool vifs_apply(struct vifs *vifs, struct policy *policy)
 		struct vif *vif = &vifs->list[i];
 
 		vif->applied = true;
-		if (!vif->leaving && !bind_one(policy, &vif->keys))
+		if (!vif->leaving &&
+		    (!bind_one(policy, &vif->keys) || !give_way(policy, vif)))
 			return false;
 	}
 	return policy_prepare(policy);
+}
+
+static void tell_way(struct vif *vif)
+{
+	char text[WAY_TEXT_BYTES];
+
+	snprintf(text, sizeof(text), "%s%.*s",
+		 vif->refused ? "" : policy_way_name(vif->way),
+		 WAY_TEXT_BYTES - 16, vif->why);
+	if (strcmp(text, vif->told) == 0)
+		return;
+	memcpy(vif->told, text, sizeof(vif->told));
+	if (vif->refused)
+		log_error(0, "xen: %s: its packets cannot wait: %s",
+			  vif->keys.interface, vif->why);
+	else
+		log_info(0, "xen: %s: its packets wait by way of %s (%s)",
+			 vif->keys.interface, policy_way_name(vif->way),
+			 vif->why);
+}
+
+/* A vif that is there, once what guards it is in force, or could not be. */
+static void applied(struct vifs *vifs, struct vif *vif, bool good,
+		    const char *wrong)
+{
+	bool guarded = good && !vif->refused;
+
+	if (good)
+		tell_way(vif);
+	if (vif->waits && guarded)
+		log_info(0, "xen: %s of domain %u (%s) is guarded",
+			 vif->keys.interface, vif->keys.domain, vif->keys.name);
+	if (vif->waits)
+		report(vifs, &vif->keys, guarded ? VIF_GUARDED : VIF_REFUSED,
+		       good ? vif->why : wrong);
+	vif->waits = false;
 }
 
 void vifs_applied(struct vifs *vifs, bool good, const char *wrong)
@@ -283,14 +346,7 @@ void vifs_applied(struct vifs *vifs, bool good, const char *wrong)
 			remove_at(vifs, i);
 			continue;
 		}
-		if (vif->waits && good)
-			log_info(0, "xen: %s of domain %u (%s) is guarded",
-				 vif->keys.interface, vif->keys.domain,
-				 vif->keys.name);
-		if (vif->waits)
-			report(vifs, &vif->keys,
-			       good ? VIF_GUARDED : VIF_REFUSED, wrong);
-		vif->waits = false;
+		applied(vifs, vif, good, wrong);
 		i++;
 	}
 }

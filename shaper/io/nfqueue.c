@@ -51,6 +51,7 @@ static int on_readable(void *self, size_t fd_index, uint64_t now_ns)
 		break;
 	}
 	nfqueue_open_room(nfqueue, now_ns);
+	nfqueue_pace_tell(nfqueue);
 	if (error >= 0)
 		return 0;
 	nfqueue_note_error(nfqueue, error);
@@ -102,6 +103,7 @@ static int advance(void *self, uint64_t now_ns)
 	nfqueue_fast_advance(nfqueue, now_ns);
 	nfqueue_collect(nfqueue);
 	nfqueue_open_room(nfqueue, now_ns);
+	nfqueue_pace_tell(nfqueue);
 	if (now_ns >= nfqueue->look_ns)
 		look_at_kernel(nfqueue, now_ns);
 	return 0;
@@ -255,6 +257,7 @@ void nfqueue_free(struct nfqueue *nfqueue)
 	nfqueue_room_free(nfqueue->room);
 	nfqueue_fast_free(nfqueue);
 	nfqueue_qdisc_free(nfqueue);
+	nfqueue_pace_free(nfqueue);
 	nfqueue_reader_fini(&nfqueue->reader);
 	free(nfqueue);
 }
@@ -293,6 +296,7 @@ void nfqueue_set_policy(struct nfqueue *nfqueue, const struct policy *policy)
 	nfqueue_reader_forget(&nfqueue->reader);
 	nfqueue_fast_set_policy(nfqueue);
 	nfqueue_qdisc_set_policy(nfqueue, policy);
+	nfqueue_pace_set_policy(nfqueue);
 }
 
 const struct nfqueue_stats *nfqueue_stats(const struct nfqueue *nfqueue)

@@ -53,6 +53,10 @@ int nfqueue_new(const struct nfqueue_config *config,
 /* The netlink port, mostly a process id, that has a queue; 0: nobody. */
 uint32_t nfqueue_owner(uint16_t queue);
 
+/* Before the loop: vifs of xen.way: rate are told of by datagrams to `fd`
+ * (vif_debt.h), which stays the caller's.  0 or -errno. */
+int nfqueue_set_pace(struct nfqueue *nfqueue, int fd);
+
 /* Does not release what is held: close does. */
 void nfqueue_free(struct nfqueue *nfqueue);
 

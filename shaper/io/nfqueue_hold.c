@@ -17,7 +17,7 @@ static void note_left(struct nfqueue *nfqueue, uint64_t id)
 {
 	uint32_t first = (uint32_t)(id >> FIRST_SHIFT);
 
-	if (id & HOLD_TICKET)
+	if (id & (HOLD_TICKET | NFQUEUE_PACE_TICKET))
 		return;
 	if (first != 0)
 		nfqueue_room_left(nfqueue->room, first);
@@ -32,6 +32,11 @@ void nfqueue_collect(struct nfqueue *nfqueue)
 				   NFQUEUE_BATCH)) > 0) {
 		for (size_t i = 0; i < got; i++) {
 			release = &nfqueue->releases[i];
+			if (release->id & NFQUEUE_PACE_TICKET &&
+			    !(release->id & HOLD_TICKET)) {
+				nfqueue_pace_left(nfqueue, release->id);
+				continue;
+			}
 			nfqueue_count(nfqueue,
 				      release->verdict == PUMP_DROP
 					      ? NFQUEUE_hold_dropped_pkts

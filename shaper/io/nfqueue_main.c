@@ -50,6 +50,25 @@ struct part {
 	size_t judged_from, judged_end;
 };
 
+/* Those of vifs that are paused go.  Returns whether there were any. */
+static bool owe(struct nfqueue *nfqueue, const struct part *part,
+		uint64_t now_ns)
+{
+	bool any = false;
+
+	for (size_t i = part->judged_from; i < part->judged_end; i++) {
+		struct pump_packet *packet = &nfqueue->main_batch.packets[i];
+
+		if (packet->verdict != PUMP_WAIT ||
+		    !nfqueue_paces(nfqueue, packet))
+			continue;
+		nfqueue_pace_owe(nfqueue, packet, now_ns);
+		packet->verdict = PUMP_PASS;
+		any = true;
+	}
+	return any;
+}
+
 /* What the kernel is to do with each.  Returns how many are set aside. */
 static uint32_t decide(struct nfqueue *nfqueue, const struct part *part,
 		       uint32_t verdicts[NFQUEUE_BATCH])
@@ -124,9 +143,10 @@ static bool answer(struct nfqueue *nfqueue, const struct part *part)
 static void answer_main(struct nfqueue *nfqueue, const struct part *part,
 			uint64_t now_ns)
 {
+	bool owed = nfqueue->pace != NULL && owe(nfqueue, part, now_ns);
 	int error;
 
-	if (!answer(nfqueue, part))
+	if (!answer(nfqueue, part) && !owed)
 		return;
 	error = nfqueue_receive_hold(nfqueue, now_ns);
 	if (error < 0)

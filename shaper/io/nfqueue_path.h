@@ -19,6 +19,7 @@
 struct fast_event;
 struct fastleases;
 struct nfqueue_fast;
+struct nfqueue_pace;
 struct nfqueue_qdisc;
 struct nfqueue_room;
 
@@ -35,6 +36,7 @@ struct nfqueue {
 	struct nfqueue_room *room;
 	struct nfqueue_fast *fast;   /* NULL: none */
 	struct nfqueue_qdisc *qdisc; /* the same */
+	struct nfqueue_pace *pace;   /* the same */
 	struct nfqueue_ids main_ids, hold_ids;
 
 	/* How fast packets come: see pause_ns. */
@@ -112,6 +114,24 @@ void nfqueue_qdisc_hear(struct nfqueue *nfqueue, struct fastleases *leases,
 /* The pump let it go, or would drop it; `ticket` is its id. */
 void nfqueue_qdisc_left(struct nfqueue *nfqueue, uint64_t ticket,
 			uint8_t verdict);
+
+/* --- nfqueue_pace.c: vifs that are paused; fine without any */
+
+/* Above what is an id, and beside HOLD_TICKET. */
+#define NFQUEUE_PACE_TICKET (UINT64_C(1) << 62)
+
+void nfqueue_pace_free(struct nfqueue *nfqueue);
+/* Vifs may be others. */
+void nfqueue_pace_set_policy(struct nfqueue *nfqueue);
+/* Is it sent by a vif that is paused rather than its packets held? */
+bool nfqueue_paces(struct nfqueue *nfqueue, const struct pump_packet *packet);
+/* It should wait, and goes: until pump_settle. */
+void nfqueue_pace_owe(struct nfqueue *nfqueue, const struct pump_packet *packet,
+		      uint64_t now_ns);
+/* The pump would let it go by now; `id` is a ticket. */
+void nfqueue_pace_left(struct nfqueue *nfqueue, uint64_t id);
+/* At the end of a wake-up. */
+void nfqueue_pace_tell(struct nfqueue *nfqueue);
 
 /* Let those go on who waited in the room for a packet that has left.  At the
  * end of a wake-up, outside of everything else. */

@@ -72,6 +72,10 @@
 	  "got a time to leave at, which fq keeps to")                         \
 	X(edt_full_pkts, "packets",                                            \
 	  "dropped: they would have left too late for that")                   \
+	X(paced_owed_pkts, "packets",                                          \
+	  "should have waited, and their vif was paused for them")             \
+	X(paced_beyond_pkts, "packets",                                        \
+	  "the same, when so many were owed already")                          \
 	X(qdisc_failed, "times", "the kernel did not let one leave there")
 
 enum nfqueue_counter {

@@ -10,6 +10,8 @@ import lab
 
 LIBRARY = ctypes.CDLL("libxenstore.so.4", use_errno=True)
 LIBRARY.xs_open.restype = ctypes.c_void_p
+LIBRARY.xs_read.restype = ctypes.c_void_p
+LIBC = ctypes.CDLL(None)
 BACKEND = "/local/domain/0/backend/vif"
 
 
@@ -42,6 +44,18 @@ class Xenstore:
         if not LIBRARY.xs_write(self.handle, 0, path.encode(), data,
                                 len(data)):
             raise OSError(ctypes.get_errno(), path)
+
+    def read(self, path):
+        """None: there is none."""
+        length = ctypes.c_uint()
+        value = LIBRARY.xs_read(self.handle, 0, path.encode(),
+                                ctypes.byref(length))
+        if not value:
+            return None
+        try:
+            return ctypes.string_at(value, length.value).decode()
+        finally:
+            LIBC.free(ctypes.c_void_p(value))
 
     def remove(self, path):
         if not LIBRARY.xs_rm(self.handle, 0, path.encode()):

@@ -104,8 +104,10 @@ static void settle(struct bed *bed)
 static int set_up(void **state)
 {
 	struct bed *bed = calloc(1, sizeof(*bed));
-	struct vifwatch_owner owner = { on_action, on_wrong, has_interface,
-					bed };
+	struct vifwatch_owner owner = { .on_action = on_action,
+					.on_wrong = on_wrong,
+					.has_interface = has_interface,
+					.self = bed };
 
 	bed->answers = true;
 	bed->has_interfaces = true;

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Vifs whose guest waits as a whole (xen.way: rate).  Nothing of theirs is held
+ * here: what should wait goes, and the pump has a token for it, as for one that
+ * does.  While there are any the vif is paused, by somebody else; gates, timers
+ * and replies are the pump's.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "policy/policy.h"
+#include "policy/zones.h"
+#include "shaper/io/nfqueue_path.h"
+#include "shaper/io/vif_debt.h"
+
+enum {
+	/* What leaves before the vif is paused: with more of it the guest would
+	 * wait for longer than its next packet is worth.  At the trickle of a
+	 * flood this is five seconds. */
+	OWED_MAX_PKTS = 48,
+	SEGMENT_BYTES = 1448,
+	VIFS_MAX = 4096,
+	UNKNOWN = 0, /* a zone that was not looked up */
+	NOT_PACED = 1,
+	FIRST = 2, /* of zones[]: its vif is this + its place */
+};
+
+struct paced {
+	char interface[16];
+	uint32_t owed_pkts;
+	bool told; /* that it owes */
+};
+
+struct nfqueue_pace {
+	int fd;
+	bool untold; /* somebody's turn was not taken */
+	uint16_t zones[ZONES_MAX];
+	size_t count;
+	struct paced vifs[VIFS_MAX];
+};
+
+int nfqueue_set_pace(struct nfqueue *nfqueue, int fd)
+{
+	nfqueue->pace = calloc(1, sizeof(*nfqueue->pace));
+	if (nfqueue->pace == NULL)
+		return -ENOMEM;
+	nfqueue->pace->fd = fd;
+	return 0;
+}
+
+void nfqueue_pace_free(struct nfqueue *nfqueue)
+{
+	free(nfqueue->pace);
+}
+
+void nfqueue_pace_set_policy(struct nfqueue *nfqueue)
+{
+	if (nfqueue->pace != NULL)
+		memset(nfqueue->pace->zones, 0, sizeof(nfqueue->pace->zones));
+}
+
+/* ------ whose it is */
+
+/* A place that nobody needs any more is taken anew. */
+static size_t place_of(struct nfqueue *nfqueue, const char *interface)
+{
+	struct nfqueue_pace *pace = nfqueue->pace;
+	size_t free_at = VIFS_MAX;
+
+	for (size_t i = 0; i < pace->count; i++) {
+		struct paced *vif = &pace->vifs[i];
+
+		if (strcmp(vif->interface, interface) == 0)
+			return i;
+		if (vif->owed_pkts == 0 && !vif->told &&
+		    policy_vif_of(nfqueue->config.policy, vif->interface) ==
+			    NULL)
+			free_at = i;
+	}
+	if (free_at == VIFS_MAX && pace->count < VIFS_MAX)
+		free_at = pace->count++;
+	if (free_at < VIFS_MAX)
+		pace->vifs[free_at] = (struct paced){ 0 };
+	return free_at;
+}
+
+static uint16_t look_up(struct nfqueue *nfqueue, uint16_t zone)
+{
+	const char *interface =
+		zones_get(nfqueue->config.zones, zone)->interface;
+	const struct policy_vif *vif =
+		policy_vif_of(nfqueue->config.policy, interface);
+	size_t at;
+
+	if (vif == NULL || vif->way != POLICY_WAY_RATE)
+		return NOT_PACED;
+	at = place_of(nfqueue, interface);
+	if (at == VIFS_MAX)
+		return NOT_PACED;
+	memcpy(nfqueue->pace->vifs[at].interface, vif->interface,
+	       sizeof(vif->interface));
+	return (uint16_t)(FIRST + at);
+}
+
+bool nfqueue_paces(struct nfqueue *nfqueue, const struct pump_packet *packet)
+{
+	uint16_t *zone;
+
+	if (nfqueue->pace == NULL ||
+	    !policy_is_inside(nfqueue->config.policy, packet->meta.ends.src))
+		return false;
+	zone = &nfqueue->pace->zones[packet->src_zone];
+	if (*zone == UNKNOWN)
+		*zone = look_up(nfqueue, packet->src_zone);
+	return *zone >= FIRST;
+}
+
+/* ------ what it owes */
+
+static void tell(struct nfqueue *nfqueue, struct paced *vif)
+{
+	struct vif_debt debt = { .engine = nfqueue->config.shard,
+				 .owed_pkts = vif->owed_pkts };
+
+	if (vif->told == (vif->owed_pkts > 0))
+		return;
+	memcpy(debt.interface, vif->interface, sizeof(debt.interface));
+	if (send(nfqueue->pace->fd, &debt, sizeof(debt),
+		 MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(debt))
+		vif->told = vif->owed_pkts > 0;
+	else
+		nfqueue->pace->untold = true;
+}
+
+static uint32_t pieces_of(const struct pump_packet *packet)
+{
+	if (packet->wire_pkts > 0)
+		return packet->wire_pkts;
+	return 1 + packet->meta.length_bytes / SEGMENT_BYTES;
+}
+
+void nfqueue_pace_owe(struct nfqueue *nfqueue, const struct pump_packet *packet,
+		      uint64_t now_ns)
+{
+	size_t at = (size_t)(nfqueue->pace->zones[packet->src_zone] - FIRST);
+	struct paced *vif = &nfqueue->pace->vifs[at];
+	struct pump_packet one = *packet;
+	uint32_t pieces = pieces_of(packet);
+
+	one.id = NFQUEUE_PACE_TICKET | at;
+	one.wire_pkts = 1;
+	if (one.super_packet)
+		one.meta.length_bytes = SEGMENT_BYTES;
+	one.super_packet = false;
+	for (; pieces > 0 && vif->owed_pkts < OWED_MAX_PKTS; pieces--) {
+		struct pump_packet each = one;
+
+		pump_hold(nfqueue->config.pump, &each, 1, now_ns);
+		if (each.verdict != PUMP_WAIT)
+			break;
+		vif->owed_pkts++;
+		nfqueue_count(nfqueue, NFQUEUE_paced_owed_pkts, 1);
+	}
+	nfqueue_count(nfqueue, NFQUEUE_paced_beyond_pkts, pieces);
+}
+
+void nfqueue_pace_left(struct nfqueue *nfqueue, uint64_t id)
+{
+	size_t at = (size_t)(id & ~NFQUEUE_PACE_TICKET);
+
+	nfqueue->pace->vifs[at].owed_pkts--;
+}
+
+/* At the end of a wake-up: what came and went meanwhile is nobody's matter. */
+void nfqueue_pace_tell(struct nfqueue *nfqueue)
+{
+	struct nfqueue_pace *pace = nfqueue->pace;
+
+	if (pace == NULL)
+		return;
+	pace->untold = false;
+	for (size_t i = 0; i < pace->count; i++)
+		tell(nfqueue, &pace->vifs[i]);
+}

@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The way `rate`, as XenStore sees it: whose value stands in the key, when."""
+
+import os
+import signal
+import time
+
+import gateway_bed as bed
+import lab
+import traffic
+import vifs_test
+import xenstore
+from vifs_test import GUEST, OUTER
+
+KEY = f"{xenstore.BACKEND}/7/0/rate"
+NOTE = f"{xenstore.BACKEND}/7/0/symtap-rate"
+PAUSED = "0,50000"
+OPERATORS = "12500,50000"
+
+
+class VifRate(bed.Case):
+
+    @classmethod
+    def build(cls):
+        cls.net = vifs_test.VifNet(cls.lab)
+        cls.check_path(cls.net.host, cls.net.outside, (GUEST, OUTER))
+
+    def start(self, way="rate", **policy):
+        self.store = xenstore.Xenstore(self.lab, self.symtapd.build)
+        self.store.domain(7, "web")
+        self.symtapd.start(bridge=True, inside=vifs_test.INSIDE_NET,
+                           limits=bed.ROOM,
+                           xen=f"{{vifs: follow, way: {way}}}", **policy)
+        self.store.vif(7, lab.GUARDED_MAC, GUEST)
+        self.until("its packets wait by way of rate")
+        self.until("vif7.0 of domain 7 (web) is guarded")
+        self.ear = traffic.Receiver(self.net.outside, OUTER, 9)
+        self.addCleanup(self.ear.socket.close)
+        self.source = traffic.sender(self.net.host, GUEST)
+
+    def until(self, text, seconds=5):
+        self.assertTrue(lab.eventually(
+            lambda: text in self.symtapd.log(), seconds), self.symtapd.log())
+
+    def tearDown(self):
+        super().tearDown()
+        self.store.process.terminate()
+        self.store.process.wait()
+
+    def key(self):
+        return self.store.read(KEY)
+
+    def stands(self, value, seconds=3):
+        begin = time.monotonic()
+        self.assertTrue(lab.eventually(lambda: self.key() == value, seconds,
+                                       0.001), (self.key(), value))
+        return time.monotonic() - begin
+
+    def flood(self, count=30):
+        for number in range(count):
+            self.source.sendto(traffic.numbered(number), (OUTER, 9))
+
+    def flood_until(self, path, value):
+        """What answered before counts for a second."""
+        def is_there():
+            self.flood(5)
+            return self.store.read(path) == value
+        self.assertTrue(lab.eventually(is_there, 5, 0.01), self.key())
+
+    def answer(self):
+        for _ in range(40):
+            self.ear.socket.sendto(b"go on", self.source.getsockname())
+
+    def test_a_flood_pauses_and_replies_give_the_key_back(self):
+        self.start()
+        self.assertIsNone(self.key())
+        self.flood()
+        print(f"paused within {self.stands(PAUSED) * 1000:.1f} ms")
+        # None of it is held here.
+        self.assertEqual(len(self.ear.receive(1, 30)), 30)
+        self.answer()
+        print(f"free within {self.stands(None) * 1000:.1f} ms")
+        self.assertIsNone(self.store.read(NOTE))
+
+    def test_the_operators_value_is_never_lost(self):
+        self.start()
+        for value in (OPERATORS, "0,1000", "not a rate", ""):
+            self.store.write(KEY, value)
+            paused = value if value == "0,1000" else PAUSED
+            self.flood_until(NOTE, f"{paused}\n{value}")
+            self.assertEqual(self.key(), paused)
+            self.answer()
+            self.assertTrue(lab.eventually(
+                lambda: self.store.read(NOTE) is None, 3))
+            self.assertEqual(self.key(), value)
+
+    def test_what_the_operator_writes_meanwhile_stands_afterwards(self):
+        self.start()
+        self.store.write(KEY, OPERATORS)
+        self.flood()
+        self.stands(PAUSED)
+        for value in ("1000,50000", "9999999,50000"):
+            self.store.write(KEY, value)
+            self.stands(PAUSED)
+        self.answer()
+        self.stands("9999999,50000")
+        self.flood_until(KEY, PAUSED)
+        self.store.remove(KEY)
+        self.stands(PAUSED)
+        self.answer()
+        self.stands(None)
+
+    def test_the_key_is_given_back_when_symtapd_is_killed(self):
+        self.start()
+        self.store.write(KEY, OPERATORS)
+        self.flood()
+        self.stands(PAUSED)
+        self.symtapd.process.kill()
+        self.symtapd.process.wait()
+        took = self.stands(OPERATORS)
+        print(f"given back {took * 1000:.1f} ms after kill -9")
+        self.assertLess(took, 1)
+
+    def test_the_next_one_gives_it_back_when_all_were_killed(self):
+        self.start()
+        self.store.write(KEY, OPERATORS)
+        self.flood()
+        self.stands(PAUSED)
+        with open(f"/proc/{self.symtapd.process.pid}/task/"
+                  f"{self.symtapd.process.pid}/children",
+                  encoding="ascii") as file:
+            children = [int(word) for word in file.read().split()]
+        for process in children:
+            os.kill(process, signal.SIGKILL)
+        self.symtapd.process.kill()
+        self.symtapd.process.wait()
+        self.assertEqual(self.key(), PAUSED)
+        self.symtapd.restart()
+        self.stands(OPERATORS)
+        self.assertIsNone(self.store.read(NOTE))
+
+    def test_the_key_is_given_back_at_the_end(self):
+        self.start()
+        self.store.write(KEY, OPERATORS)
+        self.flood()
+        self.stands(PAUSED)
+        self.assertEqual(self.symtapd.stop(), 0)
+        self.stands(OPERATORS)
+
+
+if __name__ == "__main__":
+    bed.main()
