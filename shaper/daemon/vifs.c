@@ -246,29 +246,29 @@ static void wish_of(const struct policy *policy, const struct vifkeys *keys,
 }
 
 /* A vif without `ip` may send from any address of the inside. */
-static bool bind_one(struct policy *policy, struct vifkeys *keys)
+static bool bind_one(struct policy *policy, struct vifkeys *keys,
+		     const struct guest_wish *wish)
 {
-	struct guest_wish wish;
 	struct policy_binding binding = {
 		.addresses = { keys->addresses, keys->addresses_count },
 	};
 
-	wish_of(policy, keys, &wish);
-	if (!guests_add_rules(policy, keys->interface, &wish))
+	if (!guests_add_rules(policy, keys->interface, wish))
 		return false;
-	if (!wish.guarded || !keys->has_mac || keys->addresses_count == 0)
+	if (!wish->guarded || !keys->has_mac || keys->addresses_count == 0)
 		return true;
 	memcpy(binding.mac, keys->mac, sizeof(binding.mac));
 	memcpy(binding.interface, keys->interface, sizeof(binding.interface));
 	return policy_add_binding(policy, &binding);
 }
 
-static bool give_way(struct policy *policy, struct vif *vif)
+static bool give_way(struct policy *policy, struct vif *vif,
+		     const struct guest_wish *wish)
 {
 	struct policy_vif entry = { 0 };
 
-	vif->refused = !vifways_choose(policy, vif->keys.interface,
-				       policy->xen.way, &vif->way, vif->why);
+	vif->refused = !vifways_choose(policy, vif->keys.interface, wish->way,
+				       &vif->way, vif->why);
 	if (vif->refused)
 		return true;
 	memcpy(entry.interface, vif->keys.interface, sizeof(entry.interface));
@@ -278,14 +278,19 @@ static bool give_way(struct policy *policy, struct vif *vif)
 
 bool vifs_apply(struct vifs *vifs, struct policy *policy)
 {
+	struct guest_wish wish;
+
 	if (vifs == NULL || vifs->count == 0)
 		return true;
 	for (size_t i = 0; i < vifs->count; i++) {
 		struct vif *vif = &vifs->list[i];
 
 		vif->applied = true;
-		if (!vif->leaving &&
-		    (!bind_one(policy, &vif->keys) || !give_way(policy, vif)))
+		if (vif->leaving)
+			continue;
+		wish_of(policy, &vif->keys, &wish);
+		if (!bind_one(policy, &vif->keys, &wish) ||
+		    !give_way(policy, vif, &wish))
 			return false;
 	}
 	return policy_prepare(policy);
