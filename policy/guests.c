@@ -76,8 +76,9 @@ void guests_wish_of(const struct policy *policy,
 	*ret_wish = wish;
 }
 
-/* Its place among the limits; 0: there is none left. */
-static uint16_t find_params(struct policy *policy, uint32_t ratio_q16)
+/* Its place among the limits; 0, the default: none is left.  < 0: out of
+ * memory. */
+static int32_t find_params(struct policy *policy, uint32_t ratio_q16)
 {
 	struct gate_params wanted = policy->params[0], *list;
 	size_t i;
@@ -85,16 +86,16 @@ static uint16_t find_params(struct policy *policy, uint32_t ratio_q16)
 	wanted.ratio_q16 = ratio_q16;
 	for (i = 1; i < policy->params_count; i++)
 		if (memcmp(&policy->params[i], &wanted, sizeof(wanted)) == 0)
-			return (uint16_t)i;
+			return (int32_t)i;
 	if (policy->params_count == POLICY_PARAMS_MAX)
 		return 0;
 	list = realloc(policy->params, (i + 1) * sizeof(*list));
 	if (list == NULL)
-		return 0;
+		return -1;
 	list[i] = wanted;
 	policy->params = list;
 	policy->params_count++;
-	return (uint16_t)i;
+	return (int32_t)i;
 }
 
 static bool add_rule(struct policy *policy, const char *vif,
@@ -119,7 +120,7 @@ static bool add_rule(struct policy *policy, const char *vif,
 bool guests_add_rules(struct policy *policy, const char *vif,
 		      const struct guest_wish *wish)
 {
-	uint16_t params;
+	int32_t params;
 
 	if (!wish->guarded)
 		return add_rule(policy, vif, POLICY_ACCEPT, 0);
@@ -127,7 +128,8 @@ bool guests_add_rules(struct policy *policy, const char *vif,
 	    wish->ratio_q16 == policy->params[0].ratio_q16)
 		return true;
 	params = find_params(policy, wish->ratio_q16);
-	return params != 0 && add_rule(policy, vif, POLICY_LIMIT, params);
+	return params == 0 || (params > 0 && add_rule(policy, vif, POLICY_LIMIT,
+						      (uint16_t)params));
 }
 
 bool guest_wish_equal(const struct guest_wish *a, const struct guest_wish *b)

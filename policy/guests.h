@@ -65,7 +65,8 @@ bool guests_parse(const char *text, size_t bytes, struct guest_wish *ret_wish,
 
 /*
  * Rules for one vif, behind all others: nothing waits if it is not guarded, and
- * its own threshold.  false: out of memory, or too many thresholds.
+ * its own threshold, if not POLICY_PARAMS_MAX others are in use already. false:
+ * out of memory.
  */
 bool guests_add_rules(struct policy *policy, const char *vif,
 		      const struct guest_wish *wish);

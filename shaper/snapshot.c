@@ -199,6 +199,46 @@ size_t snapshot_rows(struct pump *pump, const struct snapshot_query *query,
 	return count;
 }
 
+/* The suspect behind `id`; 0: there are no more. */
+static uint32_t next_suspect(const struct suspects *suspects, uint32_t id)
+{
+	if (++id < suspects->fresh)
+		return id;
+	if (id <= suspects->lent_max)
+		id = suspects->lent_max + 1;
+	return id <= suspects->lent_max + suspects->hosts_fresh ? id : 0;
+}
+
+size_t snapshot_suspects(struct pump *pump, struct snapshot_cursor *cursor,
+			 size_t steps, struct snapshot_row *ret_rows,
+			 size_t max, uint64_t now_ns)
+{
+	static const struct snapshot_query any = { 0 };
+	const struct engine *engine = &pump->engine;
+	size_t count = 0;
+
+	if (now_ns > pump->now_ns)
+		pump->now_ns = now_ns;
+	for (; steps > 0 && count < max && !cursor->ended; steps--) {
+		const struct suspect *suspect;
+		struct flow_entry *entry;
+
+		cursor->position =
+			next_suspect(&engine->suspects, cursor->position);
+		cursor->ended = cursor->position == 0;
+		suspect = suspects_get(&engine->suspects, cursor->position);
+		if (cursor->ended || suspect->scope >= FLOW_SCOPES)
+			continue;
+		entry = flowtable_entry(&engine->tables[suspect->scope],
+					suspect->slot);
+		if (entry->suspect == cursor->position &&
+		    entry->key.zone != UINT16_MAX &&
+		    describe(pump, entry, &any, &ret_rows[count]))
+			count++;
+	}
+	return count;
+}
+
 static uint64_t pump_bytes(const struct pump *pump)
 {
 	const struct engine *engine = &pump->engine;

@@ -88,6 +88,14 @@ size_t snapshot_rows(struct pump *pump, const struct snapshot_query *query,
 		     struct snapshot_row *ret_rows, size_t max,
 		     uint64_t now_ns);
 
+/*
+ * The same over what is near its threshold, hosts included: they are few, and
+ * all that waits is among them.
+ */
+size_t snapshot_suspects(struct pump *pump, struct snapshot_cursor *cursor,
+			 size_t steps, struct snapshot_row *ret_rows,
+			 size_t max, uint64_t now_ns);
+
 struct snapshot_totals {
 	struct stats stats;
 	uint32_t pairs, flows, hosts, suspects; /* in use */

@@ -71,6 +71,7 @@ libraries() {
 	jansson.h			shaper/daemon/answers.c
 	jansson.h			shaper/daemon/row_json.c
 	jansson.h			shaper/daemon/values.c
+	jansson.h			shaper/daemon/vif_answers.c
 	jansson.h			shaper/ctl/reply.c
 	jansson.h			sim/output_json.c
 	jansson.h			sim/run_json.c

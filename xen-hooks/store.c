@@ -141,7 +141,8 @@ int store_remove(struct store *store, const char *path)
 	return error == -ENOENT ? 0 : error;
 }
 
-int store_show(struct store *store, const char *path, uint32_t domain)
+static int permit(struct store *store, const char *path, uint32_t domain,
+		  unsigned int count)
 {
 	struct xs_permissions permissions[] = {
 		{ .id = store->domain, .perms = XS_PERM_NONE },
@@ -150,9 +151,19 @@ int store_show(struct store *store, const char *path, uint32_t domain)
 
 	if (store->lost)
 		return -ENOTCONN;
-	return xs_set_permissions(store->xs, XBT_NULL, path, permissions, 2)
+	return xs_set_permissions(store->xs, XBT_NULL, path, permissions, count)
 		       ? 0
 		       : error_of(store);
+}
+
+int store_show(struct store *store, const char *path, uint32_t domain)
+{
+	return permit(store, path, domain, 2);
+}
+
+int store_hide(struct store *store, const char *path)
+{
+	return permit(store, path, 0, 1);
 }
 
 int store_is_ours(struct store *store, const char *path)

@@ -53,6 +53,9 @@ int store_remove(struct store *store, const char *path);
  * it.  0 or -errno. */
 int store_show(struct store *store, const char *path, uint32_t domain);
 
+/* The same with nobody who may read it. */
+int store_hide(struct store *store, const char *path);
+
 /* 1: nobody but domain 0 and ourselves may write it; 0: somebody else may; or
  * -errno. */
 int store_is_ours(struct store *store, const char *path);

@@ -19,6 +19,8 @@ enum { EVENTS_AT_ONCE = 8192 };
 struct entry {
 	struct vifwatch_vif vif;
 	bool dirty; /* look at its keys again */
+	enum vif_state told_state;
+	char told_wrong[VIFKEYS_TEXT_BYTES];
 };
 
 struct vifwatch {
@@ -324,6 +326,27 @@ static void act(struct vifwatch *watch, struct entry *entry,
 	}
 }
 
+static void tell(struct vifwatch *watch, struct entry *entry)
+{
+	const struct vifwatch_vif *vif = &entry->vif;
+
+	if (entry->told_state == vif->state &&
+	    strcmp(entry->told_wrong, vif->wrong) == 0)
+		return;
+	entry->told_state = vif->state;
+	memcpy(entry->told_wrong, vif->wrong, sizeof(vif->wrong));
+	watch->owner.on_seen(watch->owner.self, vif);
+}
+
+/* Who is not guarded by its keys is known by what they are now. */
+static bool takes_keys(const struct vifwatch_vif *vif,
+		       const struct viflook *look, enum vif_event event)
+{
+	return event == VIF_CHANGED ||
+	       (look->there &&
+		(vif->state == VIF_ABSENT || vif->state == VIF_ATTACHING));
+}
+
 /* false: the connection is lost. */
 static bool renew(struct vifwatch *watch, struct entry *entry, uint64_t now_ns)
 {
@@ -341,9 +364,10 @@ static bool renew(struct vifwatch *watch, struct entry *entry, uint64_t now_ns)
 	if (look.why[0] != '\0' && strcmp(look.why, vif->wrong) != 0)
 		watch->owner.on_wrong(watch->owner.self, look.why);
 	memcpy(vif->wrong, look.why, sizeof(vif->wrong));
-	if (event == VIF_CHANGED)
+	if (takes_keys(vif, &look, event))
 		vif->keys = look.keys;
 	act(watch, entry, event);
+	tell(watch, entry);
 	return true;
 }
 
@@ -364,6 +388,9 @@ static void sweep(struct vifwatch *watch)
 			i++;
 			continue;
 		}
+		entry->vif.state = VIF_ABSENT;
+		entry->vif.wrong[0] = '\0';
+		tell(watch, entry);
 		free(entry);
 		watch->entries[i] = watch->entries[--watch->stats.vifs];
 	}
@@ -410,4 +437,5 @@ void vifwatch_done(struct vifwatch *watch, uint32_t domain, uint32_t handle,
 		snprintf(entry->vif.wrong, sizeof(entry->vif.wrong), "%s",
 			 wrong);
 	act(watch, entry, event);
+	tell(watch, entry);
 }

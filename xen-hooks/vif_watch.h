@@ -31,8 +31,8 @@ enum { VIFWATCH_VIFS_MAX = 4096 };
 struct vifwatch_vif {
 	struct vifkeys keys;
 	enum vif_state state;
-	char wrong[VIFKEYS_TEXT_BYTES]; /* why it is not guarded; "": it is, or
-					 * it is not connected */
+	char wrong[VIFKEYS_TEXT_BYTES]; /* with its keys, or why it is not
+					 * guarded; "": nothing */
 };
 
 struct vifwatch_stats {
@@ -55,6 +55,9 @@ struct vifwatch_owner {
 	/* Somebody wrote the key `rate` of a vif, maybe we.  NULL: no
 	 * matter. */
 	void (*on_rate)(void *self, uint32_t domain, uint32_t handle);
+	/* Its state has changed, or what is wrong; VIF_ABSENT: it is
+	 * forgotten. */
+	void (*on_seen)(void *self, const struct vifwatch_vif *vif);
 	/* Does an interface of this name exist? */
 	bool (*has_interface)(void *self, const char *name);
 	void *self;

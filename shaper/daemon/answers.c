@@ -14,6 +14,7 @@
 #include "shaper/daemon/sentences.h"
 #include "shaper/daemon/status.h"
 #include "shaper/daemon/values.h"
+#include "shaper/daemon/vif_answers.h"
 
 /* One line; jansson escapes control characters inside of strings. */
 static char *line_of(json_t *json)
@@ -326,6 +327,9 @@ static json_t *status_body(const struct status *status, uint64_t now_ns)
 				  "offenders", offenders(status), "exemptions",
 				  exemptions(status, now_ns));
 
+	json_object_set_new(lists, "vifs",
+			    status->vifs ? vif_answers_sums(status->vifs)
+					 : json_null());
 	json_object_update_missing(body, more);
 	json_object_update_missing(body, lists);
 	json_decref(more);
@@ -377,6 +381,13 @@ char *answers_page(const struct status *status, uint64_t now_ns)
 
 	json_object_set_new(body, "counters", stats_body(status));
 	return line_of(body);
+}
+
+char *answers_vifs(const struct status *status)
+{
+	if (status->vifs == NULL)
+		return answers_no("no vifs are followed: xen.vifs: follow");
+	return ok(json_pack("{s:o}", "vifs", vif_answers(status->vifs)));
 }
 
 char *answers_doctor(const struct findings *findings)
@@ -486,6 +497,7 @@ char *answers_inquiry(const struct inquiry_answer *answer,
 	case REQUEST_STATS:
 	case REQUEST_RELOAD:
 	case REQUEST_DOCTOR:
+	case REQUEST_VIFS:
 	case REQUEST_VERBS:
 		break;
 	}

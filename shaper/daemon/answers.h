@@ -20,6 +20,7 @@ struct status;
 
 char *answers_status(const struct status *status, uint64_t now_ns);
 char *answers_stats(const struct status *status);
+char *answers_vifs(const struct status *status);
 char *answers_doctor(const struct findings *findings);
 
 /* top, explain, release, exempt */

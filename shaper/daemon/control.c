@@ -201,6 +201,9 @@ static void handle(struct client *client, const struct request *request)
 	case REQUEST_EXEMPT:
 		ask_engines(client, request);
 		return;
+	case REQUEST_VIFS:
+		send_answer(client, answers_vifs(config->status));
+		return;
 	case REQUEST_RELOAD:
 		config->on_reload(config->self, client->token);
 		return;

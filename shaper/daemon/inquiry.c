@@ -198,6 +198,7 @@ static bool part_step(void *self, struct mailbox_engine *engine,
 	case REQUEST_STATS:
 	case REQUEST_RELOAD:
 	case REQUEST_DOCTOR:
+	case REQUEST_VIFS:
 	case REQUEST_VERBS:
 		break;
 	}

@@ -178,6 +178,7 @@ static void on_second(evutil_socket_t fd, short what, void *self)
 	reload_retry(daemon->reload);
 	keeper_advance(daemon->keeper, daemon->policy->state_file, now_ns);
 	follow_advance(daemon->follow);
+	vifs_measure(daemon->vifs, clock_wall_ns(), now_ns);
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *self)

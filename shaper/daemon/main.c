@@ -286,6 +286,7 @@ static void set_up_vifs(struct daemon *daemon)
 		      "xen.vifs: this symtapd was built without libxenstore");
 	if (error < 0)
 		fatal(EXIT_FAILED, -error, "XenStore cannot be followed");
+	daemon->status.vifs = vifs_table(daemon->vifs);
 }
 
 /* After the state, which may be older. */

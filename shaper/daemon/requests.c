@@ -23,6 +23,7 @@ static const char *const verb_names[REQUEST_VERBS] = {
 	[REQUEST_TOP] = "top",         [REQUEST_EXPLAIN] = "explain",
 	[REQUEST_RELEASE] = "release", [REQUEST_EXEMPT] = "exempt",
 	[REQUEST_RELOAD] = "reload",   [REQUEST_DOCTOR] = "doctor",
+	[REQUEST_VIFS] = "vifs",
 };
 
 static const char *const order_names[] = {
@@ -269,6 +270,7 @@ static bool parse_words(const struct words *words, struct request *request,
 	case REQUEST_STATS:
 	case REQUEST_RELOAD:
 	case REQUEST_DOCTOR:
+	case REQUEST_VIFS:
 	case REQUEST_VERBS:
 		break;
 	}

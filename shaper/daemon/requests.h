@@ -15,6 +15,7 @@
  *	exempt ADDRESS end
  *	reload
  *	doctor
+ *	vifs
  */
 
 #include <stdbool.h>
@@ -39,6 +40,7 @@ enum request_verb {
 	REQUEST_EXEMPT,
 	REQUEST_RELOAD,
 	REQUEST_DOCTOR,
+	REQUEST_VIFS,
 	REQUEST_VERBS
 };
 

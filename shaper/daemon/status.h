@@ -30,6 +30,8 @@ enum {
 	STATUS_TEXT_BYTES = 256,
 };
 
+struct viftable;
+
 struct status_engine {
 	struct snapshot_totals totals;
 	struct nfqueue_stats io;
@@ -96,6 +98,8 @@ struct status {
 	size_t offenders_count;
 	struct status_exemption exemptions[PUMP_EXEMPTIONS_MAX];
 	size_t exemptions_count;
+
+	const struct viftable *vifs; /* NULL: none are followed; borrowed */
 
 	struct status_sums restored; /* counters of earlier lives, and no
 				      * more; part of `sums` */

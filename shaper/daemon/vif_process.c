@@ -21,29 +21,53 @@ enum { WAIT_MAX_MS = 10000 };
 
 struct process {
 	struct vifwatch *watch;
+	struct vifpublish *publish;
 	struct wayrate *rates;
 	int fd;      /* to symtapd */
 	int pace_fd; /* from its engines */
 	bool connected;
 };
 
+static void order(const struct process *process, const struct vifwatch_vif *vif,
+		  enum vif_action action)
+{
+	static struct vif_order word;
+
+	memset(&word, 0, sizeof(word));
+	word.action = action;
+	word.keys = vif->keys;
+	word.state = vif->state;
+	memcpy(word.wrong, vif->wrong, sizeof(word.wrong));
+	if (send(process->fd, &word, sizeof(word), MSG_NOSIGNAL) < 0)
+		_exit(EXIT_FAILURE);
+}
+
 static void on_action(void *self, const struct vifwatch_vif *vif,
 		      enum vif_action action)
 {
 	const struct process *process = self;
 	struct store *store = vifwatch_store(process->watch);
-	struct vif_order order;
 
 	if (action == VIF_DO_DRAIN)
 		wayrate_forget(process->rates, store, vif->keys.domain,
 			       vif->keys.handle);
 	else if (!wayrate_know(process->rates, store, &vif->keys))
 		_exit(EXIT_FAILURE);
-	memset(&order, 0, sizeof(order));
-	order.action = action;
-	order.keys = vif->keys;
-	if (send(process->fd, &order, sizeof(order), MSG_NOSIGNAL) < 0)
-		_exit(EXIT_FAILURE);
+	order(process, vif, action);
+}
+
+static void on_seen(void *self, const struct vifwatch_vif *vif)
+{
+	const struct process *process = self;
+	const struct vifkeys *keys = &vif->keys;
+
+	if (vif->state == VIF_ABSENT || vif->state == VIF_GONE)
+		vifpublish_forget(process->publish, keys->domain, keys->handle);
+	else if (!vifpublish_state(process->publish, keys->domain, keys->handle,
+				   vif_state_name(vif->state), vif->wrong))
+		log_error(0, "xen: out of memory: %s is not published",
+			  keys->interface);
+	order(process, vif, VIF_DO_NOTHING);
 }
 
 static void on_wrong(void *self, const char *wrong)
@@ -77,6 +101,21 @@ static bool has_interface(void *self, const char *name)
 	return if_nametoindex(name) != 0;
 }
 
+static void take_report(struct process *process, struct vif_report *report)
+{
+	report->wrong[sizeof(report->wrong) - 1] = '\0';
+	switch (report->kind) {
+	case VIF_REPORT_DONE:
+		vifwatch_done(process->watch, report->domain, report->handle,
+			      report->event, report->wrong);
+		break;
+	case VIF_REPORT_FIGURES:
+		vifpublish_figures(process->publish, report->domain,
+				   report->handle, &report->figures);
+		break;
+	}
+}
+
 /* false: symtapd has ended. */
 static bool take_reports(struct process *process)
 {
@@ -84,11 +123,8 @@ static bool take_reports(struct process *process)
 	ssize_t got;
 
 	while ((got = recv(process->fd, &report, sizeof(report),
-			   MSG_DONTWAIT)) == (ssize_t)sizeof(report)) {
-		report.wrong[sizeof(report.wrong) - 1] = '\0';
-		vifwatch_done(process->watch, report.domain, report.handle,
-			      report.event, report.wrong);
-	}
+			   MSG_DONTWAIT)) == (ssize_t)sizeof(report))
+		take_report(process, &report);
 	return got < 0 && errno == EAGAIN;
 }
 
@@ -96,9 +132,12 @@ static int wait_ms(const struct process *process, uint64_t now_ns)
 {
 	uint64_t next_ns = vifwatch_next_ns(process->watch);
 	uint64_t rates_ns = wayrate_next_ns(process->rates);
+	uint64_t publish_ns = vifpublish_next_ns(process->publish);
 
 	if (rates_ns < next_ns)
 		next_ns = rates_ns;
+	if (process->connected && publish_ns < next_ns)
+		next_ns = publish_ns;
 	if (next_ns <= now_ns)
 		return 0;
 	next_ns = (next_ns - now_ns) / 1000000 + 1;
@@ -113,10 +152,23 @@ static void tell_connection(struct process *process)
 		return;
 	process->connected = connected;
 	wayrate_lost(process->rates);
-	if (connected)
+	if (connected) {
+		vifpublish_begin(process->publish);
 		log_info(0, "xen: xenstored answers, vifs are followed");
-	else
-		log_warn(0, "xen: xenstored is gone; vifs stay as they are");
+		return;
+	}
+	log_warn(0, "xen: xenstored is gone; vifs stay as they are");
+}
+
+/* To lose the connection here is found out by the next who asks. */
+static void publish(struct process *process, uint64_t now_ns)
+{
+	int error = vifpublish_advance(process->publish,
+				       vifwatch_store(process->watch), now_ns);
+
+	if (error < 0 && error != -ENOTCONN)
+		log_warn(-error, "xen: symtap/vif of this domain cannot be "
+				 "written; nothing is published");
 }
 
 static void run(struct process *process)
@@ -134,6 +186,7 @@ static void run(struct process *process)
 		take_debts(process, now_ns);
 		wayrate_advance(process->rates, vifwatch_store(process->watch),
 				now_ns);
+		publish(process, now_ns);
 		ready[2].fd = vifwatch_fd(process->watch);
 		poll(ready, 3, wait_ms(process, clock_now_ns()));
 	} while (take_reports(process));
@@ -146,6 +199,7 @@ static _Noreturn void child(int fd, int pace_fd)
 	const struct vifwatch_owner owner = { .on_action = on_action,
 					      .on_wrong = on_wrong,
 					      .on_rate = on_rate,
+					      .on_seen = on_seen,
 					      .has_interface = has_interface,
 					      .self = &process };
 
@@ -155,10 +209,13 @@ static _Noreturn void child(int fd, int pace_fd)
 	prctl(PR_SET_NAME, "symtapd-xen");
 	process.watch = vifwatch_new(&owner);
 	process.rates = wayrate_new();
+	process.publish = vifpublish_new();
 	if (process.watch == NULL || process.rates == NULL ||
-	    priv_drop_all() < 0 || priv_confine() < 0)
+	    process.publish == NULL || priv_drop_all() < 0 ||
+	    priv_confine() < 0)
 		_exit(EXIT_FAILURE);
 	run(&process);
+	vifpublish_free(process.publish);
 	wayrate_free(process.rates);
 	vifwatch_free(process.watch);
 	_exit(EXIT_SUCCESS);

@@ -11,17 +11,27 @@
 
 #include <stdint.h>
 
+#include "xen-hooks/vif_publish.h"
 #include "xen-hooks/vif_watch.h"
 
-struct vif_order { /* to symtapd */
-	enum vif_action action;
+struct vif_order {              /* to symtapd */
+	enum vif_action action; /* NOTHING: this is how it is now */
 	struct vifkeys keys;
+	enum vif_state state; /* ABSENT: it is forgotten */
+	char wrong[VIFKEYS_TEXT_BYTES];
+};
+
+enum vif_report_kind {
+	VIF_REPORT_DONE,    /* of an order: event and wrong */
+	VIF_REPORT_FIGURES, /* for XenStore */
 };
 
 struct vif_report { /* and back */
+	enum vif_report_kind kind;
 	uint32_t domain, handle;
 	enum vif_event event; /* GUARDED, REFUSED or DRAINED */
 	char wrong[VIFKEYS_TEXT_BYTES];
+	struct vif_figures figures;
 };
 
 /* Before privileges are dropped and before any thread.  The socket, or -errno;

@@ -14,7 +14,9 @@
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/mailbox.h"
 #include "shaper/daemon/reload.h"
+#include "shaper/daemon/vif_poll.h"
 #include "shaper/daemon/vif_process.h"
+#include "shaper/daemon/vif_table.h"
 #include "shaper/daemon/vif_ways.h"
 #include "shaper/pump.h"
 
@@ -37,6 +39,8 @@ struct vifs {
 	int pace_fd; /* whoever can pause vifs; engines write there */
 	struct vif *list;
 	size_t count, room;
+	struct viftable *table; /* also of those that are not guarded */
+	struct vifpoll *poll;
 };
 
 /* What one engine is to let go of. */
@@ -46,18 +50,80 @@ struct letting_go {
 	size_t engines; /* yet to do so; shared by their tasks */
 };
 
+/* ------ how the guests do */
+
+static bool figures_equal(const struct vif_figures *a,
+			  const struct vif_figures *b)
+{
+	return a->s_centi == b->s_centi && a->held_pkts == b->held_pkts &&
+	       a->since_s == b->since_s && a->is_unguarded == b->is_unguarded &&
+	       strcmp(a->way, b->way) == 0;
+}
+
+/* Who has no room for it now is told in a second. */
+static void tell_figures(const struct vifs *vifs, struct viftable_row *row)
+{
+	struct vif_report word;
+
+	if (row->is_told && figures_equal(&row->told, &row->figures))
+		return;
+	memset(&word, 0, sizeof(word));
+	word.kind = VIF_REPORT_FIGURES;
+	word.domain = row->keys.domain;
+	word.handle = row->keys.handle;
+	word.figures = row->figures;
+	if (send(vifs->fd, &word, sizeof(word), MSG_NOSIGNAL | MSG_DONTWAIT) <
+	    0)
+		return;
+	row->told = row->figures;
+	row->is_told = true;
+}
+
+static void on_figures(void *self)
+{
+	const struct vifs *vifs = self;
+
+	for (size_t i = 0; vifs->fd >= 0 && i < viftable_count(vifs->table);
+	     i++) {
+		struct viftable_row *row = viftable_at(vifs->table, i);
+
+		if (row->state == VIF_ACTIVE)
+			tell_figures(vifs, row);
+	}
+}
+
+void vifs_measure(struct vifs *vifs, uint64_t wall_ns, uint64_t now_ns)
+{
+	if (vifs != NULL && vifpoll_start(vifs->poll, wall_ns, now_ns) < 0)
+		log_debug(0, "xen: the engines are slow to answer");
+}
+
+const struct viftable *vifs_table(const struct vifs *vifs)
+{
+	return vifs->table;
+}
+
+/* ------ life */
+
 int vifs_new(struct daemon *daemon, struct vifs **ret_vifs)
 {
 	struct vifs *vifs = calloc(1, sizeof(*vifs));
-	int error;
+	int error = -ENOMEM;
 
 	if (vifs == NULL)
 		return -ENOMEM;
 	vifs->daemon = daemon;
+	vifs->fd = -1;
 	vifs->pace_fd = -1;
-	vifs->fd = vif_process_start(&vifs->pace_fd);
-	error = vifs->fd < 0 ? vifs->fd
-			     : engines_set_pace(daemon->engines, vifs->pace_fd);
+	vifs->table = viftable_new();
+	if (vifs->table != NULL)
+		vifs->poll = vifpoll_new(engines_mailboxes(daemon->engines),
+					 engines_count(daemon->engines),
+					 vifs->table, on_figures, vifs);
+	if (vifs->poll != NULL)
+		error = vifs->fd = vif_process_start(&vifs->pace_fd);
+	if (error >= 0)
+		error = engines_set_pace(daemon->engines, vifs->pace_fd);
 	if (error < 0)
 		vifs_free(vifs);
 	else
@@ -73,6 +139,8 @@ void vifs_free(struct vifs *vifs)
 		close(vifs->fd);
 	if (vifs->pace_fd >= 0)
 		close(vifs->pace_fd);
+	vifpoll_free(vifs->poll);
+	viftable_free(vifs->table);
 	free(vifs->list);
 	free(vifs);
 }
@@ -90,6 +158,7 @@ static void report(struct vifs *vifs, const struct vifkeys *keys,
 	struct vif_report report;
 
 	memset(&report, 0, sizeof(report));
+	report.kind = VIF_REPORT_DONE;
 	report.domain = keys->domain;
 	report.handle = keys->handle;
 	report.event = event;
@@ -219,6 +288,10 @@ void vifs_read(struct vifs *vifs)
 		got = recv(vifs->fd, &order, sizeof(order), MSG_DONTWAIT);
 		if (got != (ssize_t)sizeof(order))
 			break;
+		if (!viftable_see(vifs->table, &order))
+			log_error(0, "xen: out of memory");
+		if (order.action == VIF_DO_NOTHING)
+			continue;
 		any = true;
 		take(vifs, &order);
 	}
@@ -292,6 +365,9 @@ bool vifs_apply(struct vifs *vifs, struct policy *policy)
 		if (!bind_one(policy, &vif->keys, &wish) ||
 		    !give_way(policy, vif, &wish))
 			return false;
+		viftable_way(vifs->table, &vif->keys,
+			     vif->refused ? "" : policy_way_name(vif->way),
+			     vif->why, !wish.guarded);
 	}
 	return policy_prepare(policy);
 }

@@ -9,10 +9,12 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct daemon;
 struct policy;
 struct vifs;
+struct viftable;
 
 /* Makes the process.  0 or -errno. */
 int vifs_new(struct daemon *daemon, struct vifs **ret_vifs);
@@ -21,6 +23,12 @@ void vifs_free(struct vifs *vifs); /* NULL is fine */
 /* Readable, then read. */
 int vifs_fd(const struct vifs *vifs);
 void vifs_read(struct vifs *vifs);
+
+/* Once a second: how the guests do is asked, and published. */
+void vifs_measure(struct vifs *vifs, uint64_t wall_ns, uint64_t now_ns);
+
+/* All that are known, guarded or not. */
+const struct viftable *vifs_table(const struct vifs *vifs);
 
 /* Add what guards them; false: out of memory.  NULL adds nothing. */
 bool vifs_apply(struct vifs *vifs, struct policy *policy);

@@ -159,6 +159,7 @@ static void test_guests_rules_stand_behind_the_operators(void **state)
 	struct policy *policy = parse("");
 	const struct guest_wish off = { 0 };
 	struct guest_wish on = { .said = GUEST_THRESHOLD, .guarded = true };
+	size_t count;
 
 	(void)state;
 	assert_true(guests_add_rules(policy, "vif7.0", &off));
@@ -179,7 +180,10 @@ static void test_guests_rules_stand_behind_the_operators(void **state)
 		assert_true(guests_add_rules(policy, "vif8.0", &on));
 	}
 	on.ratio_q16 = 1;
-	assert_false(guests_add_rules(policy, "vif8.0", &on));
+	count = policy->rules_count;
+	assert_true(guests_add_rules(policy, "vif8.0", &on));
+	assert_int_equal(count, policy->rules_count);
+	assert_int_equal(POLICY_PARAMS_MAX, policy->params_count);
 	assert_true(policy_prepare(policy));
 	policy_free(policy);
 }

@@ -24,7 +24,7 @@ struct bed {
 	struct vifwatch *watch;
 	bool answers; /* at once: the guard is in place, nothing is held */
 	bool has_interfaces;
-	uint32_t guards, drains, wrongs;
+	uint32_t guards, drains, wrongs, seen;
 	struct vifwatch_vif last;
 };
 
@@ -52,6 +52,14 @@ static void on_wrong(void *self, const char *wrong)
 
 	(void)wrong;
 	bed->wrongs++;
+}
+
+static void on_seen(void *self, const struct vifwatch_vif *vif)
+{
+	struct bed *bed = self;
+
+	(void)vif;
+	bed->seen++;
 }
 
 static bool has_interface(void *self, const char *name)
@@ -104,10 +112,13 @@ static void settle(struct bed *bed)
 static int set_up(void **state)
 {
 	struct bed *bed = calloc(1, sizeof(*bed));
-	struct vifwatch_owner owner = { .on_action = on_action,
-					.on_wrong = on_wrong,
-					.has_interface = has_interface,
-					.self = bed };
+	const struct vifwatch_owner owner = {
+		.on_action = on_action,
+		.on_wrong = on_wrong,
+		.on_seen = on_seen,
+		.has_interface = has_interface,
+		.self = bed,
+	};
 
 	bed->answers = true;
 	bed->has_interfaces = true;

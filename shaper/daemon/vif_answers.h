@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_DAEMON_VIF_ANSWERS_H
+#define SHAPER_DAEMON_VIF_ANSWERS_H
+
+/* Vifs as JSON, and how many there are of each kind.  New references, NULL
+ * when out of memory. */
+
+#include <stddef.h>
+
+struct json_t;
+struct viftable;
+
+struct vif_sums {
+	size_t known, active, held, off, attaching, draining, wrong;
+	size_t held_pkts;
+};
+
+struct json_t *vif_answers(const struct viftable *table);
+struct json_t *vif_answers_sums(const struct viftable *table);
+
+void vif_answers_count(const struct viftable *table, struct vif_sums *ret_sums);
+
+#endif
