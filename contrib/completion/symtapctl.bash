@@ -16,7 +16,7 @@ _symtapctl()
 {
 	local cur prev words cword command="" socket="" i
 	local commands="status stats top explain release exempt reload doctor
-		uninstall"
+		uninstall vifs"
 	local options="--json --help --version --socket"
 
 	# Addresses of IPv6 hold colons, which are no word breaks here.

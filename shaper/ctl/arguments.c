@@ -82,6 +82,11 @@ static const struct {
 			     "symtapd does not run\n"
 			     "                        (default " POLICY_PATH
 			     ")\n" },
+	[COMMAND_VIFS] = { "vifs", "", "guests of this Xen host, one a row",
+			   "  S is of a guest's busiest key; SLOTS are "
+			   "places in its ring that packets\n"
+			   "  take up; SINCE is how long packets have been "
+			   "waiting.\n" },
 	[COMMAND_UNINSTALL] = { "uninstall", "",
 				"remove the rules of a daemon that died", "" },
 };

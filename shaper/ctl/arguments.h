@@ -18,6 +18,7 @@ enum arguments_command {
 	COMMAND_EXEMPT,
 	COMMAND_RELOAD,
 	COMMAND_DOCTOR,
+	COMMAND_VIFS,
 	COMMAND_UNINSTALL,
 	COMMANDS,
 	COMMAND_HELP = COMMANDS, /* on `of`, or on all */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shaper/ctl/arguments.h"
@@ -13,6 +14,7 @@
 #include "shaper/ctl/doctor.h"
 #include "shaper/ctl/reply.h"
 #include "shaper/ctl/show.h"
+#include "shaper/ctl/show_vifs.h"
 #include "shaper/ctl/top.h"
 #include "shaper/ctl/uninstall.h"
 
@@ -58,6 +60,9 @@ static void show(enum arguments_command command, const struct json_t *body)
 		return;
 	case COMMAND_RELOAD:
 		show_reloaded(body);
+		return;
+	case COMMAND_VIFS:
+		show_vifs(body, time(NULL));
 		return;
 	case COMMAND_DOCTOR:
 	case COMMAND_UNINSTALL:
@@ -164,6 +169,7 @@ static int run(struct arguments *arguments)
 	case COMMAND_RELEASE:
 	case COMMAND_EXEMPT:
 	case COMMAND_RELOAD:
+	case COMMAND_VIFS:
 		return ask(arguments, arguments->request);
 	case COMMAND_TOP:
 		return run_top(arguments);

@@ -6,6 +6,7 @@
 
 #include "shaper/ctl/cells.h"
 #include "shaper/ctl/reply.h"
+#include "shaper/ctl/show_vifs.h"
 #include "shaper/ctl/table.h"
 #include "shaper/daemon/findings.h"
 
@@ -283,6 +284,7 @@ void show_status(const struct json_t *body)
 	show_table_use(body, "suspects");
 	show_judgement(body);
 	show_fast(body);
+	show_vif_sums(body);
 	show_engines(body);
 	show_interfaces(body);
 	show_kernel_counters(body);
