@@ -273,6 +273,25 @@ static void check_refused(struct nftplan_table *table,
 	nftexpr_drop(rule);
 }
 
+/* A pair that was held is none of what is never held, but for its ICMP errors,
+ * and for what a rule takes out. */
+static void refused_pair_first(struct nftplan_table *table,
+			       const struct policy *policy, const char *chain,
+			       bool ipv4)
+{
+	const uint8_t icmp = ipv4 ? ICMP : ICMPV6;
+	struct nftexpr_rule rule;
+
+	for (size_t i = 0; i < policy->rules_count; i++)
+		if (policy->rules[i].action != POLICY_LOG)
+			return;
+	rule = nftplan_rule(table, chain, NULL);
+	nftfields_protocol(rule, 0);
+	nftexpr_unequal(rule, 0, &icmp, sizeof(icmp));
+	load_pair(rule, ipv4);
+	refuse(rule, nftrefusals_set(NFTREFUSALS_PAIR, ipv4));
+}
+
 /*
  * Only hosts of which anything is refused look further: the others pay one
  * look-up.
@@ -289,6 +308,7 @@ static void refusals(struct nftplan_table *table, const struct policy *policy,
 	nftplan_chain(table, check.text);
 	nftrefusals_sets(table, ipv4);
 	error_types(table, ipv4);
+	refused_pair_first(table, policy, chain.text, ipv4);
 	never_refused(table, policy, chain.text, ipv4, check.text);
 	check_refused(table, policy, check.text, ipv4);
 
