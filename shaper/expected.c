@@ -62,9 +62,8 @@ static struct expected_key *take_place(struct expected *expected)
 	return &expected->keys[++expected->fresh];
 }
 
-/* More releases are the stricter, then more that was sent. */
-static bool is_stricter(const struct pump_record *a,
-			const struct pump_record *b)
+bool expected_is_stricter(const struct pump_record *a,
+			  const struct pump_record *b)
 {
 	uint64_t sent_a = 0, sent_b = 0;
 
@@ -85,7 +84,7 @@ bool expected_add(struct expected *expected, const struct pump_record *record,
 	uint32_t *list = list_of(expected, hash);
 
 	if (key != NULL) {
-		if (is_stricter(record, &key->record))
+		if (expected_is_stricter(record, &key->record))
 			key->record = *record;
 		if (until_ns > key->until_ns)
 			key->until_ns = until_ns;

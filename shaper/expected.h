@@ -35,6 +35,10 @@ struct expected { /* all-zero: empty */
 	struct expected_key keys[EXPECTED_MAX + 1];
 };
 
+/* More releases are the stricter, then more that was sent. */
+bool expected_is_stricter(const struct pump_record *a,
+			  const struct pump_record *b);
+
 /* One more; of a key that is expected already the stricter is kept.  false:
  * there is no place. */
 bool expected_add(struct expected *expected, const struct pump_record *record,

@@ -24,6 +24,7 @@
 #include "shaper/daemon/requests.h"
 #include "shaper/daemon/status.h"
 #include "shaper/daemon/status_poll.h"
+#include "shaper/daemon/travel.h"
 #include "shaper/io/clock.h"
 #include "shaper/pump.h"
 
@@ -44,6 +45,7 @@ struct world {
 	struct control *control;
 	struct metrics *metrics;
 	struct status_poll *poll;
+	struct travel *travel;
 	uint64_t next_id;
 	atomic_bool ending;
 };
@@ -217,6 +219,9 @@ static void listen_on(struct world *world, const char *path,
 					 .on_reload = on_reload,
 					 .self = world };
 
+	world->travel = config.travel = travel_new(&world->mailbox, 1);
+	if (world->travel == NULL)
+		die("out of memory");
 	world->poll = status_poll_new(world->status, &world->mailbox, 1);
 	if (control_new(world->base, &config, &world->control) < 0)
 		die("cannot listen on the control socket");
@@ -261,7 +266,9 @@ int main(int argc, char **argv)
 	run_loop(&world);
 	atomic_store(&world.ending, true);
 	pthread_join(engine, NULL);
+	travel_stop(world.travel);
 	mailbox_free(world.mailbox);
+	travel_free(world.travel);
 	control_free(world.control);
 	metrics_free(world.metrics);
 	status_poll_free(world.poll);

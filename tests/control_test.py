@@ -175,7 +175,7 @@ class Lines(ServerCase):
     def test_what_is_no_request_is_bad(self):
         with Client(self.path) as client:
             for line in ("", "explain", "top by=x", "status\0", "\x1b[2J",
-                         "explain 10.20.0.7/8", "x" * 256):
+                         "explain 10.20.0.7/8", "x" * 1024):
                 self.assertIn("bad", client.ask(line))
             self.assertIn("ok", client.ask("status"))
 
@@ -187,7 +187,7 @@ class Lines(ServerCase):
             except OSError:
                 pass
             self.assertEqual(client.answer(),
-                             {"bad": "longer than 256 bytes"})
+                             {"bad": "longer than 1024 bytes"})
         self.assertIn("ok", self.ask("status"))
 
     def test_a_client_that_left_is_not_missed(self):

@@ -70,9 +70,11 @@ libraries() {
 	event2/				shaper/daemon/metrics.c
 	jansson.h			shaper/daemon/answers.c
 	jansson.h			shaper/daemon/row_json.c
+	jansson.h			shaper/daemon/state_json.c
 	jansson.h			shaper/daemon/values.c
 	jansson.h			shaper/daemon/vif_answers.c
 	jansson.h			shaper/ctl/reply.c
+	jansson.h			shaper/ctl/document.c
 	jansson.h			sim/output_json.c
 	jansson.h			sim/run_json.c
 	cairo.h				sim/plot.c

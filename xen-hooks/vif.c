@@ -15,7 +15,7 @@ enum vif_action vif_step(enum vif_state *state, enum vif_event event)
 	switch (ON(*state, event)) {
 	case ON(VIF_ABSENT, VIF_SEEN):
 	case ON(VIF_GONE, VIF_SEEN):
-		return go(state, VIF_ATTACHING, VIF_DO_NOTHING);
+		return go(state, VIF_ATTACHING, VIF_DO_EXPECT);
 	case ON(VIF_ABSENT, VIF_USABLE):
 	case ON(VIF_ABSENT, VIF_CHANGED):
 	case ON(VIF_GONE, VIF_USABLE):

@@ -35,9 +35,11 @@ enum vif_event {
 
 enum vif_action {
 	VIF_DO_NOTHING,
-	VIF_DO_GUARD, /* put its guard in place, or renew it; then GUARDED or
-		       * REFUSED */
-	VIF_DO_DRAIN, /* take its guard away; then DRAINED */
+	VIF_DO_EXPECT, /* it is new: what is remembered of its guest may be
+			* given back, before its first packet */
+	VIF_DO_GUARD,  /* put its guard in place, or renew it; then GUARDED or
+			* REFUSED */
+	VIF_DO_DRAIN,  /* take its guard away; then DRAINED */
 	VIF_DO_FORGET,
 };
 

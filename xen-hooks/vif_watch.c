@@ -319,6 +319,7 @@ static void act(struct vifwatch *watch, struct entry *entry,
 		entry->dirty = true;
 		watch->dirty = true;
 		return;
+	case VIF_DO_EXPECT:
 	case VIF_DO_GUARD:
 	case VIF_DO_DRAIN:
 		watch->owner.on_action(watch->owner.self, &entry->vif, action);

@@ -46,7 +46,7 @@ struct vifwatch_stats {
 };
 
 struct vifwatch_owner {
-	/* GUARD or DRAIN; `vif` is valid during the call.  It may call
+	/* EXPECT, GUARD or DRAIN; `vif` is valid during the call.  It may call
 	 * vifwatch_done itself. */
 	void (*on_action)(void *self, const struct vifwatch_vif *vif,
 			  enum vif_action action);

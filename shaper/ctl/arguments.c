@@ -17,6 +17,8 @@ enum {
 	OPTION_INTERVAL,
 	OPTION_ONCE,
 	OPTION_CONFIG,
+	OPTION_UUID,
+	OPTION_ADDRESS,
 	INTERVAL_MS_DEFAULT = 2000,
 };
 
@@ -31,6 +33,8 @@ static const struct option options[] = {
 	{ "interval", required_argument, NULL, OPTION_INTERVAL },
 	{ "once", no_argument, NULL, OPTION_ONCE },
 	{ "config", required_argument, NULL, OPTION_CONFIG },
+	{ "uuid", required_argument, NULL, OPTION_UUID },
+	{ "address", required_argument, NULL, OPTION_ADDRESS },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -87,6 +91,16 @@ static const struct {
 			   "places in its ring that packets\n"
 			   "  take up; SINCE is how long packets have been "
 			   "waiting.\n" },
+	[COMMAND_EXPORT] = { "state export",
+			     " [--uuid UUID | --address ADDRESS | all]",
+			     "penalties and windows, as JSON",
+			     "  --uuid UUID           of this guest, here or "
+			     "away\n"
+			     "  --address ADDRESS     of this guarded address\n"
+			     "  all                   of all (default)\n" },
+	[COMMAND_IMPORT] = { "state import", " < FILE",
+			     "take such penalties up; lifts none",
+			     "  A file with a mistake changes nothing.\n" },
 	[COMMAND_UNINSTALL] = { "uninstall", "",
 				"remove the rules of a daemon that died", "" },
 };
@@ -113,6 +127,19 @@ static bool find_command(const char *name, enum arguments_command *ret_command)
 		}
 	}
 	return false;
+}
+
+/* "top", or "state export" in two words. */
+static void find_help(char *words[], enum arguments_command *ret_command)
+{
+	char name[32];
+
+	if (words[1] == NULL) {
+		find_command(words[0], ret_command);
+		return;
+	}
+	snprintf(name, sizeof(name), "%s %s", words[0], words[1]);
+	find_command(name, ret_command);
 }
 
 /* "250ms" or "2s" */
@@ -159,6 +186,7 @@ static bool read_view(struct top_view *view, const char *name,
 /* Of the options that not every command takes. */
 struct given {
 	bool top, doctor;
+	const char *uuid, *address;
 	bool help, version;
 };
 
@@ -205,6 +233,12 @@ static bool read_option(struct arguments *arguments, int option,
 		given->doctor = true;
 		arguments->policy_path = optarg;
 		return true;
+	case OPTION_UUID:
+		given->uuid = optarg;
+		return true;
+	case OPTION_ADDRESS:
+		given->address = optarg;
+		return true;
 	default:
 		return wrong(ret_wrong, "see symtapctl --help");
 	}
@@ -239,6 +273,42 @@ static bool build_request(struct arguments *arguments, char *words[],
 	return check_request(line, ret_wrong);
 }
 
+/* "state" and what to do with it. */
+static bool read_state(struct arguments *arguments, char *words[],
+		       const struct given *given,
+		       char ret_wrong[ARGUMENTS_WRONG_BYTES])
+{
+	const char *what = words[0] != NULL ? words[0] : "";
+	const char *rest = words[0] != NULL ? words[1] : NULL;
+	char option[96];
+
+	if (strcmp(what, "import") == 0) {
+		arguments->command = COMMAND_IMPORT;
+		if (rest != NULL || given->uuid != NULL ||
+		    given->address != NULL)
+			return wrong(ret_wrong, "state import reads standard "
+						"input, and takes nothing");
+		return true;
+	}
+	arguments->command = COMMAND_EXPORT;
+	if (strcmp(what, "export") != 0 ||
+	    (given->uuid != NULL) + (given->address != NULL) + (rest != NULL) >
+		    1 ||
+	    (rest != NULL && (strcmp(rest, "all") != 0 || words[2] != NULL)))
+		return wrong(ret_wrong,
+			     "state takes export, with --uuid, --address or "
+			     "all, or import");
+	snprintf(option, sizeof(option), "%s%s",
+		 given->uuid != NULL      ? "uuid="
+		 : given->address != NULL ? "address="
+					  : "all",
+		 given->uuid != NULL      ? given->uuid
+		 : given->address != NULL ? given->address
+					  : "");
+	return build_request(arguments, (char *[]){ "export", option, NULL },
+			     ret_wrong);
+}
+
 static bool read_command(struct arguments *arguments, char *words[],
 			 const struct given *given,
 			 char ret_wrong[ARGUMENTS_WRONG_BYTES])
@@ -248,6 +318,14 @@ static bool read_command(struct arguments *arguments, char *words[],
 	if (words[0] == NULL)
 		return wrong(ret_wrong, "a command is missing; see "
 					"symtapctl --help");
+	if (strcmp(words[0], "state") == 0) {
+		if (given->top || given->doctor)
+			return wrong(ret_wrong, "state takes --uuid and "
+						"--address only");
+		return read_state(arguments, words + 1, given, ret_wrong);
+	}
+	if (given->uuid != NULL || given->address != NULL)
+		return wrong(ret_wrong, "--uuid and --address are for state");
 	if (!find_command(words[0], &command))
 		return wrong(ret_wrong,
 			     "unknown command %.40s; see symtapctl --help",
@@ -288,7 +366,7 @@ bool arguments_read(int argc, char *argv[], struct arguments *ret_arguments,
 	if (given.help) {
 		arguments.command = COMMAND_HELP;
 		if (argv[optind] != NULL)
-			find_command(argv[optind], &arguments.of);
+			find_help(argv + optind, &arguments.of);
 	} else if (given.version) {
 		arguments.command = COMMAND_VERSION;
 	} else if (!read_command(&arguments, argv + optind, &given,
@@ -305,7 +383,7 @@ static void help_on_all(void)
 
 	puts("Usage: symtapctl [OPTION...] COMMAND\n");
 	for (i = 0; i < COMMANDS; i++)
-		printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+		printf("  %-12s %s\n", commands[i].name, commands[i].summary);
 }
 
 void arguments_help(enum arguments_command of)

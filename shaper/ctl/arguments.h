@@ -19,6 +19,8 @@ enum arguments_command {
 	COMMAND_RELOAD,
 	COMMAND_DOCTOR,
 	COMMAND_VIFS,
+	COMMAND_EXPORT, /* state export */
+	COMMAND_IMPORT, /* state import */
 	COMMAND_UNINSTALL,
 	COMMANDS,
 	COMMAND_HELP = COMMANDS, /* on `of`, or on all */
@@ -34,7 +36,7 @@ struct arguments {
 	bool once;         /* top */
 	bool has_interval; /* top */
 	struct top_view view;
-	/* What to ask the daemon: status .. reload, but not top. */
+	/* What to ask the daemon: status .. reload and export, but not top. */
 	char request[REQUEST_LINE_BYTES];
 };
 

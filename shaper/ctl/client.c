@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "shaper/daemon/requests.h"
 #include "shaper/io/clock.h"
 
 enum { CHUNK_BYTES = 65536 };
@@ -67,7 +68,7 @@ static int wait_for(int fd, short events, uint64_t deadline_ns)
 
 static int send_line(int fd, const char *request, uint64_t deadline_ns)
 {
-	char line[512];
+	char line[REQUEST_LINE_BYTES + 2];
 	int length = snprintf(line, sizeof(line), "%s\n", request);
 	size_t sent = 0;
 	int error;

@@ -8,7 +8,7 @@
 
 enum {
 	CLIENT_WAIT_MS = 10000,
-	CLIENT_ANSWER_BYTES = 4 << 20, /* longer is not from our daemon */
+	CLIENT_ANSWER_BYTES = 32 << 20, /* longer is not from our daemon */
 };
 
 struct client {

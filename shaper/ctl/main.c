@@ -12,6 +12,8 @@
 #include "shaper/ctl/arguments.h"
 #include "shaper/ctl/client.h"
 #include "shaper/ctl/doctor.h"
+#include "shaper/ctl/document.h"
+#include "shaper/ctl/import.h"
 #include "shaper/ctl/reply.h"
 #include "shaper/ctl/show.h"
 #include "shaper/ctl/show_vifs.h"
@@ -35,6 +37,15 @@ static int unreachable(const char *path, int error)
 	else if (error == EACCES)
 		fputs("The socket is for root and its group.\n", stderr);
 	return EXIT_UNREACHABLE;
+}
+
+static void show_export(const struct json_t *body)
+{
+	char *text = document_print(body);
+
+	if (text != NULL)
+		puts(text);
+	free(text);
 }
 
 static void show(enum arguments_command command, const struct json_t *body)
@@ -64,7 +75,11 @@ static void show(enum arguments_command command, const struct json_t *body)
 	case COMMAND_VIFS:
 		show_vifs(body, time(NULL));
 		return;
+	case COMMAND_EXPORT:
+		show_export(body);
+		return;
 	case COMMAND_DOCTOR:
+	case COMMAND_IMPORT:
 	case COMMAND_UNINSTALL:
 	case COMMAND_HELP:
 	case COMMAND_VERSION:
@@ -160,6 +175,24 @@ static int run_doctor(const struct arguments *arguments)
 	return found == 0 ? EXIT_DONE : EXIT_NO;
 }
 
+static int run_import(const struct arguments *arguments)
+{
+	int error = 0;
+
+	switch (import_document(arguments->socket_path, arguments->json,
+				&error)) {
+	case IMPORT_DONE:
+		return EXIT_DONE;
+	case IMPORT_NO:
+		break;
+	case IMPORT_WRONG:
+		return EXIT_USAGE;
+	case IMPORT_UNREACHABLE:
+		return unreachable(arguments->socket_path, -error);
+	}
+	return EXIT_NO;
+}
+
 static int run(struct arguments *arguments)
 {
 	switch (arguments->command) {
@@ -170,7 +203,10 @@ static int run(struct arguments *arguments)
 	case COMMAND_EXEMPT:
 	case COMMAND_RELOAD:
 	case COMMAND_VIFS:
+	case COMMAND_EXPORT:
 		return ask(arguments, arguments->request);
+	case COMMAND_IMPORT:
+		return run_import(arguments);
 	case COMMAND_TOP:
 		return run_top(arguments);
 	case COMMAND_DOCTOR:

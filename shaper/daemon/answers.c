@@ -40,7 +40,7 @@ static char *line_of(json_t *json)
 	return line;
 }
 
-static char *ok(json_t *body)
+char *answers_ok(json_t *body)
 {
 	return line_of(json_pack("{s:o}", "ok", body));
 }
@@ -57,7 +57,7 @@ char *answers_bad(const char *why)
 
 char *answers_reloaded(const char *summary)
 {
-	return ok(json_pack("{s:o}", "reloaded", values_text(summary)));
+	return answers_ok(json_pack("{s:o}", "reloaded", values_text(summary)));
 }
 
 static json_t *engines(const struct status *status)
@@ -367,12 +367,12 @@ static json_t *stats_body(const struct status *status)
 
 char *answers_status(const struct status *status, uint64_t now_ns)
 {
-	return ok(status_body(status, now_ns));
+	return answers_ok(status_body(status, now_ns));
 }
 
 char *answers_stats(const struct status *status)
 {
-	return ok(json_pack("{s:o}", "counters", stats_body(status)));
+	return answers_ok(json_pack("{s:o}", "counters", stats_body(status)));
 }
 
 char *answers_page(const struct status *status, uint64_t now_ns)
@@ -406,7 +406,7 @@ char *answers_doctor(const struct findings *findings)
 				  values_text(finding->what), "remedy",
 				  values_text(finding->remedy)));
 	}
-	return ok(json_pack("{s:o}", "findings", list));
+	return answers_ok(json_pack("{s:o}", "findings", list));
 }
 
 static json_t *rows_of(const struct inquiry_answer *answer,
@@ -478,26 +478,28 @@ char *answers_inquiry(const struct inquiry_answer *answer,
 		return answers_no("an engine is busy or ending; ask again");
 	switch (request->verb) {
 	case REQUEST_TOP:
-		return ok(top_body(answer, status, mode, now_ns));
+		return answers_ok(top_body(answer, status, mode, now_ns));
 	case REQUEST_EXPLAIN:
-		return ok(explain_body(answer, mode, now_ns));
+		return answers_ok(explain_body(answer, mode, now_ns));
 	case REQUEST_RELEASE:
-		return ok(json_pack("{s:o,s:o}", "address",
-				    values_address(request->address),
-				    "released_packets",
-				    values_count(answer->released_pkts)));
+		return answers_ok(json_pack(
+			"{s:o,s:o}", "address",
+			values_address(request->address), "released_packets",
+			values_count(answer->released_pkts)));
 	case REQUEST_EXEMPT:
 		if (answer->refused > 0)
 			return answers_no("too many exemptions; end one first");
-		return ok(json_pack("{s:o,s:o}", "address",
-				    values_address(request->address),
-				    "exempt_for_s",
-				    values_seconds(request->exempt_ns)));
+		return answers_ok(json_pack(
+			"{s:o,s:o}", "address",
+			values_address(request->address), "exempt_for_s",
+			values_seconds(request->exempt_ns)));
 	case REQUEST_STATUS:
 	case REQUEST_STATS:
 	case REQUEST_RELOAD:
 	case REQUEST_DOCTOR:
 	case REQUEST_VIFS:
+	case REQUEST_EXPORT:
+	case REQUEST_IMPORT:
 	case REQUEST_VERBS:
 		break;
 	}

@@ -16,6 +16,7 @@
 
 struct findings;
 struct inquiry_answer;
+struct json_t;
 struct status;
 
 char *answers_status(const struct status *status, uint64_t now_ns);
@@ -30,6 +31,8 @@ char *answers_inquiry(const struct inquiry_answer *answer,
 /* `summary` is one line on what is now in force. */
 char *answers_reloaded(const char *summary);
 
+/* Takes `body` over. */
+char *answers_ok(struct json_t *body);
 char *answers_no(const char *why);
 char *answers_bad(const char *why);
 

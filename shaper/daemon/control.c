@@ -20,6 +20,7 @@
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/requests.h"
 #include "shaper/daemon/status.h"
+#include "shaper/daemon/travel.h"
 #include "shaper/io/clock.h"
 
 struct client {
@@ -28,7 +29,8 @@ struct client {
 	uint64_t token;          /* of the request under way; 0: none */
 	uid_t uid;
 	pid_t pid;
-	bool ending; /* close when the answer is taken */
+	bool ending;  /* close when the answer is taken */
+	bool imports; /* told in the log */
 };
 
 struct control {
@@ -165,6 +167,30 @@ static void ask_engines(struct client *client, const struct request *request)
 	}
 }
 
+static void on_travel(void *self, uint64_t token, char *line)
+{
+	struct client *client = client_of(self, token);
+
+	if (client != NULL)
+		send_answer(client, line);
+	else
+		free(line);
+}
+
+/* An import is many requests: who does it is told once. */
+static void ask_travel(struct client *client, const struct request *request)
+{
+	struct control *control = client->control;
+
+	if (request->verb == REQUEST_IMPORT && !client->imports)
+		log_limited(&words_limit, LOG_LEVEL_INFO, 0,
+			    "control: uid %u pid %d: import",
+			    (unsigned)client->uid, (int)client->pid);
+	client->imports |= request->verb == REQUEST_IMPORT;
+	travel_ask(control->config.travel, request, on_travel, control,
+		   client->token, clock_now_ns());
+}
+
 static void send_findings(struct client *client)
 {
 	struct findings *findings = calloc(1, sizeof(*findings));
@@ -203,6 +229,10 @@ static void handle(struct client *client, const struct request *request)
 		return;
 	case REQUEST_VIFS:
 		send_answer(client, answers_vifs(config->status));
+		return;
+	case REQUEST_EXPORT:
+	case REQUEST_IMPORT:
+		ask_travel(client, request);
 		return;
 	case REQUEST_RELOAD:
 		config->on_reload(config->self, client->token);
@@ -243,7 +273,7 @@ static void refuse_line(struct client *client)
 	bufferevent_disable(client->bev, EV_READ);
 	evbuffer_drain(input, evbuffer_get_length(input));
 	client->ending = true;
-	send_answer(client, answers_bad("longer than 256 bytes"));
+	send_answer(client, answers_bad("longer than 1024 bytes"));
 }
 
 /* One request at a time: the rest stays in the bounded buffer, or unread. */

@@ -18,6 +18,7 @@ struct control;
 struct event_base;
 struct mailbox;
 struct status;
+struct travel;
 
 enum {
 	CONTROL_CLIENTS_MAX = 32,
@@ -33,6 +34,8 @@ struct control_config {
 	struct status *status;
 	struct mailbox *const *mailboxes;
 	size_t mailboxes_count;
+
+	struct travel *travel; /* export, import */
 
 	/* Somebody asks for a reload; answer with control_reloaded when it is
 	 * done, at once or later. */

@@ -30,6 +30,7 @@ struct metrics;
 struct policy;
 struct reload;
 struct status_poll;
+struct travel;
 struct vifs;
 
 struct daemon {
@@ -49,6 +50,7 @@ struct daemon {
 	struct loop *loop;
 	struct status_poll *poll;
 	struct keeper *keeper;
+	struct travel *travel;
 	struct control *control;
 	struct metrics *metrics; /* NULL: the policy wants none */
 	struct reload *reload;

@@ -199,6 +199,8 @@ static bool part_step(void *self, struct mailbox_engine *engine,
 	case REQUEST_RELOAD:
 	case REQUEST_DOCTOR:
 	case REQUEST_VIFS:
+	case REQUEST_EXPORT:
+	case REQUEST_IMPORT:
 	case REQUEST_VERBS:
 		break;
 	}

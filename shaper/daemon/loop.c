@@ -17,6 +17,7 @@
 #include "shaper/daemon/refusals.h"
 #include "shaper/daemon/reload.h"
 #include "shaper/daemon/status_poll.h"
+#include "shaper/daemon/travel.h"
 #include "shaper/daemon/vifs.h"
 #include "shaper/io/clock.h"
 #include "shaper/pump.h"
@@ -177,6 +178,7 @@ static void on_second(evutil_socket_t fd, short what, void *self)
 	guard_count(daemon->guard);
 	reload_retry(daemon->reload);
 	keeper_advance(daemon->keeper, daemon->policy->state_file, now_ns);
+	travel_advance(daemon->travel, now_ns);
 	follow_advance(daemon->follow);
 	vifs_measure(daemon->vifs, clock_wall_ns(), now_ns);
 }

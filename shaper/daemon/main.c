@@ -31,6 +31,7 @@
 #include "shaper/daemon/priv.h"
 #include "shaper/daemon/reload.h"
 #include "shaper/daemon/status_poll.h"
+#include "shaper/daemon/travel.h"
 #include "shaper/daemon/vifs.h"
 #include "shaper/io/clock.h"
 #include "shaper/io/hold_edt.h"
@@ -180,7 +181,7 @@ static void on_control_reload(void *self, uint64_t token)
 static void set_up_control(struct daemon *daemon)
 {
 	const struct policy *policy = daemon->policy;
-	const struct control_config config = {
+	struct control_config config = {
 		.path = policy->control_socket,
 		.mode = policy->control_mode,
 		.group = policy->control_group,
@@ -198,8 +199,11 @@ static void set_up_control(struct daemon *daemon)
 	daemon->reload = reload_new(daemon);
 	daemon->keeper = keeper_new(&daemon->status, config.mailboxes,
 				    config.mailboxes_count);
+	daemon->travel = travel_new(config.mailboxes, config.mailboxes_count);
+	config.travel = daemon->travel;
 	if (daemon->base == NULL || daemon->poll == NULL ||
-	    daemon->reload == NULL || daemon->keeper == NULL)
+	    daemon->reload == NULL || daemon->keeper == NULL ||
+	    daemon->travel == NULL)
 		fatal(EXIT_FAILED, ENOMEM, "cannot start");
 	error = control_new(daemon->base, &config, &daemon->control);
 	if (error == -EADDRINUSE)
@@ -272,6 +276,8 @@ static void remember(struct daemon *daemon)
 			      clock_wall_ns(), clock_now_ns());
 	log_info(0, "symtapd: %zu keys taken up from %s", keys,
 		 daemon->policy->state_file);
+	travel_begin(daemon->travel, daemon->policy->state_file,
+		     clock_now_ns());
 }
 
 static void set_up_vifs(struct daemon *daemon)
@@ -370,6 +376,7 @@ static void take_down(struct daemon *daemon)
 	if (!open)
 		guard_block(daemon->guard);
 	engines_stop(daemon->engines);
+	travel_stop(daemon->travel);
 	save(daemon);
 	engines_close(daemon->engines);
 	/* Nothing waits in the queues any more, so the rules may go. */
@@ -378,6 +385,7 @@ static void take_down(struct daemon *daemon)
 	loop_free(daemon->loop);
 	guard_free(daemon->guard);
 	engines_free(daemon->engines);
+	travel_free(daemon->travel);
 	hold_free(daemon->hold);
 	follow_free(daemon->follow);
 	status_poll_free(daemon->poll);

@@ -226,6 +226,8 @@ size_t memory_restore(const char *path, const struct memory_engine *engines,
 					       shard_seed, status->policy,
 					       down_ns, now_ns);
 			break;
+		case STATE_GUEST: /* in a file of their own */
+			break;
 		}
 	}
 	free(bytes);

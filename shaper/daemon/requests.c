@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORDS_MAX = 8 };
+enum { WORDS_MAX = 12 };
 
 #define NS_PER_S     1000000000ull
 #define EXEMPT_S_MAX (30ull * 24 * 3600)
@@ -23,7 +23,8 @@ static const char *const verb_names[REQUEST_VERBS] = {
 	[REQUEST_TOP] = "top",         [REQUEST_EXPLAIN] = "explain",
 	[REQUEST_RELEASE] = "release", [REQUEST_EXEMPT] = "exempt",
 	[REQUEST_RELOAD] = "reload",   [REQUEST_DOCTOR] = "doctor",
-	[REQUEST_VIFS] = "vifs",
+	[REQUEST_VIFS] = "vifs",       [REQUEST_EXPORT] = "export",
+	[REQUEST_IMPORT] = "import",
 };
 
 static const char *const order_names[] = {
@@ -253,6 +254,23 @@ static bool parse_addressed(const struct words *words, struct request *request,
 	return true;
 }
 
+static bool parse_state(const struct words *words, struct request *request,
+			struct request_error *ret_error)
+{
+	char *const *rest = words->word + 1;
+	size_t count = words->count - 1;
+	const char *wrong = "";
+	bool good;
+
+	if (request->verb == REQUEST_EXPORT)
+		good = request_state_export(rest, count, &request->state,
+					    request->address, &wrong);
+	else
+		good = request_state_import(rest, count, &request->state,
+					    &wrong);
+	return good || refuse(ret_error, "%s", wrong);
+}
+
 static bool parse_words(const struct words *words, struct request *request,
 			struct request_error *ret_error)
 {
@@ -266,6 +284,9 @@ static bool parse_words(const struct words *words, struct request *request,
 	case REQUEST_RELEASE:
 	case REQUEST_EXEMPT:
 		return parse_addressed(words, request, ret_error);
+	case REQUEST_EXPORT:
+	case REQUEST_IMPORT:
+		return parse_state(words, request, ret_error);
 	case REQUEST_STATUS:
 	case REQUEST_STATS:
 	case REQUEST_RELOAD:

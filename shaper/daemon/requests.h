@@ -16,6 +16,7 @@
  *	reload
  *	doctor
  *	vifs
+ *	export, import: see request_state.h
  */
 
 #include <stdbool.h>
@@ -23,9 +24,10 @@
 #include <stdint.h>
 
 #include "flowtable/flow.h"
+#include "shaper/daemon/request_state.h"
 
 enum {
-	REQUEST_LINE_BYTES = 256, /* without the newline */
+	REQUEST_LINE_BYTES = 1024, /* without the newline */
 	REQUEST_ROWS_DEFAULT = 20,
 	REQUEST_ROWS_MAX = 1000,
 	REQUEST_TEXT_BYTES = 96,
@@ -41,6 +43,8 @@ enum request_verb {
 	REQUEST_RELOAD,
 	REQUEST_DOCTOR,
 	REQUEST_VIFS,
+	REQUEST_EXPORT,
+	REQUEST_IMPORT,
 	REQUEST_VERBS
 };
 
@@ -55,8 +59,9 @@ struct request {
 	enum request_order by; /* top */
 	enum flow_scope scope; /* top */
 	uint32_t limit;        /* top: rows */
-	uint8_t address[16];   /* explain, release, exempt; v4 mapped */
+	uint8_t address[16];   /* explain, release, exempt, export; v4 mapped */
 	uint64_t exempt_ns;    /* exempt: 0 ends it; 1 s..30 d */
+	struct request_state state; /* export, import */
 };
 
 struct request_error {

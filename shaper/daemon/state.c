@@ -145,6 +145,17 @@ void state_add_exemption(struct state_writer *writer, const uint8_t address[16],
 	end_item(writer, &item);
 }
 
+void state_add_guest(struct state_writer *writer, const char *uuid,
+		     uint64_t left_ns)
+{
+	struct item item;
+
+	start_item(&item, STATE_GUEST);
+	put_name(&item, uuid, STATE_UUID_BYTES);
+	put_number(&item, left_ns, 8);
+	end_item(writer, &item);
+}
+
 static void put_key(struct item *item, const struct flow_key *key)
 {
 	put_bytes(item, key->inside, 16);
@@ -295,6 +306,10 @@ static bool get_item(struct field *file, struct state_item *item)
 		break;
 	case STATE_RECORD:
 		get_record(&field, item);
+		break;
+	case STATE_GUEST:
+		get_name(&field, item->name, STATE_UUID_BYTES);
+		item->value = get_number(&field, 8);
 		break;
 	default: /* the kind came from a file */
 		return false;

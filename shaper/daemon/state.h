@@ -7,7 +7,9 @@
  * penalties.  A file that is damaged, or of another version, is refused whole.
  *
  *	"symtapst", version, length, time of day	header
- *	kind, length, bytes				items, in any number
+ *	kind, length, bytes				items, in any number;
+ *							records behind a guest
+ *							are that guest's
  *	SipHash of all that stands before it		against damage, not
  *							against forgery
  *
@@ -27,6 +29,7 @@ enum {
 	STATE_VERSION = 1,
 	STATE_BYTES_MAX = 64 << 20,
 	STATE_NAME_BYTES = 48,
+	STATE_UUID_BYTES = 37, /* as text, with its NUL */
 };
 
 /* ------ writing */
@@ -46,6 +49,9 @@ void state_add_counter(struct state_writer *writer, const char *name,
 		       uint64_t value);
 void state_add_exemption(struct state_writer *writer, const uint8_t address[16],
 			 uint64_t left_ns);
+/* A guest that is away, and how long it is remembered. */
+void state_add_guest(struct state_writer *writer, const char *uuid,
+		     uint64_t left_ns);
 /* `zone` is the name of record->key.zone. */
 void state_add_record(struct state_writer *writer,
 		      const struct pump_record *record, const char *zone);
@@ -65,14 +71,15 @@ enum state_kind {
 	STATE_COUNTER = 1,
 	STATE_EXEMPTION,
 	STATE_RECORD,
+	STATE_GUEST,
 };
 
 struct state_item {
 	enum state_kind kind;
-	char name[STATE_NAME_BYTES]; /* counter */
-	uint64_t value;              /* counter; exemption: left, in ns */
-	uint8_t address[16];         /* exemption */
-	struct pump_record record;   /* key.zone is 0 */
+	char name[STATE_NAME_BYTES]; /* counter; guest: its uuid */
+	uint64_t value;            /* counter; exemption, guest: left, in ns */
+	uint8_t address[16];       /* exemption */
+	struct pump_record record; /* key.zone is 0 */
 	char zone[ZONE_NAME_SIZE];
 };
 

@@ -12,20 +12,21 @@
 #include "shaper/daemon/daemon.h"
 #include "shaper/daemon/engines.h"
 #include "shaper/daemon/log.h"
-#include "shaper/daemon/mailbox.h"
 #include "shaper/daemon/reload.h"
+#include "shaper/daemon/travel.h"
 #include "shaper/daemon/vif_poll.h"
 #include "shaper/daemon/vif_process.h"
 #include "shaper/daemon/vif_table.h"
 #include "shaper/daemon/vif_ways.h"
-#include "shaper/pump.h"
+#include "shaper/io/clock.h"
 
 enum { ORDERS_AT_ONCE = 1024 };
 
 struct vif {
 	struct vifkeys keys;
 	bool leaving;
-	bool waits;   /* the process is to hear of it */
+	struct letting_go *going; /* leaving; NULL: out of memory */
+	bool waits;               /* the process is to hear of it */
 	bool applied; /* the policy that is being taken over has it */
 	bool refused; /* the way that was asked for cannot be had */
 	enum policy_way way;
@@ -43,11 +44,12 @@ struct vifs {
 	struct vifpoll *poll;
 };
 
-/* What one engine is to let go of. */
+/* One that leaves. */
 struct letting_go {
 	struct vifs *vifs;
 	struct vifkeys keys;
-	size_t engines; /* yet to do so; shared by their tasks */
+	size_t departures; /* under way */
+	uint64_t released_pkts;
 };
 
 /* ------ how the guests do */
@@ -177,46 +179,76 @@ static void remove_at(struct vifs *vifs, size_t at)
 
 /* ------ what its guest holds */
 
-static bool let_go(void *self, struct mailbox_engine *engine, uint64_t now_ns)
+static struct travel_vif travel_of(const struct vifkeys *keys)
 {
-	const struct letting_go *going = self;
+	struct travel_vif vif = { .domain = keys->domain,
+				  .handle = keys->handle };
 
-	for (uint32_t i = 0; i < going->keys.addresses_count; i++)
-		pump_release_address(engine->pump,
-				     going->keys.addresses[i].addr, now_ns);
-	return true;
+	_Static_assert(sizeof(vif.guest.addresses) == sizeof(keys->addresses),
+		       "all of them");
+	memcpy(vif.uuid, keys->uuid, sizeof(vif.uuid));
+	memcpy(vif.guest.interface, keys->interface,
+	       sizeof(vif.guest.interface));
+	memcpy(vif.guest.addresses, keys->addresses,
+	       sizeof(vif.guest.addresses));
+	vif.guest.count = keys->addresses_count;
+	return vif;
 }
 
-static void gone(void *self, bool ended)
+static void arrive(struct vifs *vifs, const struct vifkeys *keys)
+{
+	const struct travel_vif vif = travel_of(keys);
+
+	travel_arrive(vifs->daemon->travel, &vif, clock_now_ns());
+}
+
+static void gone(void *self, uint64_t released_pkts)
 {
 	struct letting_go *going = self;
 
-	(void)ended;
-	if (--going->engines > 0)
+	going->released_pkts += released_pkts;
+	if (--going->departures > 0)
 		return;
-	log_info(0, "xen: %s of domain %u is let go", going->keys.interface,
-		 going->keys.domain);
+	log_info(0, "xen: %s of domain %u is let go, with %llu packets",
+		 going->keys.interface, going->keys.domain,
+		 (unsigned long long)going->released_pkts);
 	report(going->vifs, &going->keys, VIF_DRAINED, "");
 	free(going);
 }
 
-static void drain(struct vifs *vifs, const struct vifkeys *keys)
+static void depart(struct letting_go *going)
 {
-	struct engines *engines = vifs->daemon->engines;
-	struct letting_go *going = calloc(1, sizeof(*going));
-	struct mailbox_task task = { let_go, gone, going };
+	const struct travel_vif vif = travel_of(&going->keys);
 
+	going->departures++;
+	travel_depart(going->vifs->daemon->travel, &vif, gone, going);
+}
+
+/* At once, before its guard is taken away: somebody may wait for a domain to
+ * end, which it does not while we have its packets. */
+static struct letting_go *let_go(struct vifs *vifs, const struct vifkeys *keys)
+{
+	struct letting_go *going = calloc(1, sizeof(*going));
+
+	if (going == NULL)
+		return NULL;
+	going->vifs = vifs;
+	going->keys = *keys;
+	going->departures = 1; /* until its guard is away */
+	depart(going);
+	return going;
+}
+
+/* Its guard is away, and what came meanwhile goes as well. */
+static void drain(struct vifs *vifs, const struct vifkeys *keys,
+		  struct letting_go *going)
+{
 	if (going == NULL) {
 		report(vifs, keys, VIF_DRAINED, "");
 		return;
 	}
-	going->vifs = vifs;
-	going->keys = *keys;
-	going->engines = engines_count(engines) + 1;
-	for (size_t i = 0; i < engines_count(engines); i++)
-		if (mailbox_post(engines_mailboxes(engines)[i], &task) < 0)
-			going->engines--;
-	gone(going, false);
+	depart(going);
+	gone(going, 0);
 }
 
 /* ------ what is to be done */
@@ -251,14 +283,20 @@ static void take(struct vifs *vifs, const struct vif_order *order)
 	struct vif *vif = find(vifs, &order->keys);
 
 	if (order->action == VIF_DO_DRAIN) {
-		if (vif == NULL)
-			drain(vifs, &order->keys);
-		else
-			vif->leaving = true;
-		if (vif != NULL)
-			vif->waits = true;
+		struct letting_go *going = let_go(vifs, &order->keys);
+
+		if (vif == NULL) {
+			drain(vifs, &order->keys, going);
+			return;
+		}
+		vif->leaving = true;
+		vif->waits = true;
+		vif->going = going;
 		return;
 	}
+	arrive(vifs, &order->keys);
+	if (order->action == VIF_DO_EXPECT)
+		return;
 	if (vif == NULL)
 		vif = add(vifs);
 	if (vif == NULL) {
@@ -292,7 +330,7 @@ void vifs_read(struct vifs *vifs)
 			log_error(0, "xen: out of memory");
 		if (order.action == VIF_DO_NOTHING)
 			continue;
-		any = true;
+		any |= order.action != VIF_DO_EXPECT;
 		take(vifs, &order);
 	}
 	if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
@@ -423,7 +461,7 @@ void vifs_applied(struct vifs *vifs, bool good, const char *wrong)
 		}
 		vif->applied = false;
 		if (vif->leaving) {
-			drain(vifs, &vif->keys);
+			drain(vifs, &vif->keys, vif->going);
 			remove_at(vifs, i);
 			continue;
 		}

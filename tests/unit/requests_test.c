@@ -149,7 +149,7 @@ static void test_a_mistake_is_named(void **state)
 		  "a duration is 1s to 30d, such as 90s, 10m, 2h" },
 		{ "status\r", "byte 7 is not printable ASCII" },
 		{ "top\tby=S", "byte 4 is not printable ASCII" },
-		{ "a b c d e f g h i", "more than 8 words" },
+		{ "a b c d e f g h i j k l m", "more than 12 words" },
 	};
 	struct request request;
 	size_t i;
@@ -172,7 +172,7 @@ static void test_a_line_is_bounded_and_has_no_nul(void **state)
 	assert_true(request_parse(line, REQUEST_LINE_BYTES, &request, &error));
 	assert_false(
 		request_parse(line, REQUEST_LINE_BYTES + 1, &request, &error));
-	assert_string_equal(error.text, "longer than 256 bytes");
+	assert_string_equal(error.text, "longer than 1024 bytes");
 	assert_false(request_parse("status\0", 7, &request, &error));
 	assert_string_equal(error.text, "byte 7 is not printable ASCII");
 	assert_false(request_parse("\xff", 1, &request, &error));

@@ -20,7 +20,7 @@ static const struct {
 } table[STATES][EVENTS] = {
 #define ROW(state)            [VIF_##state]
 #define AT(event, next, what) [VIF_##event] = { VIF_##next, VIF_DO_##what }
-	ROW(ABSENT) = { AT(SEEN, ATTACHING, NOTHING),
+	ROW(ABSENT) = { AT(SEEN, ATTACHING, EXPECT),
 			AT(USABLE, ATTACHING, GUARD),
 			AT(CHANGED, ATTACHING, GUARD),
 			AT(LEAVING, ABSENT, NOTHING),
@@ -47,8 +47,7 @@ static const struct {
 			  AT(GUARDED, DRAINING, NOTHING),
 			  AT(REFUSED, DRAINING, NOTHING),
 			  AT(DRAINED, GONE, FORGET) },
-	ROW(GONE) = { AT(SEEN, ATTACHING, NOTHING),
-		      AT(USABLE, ATTACHING, GUARD),
+	ROW(GONE) = { AT(SEEN, ATTACHING, EXPECT), AT(USABLE, ATTACHING, GUARD),
 		      AT(CHANGED, ATTACHING, GUARD), AT(LEAVING, GONE, NOTHING),
 		      AT(GUARDED, GONE, NOTHING), AT(REFUSED, GONE, NOTHING),
 		      AT(DRAINED, GONE, NOTHING) },
@@ -93,6 +92,9 @@ static void test_vif_never_forgets_a_guard(void **state)
 		case VIF_DO_DRAIN:
 			assert_false(draining);
 			draining = true;
+			break;
+		case VIF_DO_EXPECT:
+			assert_false(guarded);
 			break;
 		case VIF_DO_FORGET:
 			assert_true(draining);
