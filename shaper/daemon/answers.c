@@ -387,7 +387,8 @@ char *answers_vifs(const struct status *status)
 {
 	if (status->vifs == NULL)
 		return answers_no("no vifs are followed: xen.vifs: follow");
-	return ok(json_pack("{s:o}", "vifs", vif_answers(status->vifs)));
+	return answers_ok(
+		json_pack("{s:o}", "vifs", vif_answers(status->vifs)));
 }
 
 char *answers_doctor(const struct findings *findings)

@@ -51,7 +51,8 @@ static void on_action(void *self, const struct vifwatch_vif *vif,
 	if (action == VIF_DO_DRAIN)
 		wayrate_forget(process->rates, store, vif->keys.domain,
 			       vif->keys.handle);
-	else if (!wayrate_know(process->rates, store, &vif->keys))
+	else if (action == VIF_DO_GUARD &&
+		 !wayrate_know(process->rates, store, &vif->keys))
 		_exit(EXIT_FAILURE);
 	order(process, vif, action);
 }
