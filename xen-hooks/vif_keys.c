@@ -158,6 +158,16 @@ static bool take_uuid(struct vifkeys *keys, char *text)
 	return true;
 }
 
+static bool take_announced(struct vifkeys *keys, char *text)
+{
+	uint64_t yes;
+
+	if (!is_number(text, 0, 1, &yes))
+		return false;
+	keys->is_announced = yes != 0;
+	return true;
+}
+
 static const struct field fields[] = {
 	{ "state", take_state, "a number from 0 to 8" },
 	{ "vifname", take_interface, "the name of an interface" },
@@ -166,13 +176,16 @@ static const struct field fields[] = {
 	{ "ip", take_addresses, "up to 64 addresses or prefixes" },
 	{ "rate", take_rate, "BYTES,MICROSECONDS" },
 	{ "script", take_script, "up to 127 printable characters" },
+	{ "symtap-hotplug", take_announced, "0 or 1" },
 	{ "multi-queue-num-queues", take_queues, "a number from 1 to 64" },
 	{ "name", take_name, "1 to 63 printable characters" },
 	{ "uuid", take_uuid, "a UUID in small letters" },
 };
 
-const char *const vifkeys_backend[] = { "state", "vifname", "mac",    "bridge",
-					"ip",    "rate",    "script", NULL };
+const char *const vifkeys_backend[] = {
+	"state",  "vifname",        "mac", "bridge", "ip", "rate",
+	"script", "symtap-hotplug", NULL
+};
 
 /* A mistake in it is told as it is in the operator's file. */
 static bool set_policy(struct vifkeys *keys, const void *value,

@@ -118,8 +118,26 @@ static bool read_policies(struct store *store, struct viflook *look)
 	return found || read_policy(store, look, number, &found);
 }
 
+static void on_policy(void *self, const char *name)
+{
+	bool *any = self;
+
+	(void)name;
+	*any = true;
+}
+
+bool viflook_policies(struct store *store, bool *ret_any)
+{
+	bool any = false;
+
+	if (store_list(store, VIFLOOK_POLICY, on_policy, &any) == -ENOTCONN)
+		return false;
+	*ret_any = any;
+	return true;
+}
+
 bool viflook_read(struct store *store, uint32_t domain, uint32_t handle,
-		  struct viflook *ret_look)
+		  bool policies, struct viflook *ret_look)
 {
 	char path[STORE_PATH_BYTES], state;
 	ssize_t length;
@@ -133,5 +151,5 @@ bool viflook_read(struct store *store, uint32_t domain, uint32_t handle,
 	ret_look->there = length >= 0 || length == -EMSGSIZE;
 	return !ret_look->there ||
 	       (read_backend(store, ret_look) && read_domain(store, ret_look) &&
-		read_policies(store, ret_look));
+		(!policies || read_policies(store, ret_look)));
 }

@@ -28,8 +28,12 @@ struct viflook {
 	char why[VIFKEYS_TEXT_BYTES]; /* what is, or why a policy is ignored */
 };
 
-/* false: the connection is lost. */
+/* Is there a policy of any guest, maybe?  false: the connection is lost. */
+bool viflook_policies(struct store *store, bool *ret_any);
+
+/* `policies`: look for one of this guest as well.  false: the connection is
+ * lost. */
 bool viflook_read(struct store *store, uint32_t domain, uint32_t handle,
-		  struct viflook *ret_look);
+		  bool policies, struct viflook *ret_look);
 
 #endif

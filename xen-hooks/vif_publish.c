@@ -11,6 +11,7 @@
 
 #define HOME      "symtap/vif"
 #define SECOND_NS UINT64_C(1000000000)
+#define ATTACH_NS UINT64_C(100000000) /* to be guarded within that is usual */
 
 enum { PATH_BYTES = 64 };
 
@@ -27,6 +28,7 @@ struct row {
 	char written[LEAVES][VIFPUBLISH_TEXT_BYTES];
 	bool has[LEAVES]; /* it stands there */
 	bool changed, gone;
+	bool is_new;      /* not looked at yet */
 	uint64_t next_ns; /* not before that */
 };
 
@@ -87,6 +89,7 @@ static struct row *add(struct vifpublish *publish, uint32_t domain,
 	memset(rows, 0, sizeof(*rows));
 	rows->domain = domain;
 	rows->handle = handle;
+	rows->is_new = true;
 	return rows;
 }
 
@@ -101,6 +104,8 @@ bool vifpublish_state(struct vifpublish *publish, uint32_t domain,
 		return false;
 	row->gone = false;
 	row->changed = true;
+	if (!row->has[STATE])
+		row->next_ns = 0;
 	snprintf(row->state, sizeof(row->state), "%s", state);
 	snprintf(row->wrong, sizeof(row->wrong), "%s", wrong);
 	if (strcmp(state, "active") != 0)
@@ -268,6 +273,16 @@ static int clean_up(struct store *store)
 	return error == 0 ? store_hide(store, HOME) : error;
 }
 
+/* Who waits for a guard need not wait for the next second as well. */
+static bool waits(struct row *row, uint64_t now_ns)
+{
+	if (row->is_new && strcmp(row->state, "attaching") == 0 &&
+	    row->wrong[0] == '\0')
+		row->next_ns = now_ns + ATTACH_NS;
+	row->is_new = false;
+	return row->next_ns > now_ns;
+}
+
 /* What one vif lacks need not be wrong with the next: a quota, or it has gone
  * meanwhile. */
 static int advance_rows(struct vifpublish *publish, struct store *store,
@@ -280,7 +295,7 @@ static int advance_rows(struct vifpublish *publish, struct store *store,
 	       written < VIFPUBLISH_AT_ONCE) {
 		struct row *row = &publish->rows[publish->at % publish->count];
 
-		if (!row->changed || row->next_ns > now_ns) {
+		if (!row->changed || waits(row, now_ns)) {
 			publish->at++;
 			continue;
 		}

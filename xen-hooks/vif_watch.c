@@ -32,8 +32,11 @@ struct vifwatch {
 	uint64_t next_ns;
 	uint64_t look_ns; /* is the connection still there?  Nothing tells */
 	bool was_connected;
-	bool dirty;  /* some entry is */
-	bool rescan; /* look which vifs there are */
+	bool dirty;    /* some entry is */
+	bool rescan;   /* look which vifs there are */
+	bool relook;   /* look whether there are policies */
+	bool policies; /* of single guests: there are some */
+	bool policies_watched;
 };
 
 struct vifwatch *vifwatch_new(const struct vifwatch_owner *owner)
@@ -169,6 +172,8 @@ static void connect_again(struct vifwatch *watch, uint64_t now_ns)
 	watch->was_connected = true;
 	watch->next_ns = UINT64_MAX;
 	watch->rescan = true;
+	watch->relook = true;
+	watch->policies_watched = false;
 }
 
 /* Of one guest, or of any of them. */
@@ -194,6 +199,12 @@ static void take_policy(struct vifwatch *watch, const char *path)
 	size_t length = strlen(VIFLOOK_POLICY);
 	bool one = strncmp(path, VIFLOOK_POLICY "/", length + 1) == 0;
 
+	/* The first tells only that there is a watch. */
+	if (!watch->policies_watched) {
+		watch->policies_watched = true;
+		return;
+	}
+	watch->relook = true;
 	touch_policy(watch, one ? path + length + 1 : NULL);
 }
 
@@ -285,6 +296,14 @@ static bool rescan(struct vifwatch *watch)
 
 /* ------ one of them */
 
+/* Its guest can send, or somebody waits with that for the guard. */
+static bool is_ready(const struct vifkeys *keys)
+{
+	return keys->state == XENBUS_CONNECTED ||
+	       (keys->is_announced && (keys->state == XENBUS_INIT_WAIT ||
+				       keys->state == XENBUS_INITIALISED));
+}
+
 static enum vif_event event_of(struct vifwatch *watch, struct entry *entry,
 			       const struct viflook *look, uint64_t now_ns)
 {
@@ -296,7 +315,7 @@ static enum vif_event event_of(struct vifwatch *watch, struct entry *entry,
 	/* Half a guard would be none: the former keys stay in force. */
 	if (look->wrong)
 		return entry->vif.state == VIF_ACTIVE ? VIF_USABLE : VIF_SEEN;
-	if (keys->state != XENBUS_CONNECTED)
+	if (!is_ready(keys))
 		return VIF_SEEN;
 	if (!watch->owner.has_interface(watch->owner.self, keys->interface)) {
 		entry->dirty = true;
@@ -358,7 +377,7 @@ static bool renew(struct vifwatch *watch, struct entry *entry, uint64_t now_ns)
 	entry->dirty = false;
 	watch->stats.reads++;
 	if (!viflook_read(watch->store, vif->keys.domain, vif->keys.handle,
-			  &look))
+			  watch->policies, &look))
 		return false;
 	watch->stats.wrong += look.wrongs;
 	event = event_of(watch, entry, &look, now_ns);
@@ -403,6 +422,9 @@ static bool renew_all(struct vifwatch *watch, uint64_t now_ns)
 		watch->next_ns = UINT64_MAX;
 		watch->dirty = true;
 	}
+	if (watch->relook && !viflook_policies(watch->store, &watch->policies))
+		return false;
+	watch->relook = false;
 	if (!watch->dirty)
 		return true;
 	/* What happens meanwhile sets it again. */

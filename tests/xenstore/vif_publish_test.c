@@ -93,6 +93,9 @@ static void test_vifpublish_tells_what_becomes_of_a_vif(void **state)
 	struct xs_handle *dom0 = bed->store.dom0;
 
 	store_bed_domain(&bed->store, 7);
+	vifpublish_state(bed->publish, 7, 0, "attaching", "");
+	write_all(bed);
+	expect(dom0, "-", HOME "/7/0/state");
 	vifpublish_state(bed->publish, 7, 0, "attaching", "no mac");
 	write_all(bed);
 	expect(dom0, "attaching", HOME "/7/0/state");

@@ -17,6 +17,8 @@
 #include "xen-hooks/store.h"
 #include "xen-hooks/vif_watch.h"
 
+#define POLICY "/local/domain/0/symtap/policy"
+
 enum { MANY = 300 };
 
 struct bed {
@@ -284,6 +286,104 @@ static void test_vifwatch_waits_for_the_interface(void **state)
 	await(bed, &bed->guards, 1);
 }
 
+/* Nobody else could have written its policy. */
+static void test_vifwatch_reads_a_policy_of_the_tool_stacks(void **state)
+{
+	static const char uuid[] = POLICY
+		"/00000000-0000-4000-8000-000000000007";
+	struct xs_permissions perms[] = { { .id = 0 },
+					  { .id = 7, .perms = XS_PERM_WRITE } };
+	struct bed *bed = *state;
+	struct xs_handle *dom0 = bed->store.dom0, *guest;
+	uint64_t took_ns;
+
+	store_bed_domain(&bed->store, 7);
+	store_bed_vif(&bed->store, 7, "4");
+	await(bed, &bed->guards, 1);
+	store_bed_put(dom0, "{way: rate}", POLICY "/7");
+	took_ns = await(bed, &bed->guards, 2);
+	assert_int_equal(POLICY_WAY_RATE, bed->last.keys.wish.way);
+	print_message("a policy is heard of after %.1f ms\n",
+		      (double)took_ns / (double)MS);
+	store_bed_put(dom0, "guard: off", "%s", uuid);
+	await(bed, &bed->guards, 3);
+	assert_int_equal(GUEST_GUARD, bed->last.keys.wish.said);
+	assert_false(bed->last.keys.wish.guarded);
+	store_bed_put(dom0, "{way: rte}", "%s", uuid);
+	await(bed, &bed->guards, 4);
+	assert_int_equal(0, bed->last.keys.wish.said);
+	assert_int_equal(1, bed->wrongs);
+	assert_string_equal("vif 7/0: policy: line 1: way: \"rte\" is not "
+			    "known; did you mean rate?",
+			    vifwatch_at(bed->watch, 0)->wrong);
+	store_bed_put(dom0, "{way: netback}", "%s", uuid);
+	await(bed, &bed->guards, 5);
+	assert_true(xs_set_permissions(dom0, XBT_NULL, uuid, perms, 2));
+	guest = store_bed_speak(&bed->store, "dom7.sock");
+	store_bed_put(guest, "guard: off", "%s", uuid);
+	await(bed, &bed->guards, 6);
+	assert_int_equal(0, bed->last.keys.wish.said);
+	assert_string_equal("vif 7/0: policy: ignored, since a guest can "
+			    "write it",
+			    vifwatch_at(bed->watch, 0)->wrong);
+	assert_false(xs_write(guest, XBT_NULL, POLICY "/7", "x", 1));
+	xs_close(guest);
+	assert_true(xs_rm(dom0, XBT_NULL, "/local/domain/0/symtap"));
+	settle(bed);
+	assert_string_equal("", vifwatch_at(bed->watch, 0)->wrong);
+	assert_int_equal(VIF_ACTIVE, vifwatch_at(bed->watch, 0)->state);
+}
+
+/* A folder that a guest can write is as bad as the node. */
+static void test_vifwatch_ignores_a_policy_in_a_guests_folder(void **state)
+{
+	struct xs_permissions perms[] = { { .id = 0, .perms = XS_PERM_WRITE },
+					  { .id = 7 } };
+	struct bed *bed = *state;
+	struct xs_handle *dom0 = bed->store.dom0;
+
+	store_bed_domain(&bed->store, 7);
+	store_bed_put(dom0, "{way: rate}", POLICY "/7");
+	assert_true(xs_set_permissions(dom0, XBT_NULL, POLICY, perms, 1));
+	store_bed_vif(&bed->store, 7, "4");
+	await(bed, &bed->guards, 1);
+	assert_int_equal(0, bed->last.keys.wish.said);
+	perms[0].perms = XS_PERM_NONE;
+	assert_true(xs_set_permissions(dom0, XBT_NULL, POLICY, perms, 1));
+	assert_true(
+		xs_set_permissions(dom0, XBT_NULL, POLICY "/7", &perms[1], 1));
+	store_bed_key(&bed->store, 7, "hotplug-status", "connected");
+	settle(bed);
+	assert_int_equal(1, bed->guards);
+	perms[1].id = 0;
+	assert_true(
+		xs_set_permissions(dom0, XBT_NULL, POLICY "/7", &perms[1], 1));
+	store_bed_key(&bed->store, 7, "hotplug-status", "connected");
+	await(bed, &bed->guards, 2);
+	assert_int_equal(POLICY_WAY_RATE, bed->last.keys.wish.way);
+}
+
+static void test_vifwatch_guards_early_for_a_hotplug_script(void **state)
+{
+	struct bed *bed = *state;
+
+	store_bed_domain(&bed->store, 7);
+	store_bed_vif(&bed->store, 7, "1");
+	store_bed_key(&bed->store, 7, "symtap-hotplug", "1");
+	settle(bed);
+	assert_int_equal(0, bed->guards);
+	store_bed_key(&bed->store, 7, "state", "2");
+	await(bed, &bed->guards, 1);
+	store_bed_key(&bed->store, 7, "state", "4");
+	settle(bed);
+	assert_int_equal(1, bed->guards);
+	assert_int_equal(VIF_ACTIVE, vifwatch_at(bed->watch, 0)->state);
+	store_bed_key(&bed->store, 7, "state", "6");
+	await(bed, &bed->drains, 1);
+	store_bed_key(&bed->store, 7, "state", "2");
+	await(bed, &bed->guards, 2);
+}
+
 static void test_vifwatch_lives_through_the_end_of_xenstored(void **state)
 {
 	struct bed *bed = *state;
@@ -355,6 +455,15 @@ int main(void)
 			tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_vifwatch_waits_for_the_interface, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_vifwatch_reads_a_policy_of_the_tool_stacks, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_vifwatch_ignores_a_policy_in_a_guests_folder,
+			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_vifwatch_guards_early_for_a_hotplug_script, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_vifwatch_lives_through_the_end_of_xenstored,
