@@ -86,8 +86,13 @@ bool draft_finish_default(struct keys_reader *reader, struct draft *draft);
 void draft_finish_credit(struct keys_reader *reader, struct draft *draft);
 
 extern const struct keys_entry DRAFT_GUEST_KEYS[];
+/* `rate:`, which a binding may have too. */
+bool draft_read_rate(struct keys_reader *reader, const struct yaml_node *node,
+		     void *into);
+
 extern const struct keys_entry DRAFT_MATCH_KEYS[];
 extern const struct keys_entry DRAFT_MEMBER_KEYS[]; /* of a zone */
+extern const struct keys_entry DRAFT_RATE_KEYS[];
 extern const struct keys_entry DRAFT_RULE_KEYS[];
 extern const struct keys_entry DRAFT_XEN_KEYS[];
 extern const struct keys_entry DRAFT_ANTISPOOF_KEYS[];

@@ -85,6 +85,14 @@ static bool fast_equal(const struct policy *a, const struct policy *b)
 	       a->fast.hold == b->fast.hold;
 }
 
+static bool rate_equal(const struct rate_params *a, const struct rate_params *b)
+{
+	if (!rate_is_set(a) && !rate_is_set(b))
+		return true;
+	return a->pkts_per_s == b->pkts_per_s &&
+	       a->bytes_per_s == b->bytes_per_s && a->burst_ns == b->burst_ns;
+}
+
 static bool antispoof_equal(const struct policy *a, const struct policy *b)
 {
 	if (a->sources_count != b->sources_count ||
@@ -102,6 +110,9 @@ static bool antispoof_equal(const struct policy *a, const struct policy *b)
 
 		if (memcmp(left->mac, right->mac, 6) != 0 ||
 		    strcmp(left->interface, right->interface) != 0 ||
+		    left->has_rate != right->has_rate ||
+		    (left->has_rate &&
+		     !rate_equal(&left->rate, &right->rate)) ||
 		    !prefixes_equal(&left->addresses, &right->addresses))
 			return false;
 	}
@@ -146,8 +157,12 @@ static bool limits_equal(const struct policy_limits *a,
 
 static bool xen_equal(const struct policy_xen *a, const struct policy_xen *b)
 {
+	if (!a->vifs && !b->vifs)
+		return true;
 	if (a->vifs != b->vifs || a->way != b->way || a->mac != b->mac ||
-	    a->guests_count != b->guests_count)
+	    a->held_slots_per_key != b->held_slots_per_key ||
+	    a->held_slots_per_vif != b->held_slots_per_vif ||
+	    a->at_slots != b->at_slots || a->guests_count != b->guests_count)
 		return false;
 	for (size_t i = 0; i < a->guests_count; i++)
 		if (!guest_equal(&a->guests[i], &b->guests[i]))
@@ -164,6 +179,7 @@ static bool rest_equal(const struct policy *a, const struct policy *b)
 	       a->credit.earned_pkts == b->credit.earned_pkts &&
 	       a->force_one_sided == b->force_one_sided &&
 	       a->guard_gateway == b->guard_gateway &&
+	       rate_equal(&a->rate, &b->rate) &&
 	       a->first_contacts_per_s == b->first_contacts_per_s &&
 	       a->connections_per_s == b->connections_per_s &&
 	       a->multicast_pkts_per_s == b->multicast_pkts_per_s &&

@@ -189,10 +189,10 @@ static bool is_there(const struct policy *policy, const struct zone *zone,
 	return false;
 }
 
-static const uint8_t *find_bound(const struct policy_index *index,
-				 const struct policy *policy,
-				 const uint8_t addr[16],
-				 const struct zone *zone)
+const struct policy_binding *index_binding_of(const struct policy_index *index,
+					      const struct policy *policy,
+					      const uint8_t addr[16],
+					      const struct zone *zone)
 {
 	const uint8_t *secret = index->secret;
 
@@ -207,7 +207,7 @@ static const uint8_t *find_bound(const struct policy_index *index,
 		HASH_FIND(hh, index->bound, &key, sizeof(key), bound);
 		for (; bound != NULL; bound = bound->next) {
 			if (is_there(policy, zone, bound->binding->interface))
-				return bound->binding->addresses.list[0].addr;
+				return bound->binding;
 		}
 	}
 	return NULL;
@@ -217,10 +217,12 @@ void index_host_of(const struct policy_index *index,
 		   const struct policy *policy, const uint8_t addr[16],
 		   const struct zone *zone, uint8_t ret_host[16])
 {
-	const uint8_t *bound = find_bound(index, policy, addr, zone);
+	const struct policy_binding *bound =
+		index_binding_of(index, policy, addr, zone);
 	uint64_t word[2];
 
-	memcpy(word, bound != NULL ? bound : addr, sizeof(word));
+	memcpy(word, bound != NULL ? bound->addresses.list[0].addr : addr,
+	       sizeof(word));
 	if (bound == NULL && !address_is_v4(addr)) {
 		word[0] &= index->host_mask[0];
 		word[1] &= index->host_mask[1];

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct policy;
+struct policy_binding;
 struct policy_index;
 struct zone;
 
@@ -16,6 +17,12 @@ struct policy_index *index_new(const struct policy *policy);
 void index_free(struct policy_index *index);
 
 bool index_is_inside(const struct policy_index *index, const uint8_t addr[16]);
+
+/* See policy_binding_of. */
+const struct policy_binding *index_binding_of(const struct policy_index *index,
+					      const struct policy *policy,
+					      const uint8_t addr[16],
+					      const struct zone *zone);
 
 /* See policy_host_of. */
 void index_host_of(const struct policy_index *index,

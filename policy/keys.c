@@ -176,6 +176,12 @@ static enum units_result parse_number(const struct keys_entry *entry,
 	case KEYS_BYTES:
 		return units_parse_bytes(text, entry->min, entry->max,
 					 ret_value);
+	case KEYS_COUNT_PER_S:
+		return units_parse_count_per_s(text, entry->min, entry->max,
+					       ret_value);
+	case KEYS_BYTES_PER_S:
+		return units_parse_bytes_per_s(text, entry->min, entry->max,
+					       ret_value);
 	case KEYS_LOG2:
 		result = units_parse_log2(text, &ratio_q16);
 		if (result == UNITS_OK)
@@ -215,6 +221,16 @@ void keys_describe(const struct keys_entry *entry, char *ret_text, size_t size)
 		what = "a whole number and B, KiB, MiB, GiB or TiB,";
 		units_print_bytes(entry->min, low);
 		units_print_bytes(entry->max, high);
+		break;
+	case KEYS_COUNT_PER_S:
+		what = "a whole number and /s,";
+		units_print_count_per_s(entry->min, low);
+		units_print_count_per_s(entry->max, high);
+		break;
+	case KEYS_BYTES_PER_S:
+		what = "a whole number and B/s, kB/s, MB/s or GB/s,";
+		units_print_bytes_per_s(entry->min, low);
+		units_print_bytes_per_s(entry->max, high);
 		break;
 	case KEYS_LOG2:
 		what = "a number such as 2.0, with up to nine decimals,";
@@ -307,6 +323,8 @@ static bool read_value(struct keys_reader *reader, const struct yaml_node *node,
 	case KEYS_OCTAL:
 	case KEYS_TIME:
 	case KEYS_BYTES:
+	case KEYS_COUNT_PER_S:
+	case KEYS_BYTES_PER_S:
 	case KEYS_LOG2:
 		return read_number(reader, node, entry, into);
 	case KEYS_BOOL:

@@ -16,16 +16,18 @@ struct policy_errors;
 struct yaml_node;
 
 enum keys_type {
-	KEYS_COUNT, /* whole number, into an unsigned of any width */
-	KEYS_OCTAL, /* the same, written in octal */
-	KEYS_TIME,  /* "2ms", into a uint64_t of nanoseconds */
-	KEYS_BYTES, /* "64KiB", into a uint64_t */
-	KEYS_LOG2,  /* "2.0", into a uint32_t: 2^value x 65536 */
-	KEYS_BOOL,  /* true or false, into a bool */
-	KEYS_WORD,  /* one of `words`, into an enum: its place there */
-	KEYS_TEXT,  /* into a char[]; no control characters */
-	KEYS_MAP,   /* a map of `keys`, into the same struct */
-	KEYS_OTHER, /* whatever `read` makes of it */
+	KEYS_COUNT,       /* whole number, into an unsigned of any width */
+	KEYS_OCTAL,       /* the same, written in octal */
+	KEYS_TIME,        /* "2ms", into a uint64_t of nanoseconds */
+	KEYS_BYTES,       /* "64KiB", into a uint64_t */
+	KEYS_COUNT_PER_S, /* "20000/s", as a count */
+	KEYS_BYTES_PER_S, /* "100MB/s", into a uint64_t */
+	KEYS_LOG2,        /* "2.0", into a uint32_t: 2^value x 65536 */
+	KEYS_BOOL,        /* true or false, into a bool */
+	KEYS_WORD,        /* one of `words`, into an enum: its place there */
+	KEYS_TEXT,        /* into a char[]; no control characters */
+	KEYS_MAP,         /* a map of `keys`, into the same struct */
+	KEYS_OTHER,       /* whatever `read` makes of it */
 };
 
 struct keys_reader {

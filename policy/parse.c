@@ -21,6 +21,9 @@ static bool set_defaults(struct policy *policy)
 		.dhcp_pkts_per_s = 100,
 		.icmp_error_pkts_per_s = 1000,
 		.fragment_pkts_per_s = 1000,
+		.rate = { .burst_ns = 100000000 },
+		.xen = { .held_slots_per_key = 40,
+			 .held_slots_per_vif = 200 },
 		.limits = {
 			.pairs = 1000000,
 			.flows = 2000000,

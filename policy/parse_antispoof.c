@@ -114,6 +114,15 @@ static bool read_interface(struct keys_reader *reader,
 	return draft_read_interface(reader, node, binding->interface);
 }
 
+static bool read_rate(struct keys_reader *reader, const struct yaml_node *node,
+		      void *into)
+{
+	struct policy_binding *binding = into;
+
+	binding->has_rate = true;
+	return keys_read(reader, node, DRAFT_RATE_KEYS, &binding->rate);
+}
+
 static const struct keys_entry BINDING_KEYS[] = {
 	{ .name = "mac",
 	  .type = KEYS_OTHER,
@@ -129,6 +138,10 @@ static const struct keys_entry BINDING_KEYS[] = {
 	  .type = KEYS_OTHER,
 	  .read = read_interface,
 	  .help = "where it is; left out: anywhere" },
+	{ .name = "rate",
+	  .type = KEYS_OTHER,
+	  .read = read_rate,
+	  .help = "what it may send in all; from `rate`" },
 	{ 0 },
 };
 
@@ -137,7 +150,7 @@ static bool one_binding(struct keys_reader *reader,
 {
 	struct draft *draft = into;
 	struct policy *policy = &draft->policy;
-	struct policy_binding binding = { 0 }, *list;
+	struct policy_binding binding = { .rate = policy->rate }, *list;
 	bool good;
 
 	list = draft_grow(policy->bindings, policy->bindings_count,

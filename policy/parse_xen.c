@@ -9,6 +9,7 @@ static const char *const VIFS[] = { "ignore", "follow", NULL };
 const char *const DRAFT_WAYS[] = { "auto", "queue",   "ring",
 				   "rate", "netback", NULL };
 const char *const DRAFT_XEN_MACS[] = { "drop", "overwrite", NULL };
+static const char *const AT_SLOTS[] = { "wait", "shed", NULL };
 
 const struct keys_entry DRAFT_XEN_KEYS[] = {
 	{ .name = "vifs",
@@ -31,6 +32,23 @@ const struct keys_entry DRAFT_XEN_KEYS[] = {
 	  .read = draft_read_guests,
 	  .keys = DRAFT_GUEST_KEYS,
 	  .help = "what is otherwise for some; the first that fits" },
+	{ .name = "held_slots_per_key",
+	  .type = KEYS_COUNT,
+	  .min = 1,
+	  .max = 4096,
+	  KEYS_FIELD(struct draft, policy.xen.held_slots_per_key),
+	  .help = "of the ring, for packets of one key that wait; 40" },
+	{ .name = "held_slots_per_vif",
+	  .type = KEYS_COUNT,
+	  .min = 1,
+	  .max = 16384,
+	  KEYS_FIELD(struct draft, policy.xen.held_slots_per_vif),
+	  .help = "the same of all its keys; 200" },
+	{ .name = "at_slots",
+	  .type = KEYS_WORD,
+	  .words = AT_SLOTS,
+	  KEYS_FIELD(struct draft, policy.xen.at_slots),
+	  .help = "at that bound the guest waits, or packets are shed; wait" },
 	{ 0 },
 };
 
@@ -70,6 +88,8 @@ bool draft_check_xen(struct keys_reader *reader, const struct draft *draft)
 
 	if (first == NULL && xen != NULL)
 		first = yaml_tree_find(xen, "guests");
+	if (first == NULL && xen != NULL)
+		first = yaml_tree_find(xen, "at_slots");
 	if (!policy->xen.vifs && first != NULL) {
 		keys_key_error(reader, first, "xen.vifs: follow",
 			       "says how vifs are guarded, and none is");

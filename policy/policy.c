@@ -241,3 +241,24 @@ void policy_host_of(const struct policy *policy, const uint8_t addr[16],
 	if (!address_is_v4(addr))
 		address_mask(ret_host, policy->host_prefix6);
 }
+
+const struct policy_binding *policy_binding_of(const struct policy *policy,
+					       const uint8_t addr[16],
+					       const struct zone *zone)
+{
+	return policy->index != NULL
+		       ? index_binding_of(policy->index, policy, addr, zone)
+		       : NULL;
+}
+
+bool policy_wants_rate(const struct policy *policy)
+{
+	if (rate_is_set(&policy->rate))
+		return true;
+	for (size_t i = 0; i < policy->bindings_count; i++) {
+		if (policy->bindings[i].has_rate &&
+		    rate_is_set(&policy->bindings[i].rate))
+			return true;
+	}
+	return false;
+}

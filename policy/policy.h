@@ -14,6 +14,7 @@
 #include "flowtable/flow.h"
 #include "policy/credit_params.h"
 #include "policy/gate_params.h"
+#include "policy/rate_params.h"
 
 struct policy_guest;
 struct policy_index;
@@ -105,6 +106,8 @@ struct policy_binding { /* antispoof.bindings */
 	uint8_t mac[6];
 	struct policy_prefixes addresses;
 	char interface[16]; /* "": any */
+	bool has_rate;      /* of its own: `rate`; else the policy's */
+	struct rate_params rate;
 };
 
 struct policy_zone { /* zones: named groups of interfaces and VLANs */
@@ -142,10 +145,16 @@ enum policy_way {
 /* What becomes of a frame of a guest that has not its vif's MAC. */
 enum policy_xen_mac { POLICY_XEN_MAC_DROP, POLICY_XEN_MAC_OVERWRITE };
 
+/* At the bound of slots: the guest waits, or packets are dropped. */
+enum policy_at_slots { POLICY_SLOTS_WAIT, POLICY_SLOTS_SHED };
+
 struct policy_xen {
 	bool vifs;           /* guard those whose backend is this domain */
 	enum policy_way way; /* of a vif that nothing else is said of */
 	enum policy_xen_mac mac;
+	/* Places in a guest's ring that packets which wait may take. */
+	uint16_t held_slots_per_key, held_slots_per_vif;
+	enum policy_at_slots at_slots;
 	struct policy_guest *guests; /* the first that fits; guests.h */
 	size_t guests_count;
 };
@@ -178,6 +187,8 @@ struct policy {
 	struct policy_zone *zones;
 	size_t zones_count;
 
+	struct rate_params rate; /* of each guarded host, unless its binding
+				  * has one */
 	uint16_t
 		first_contacts_per_s; /* per guarded host, unanswered; 0: any */
 	uint16_t connections_per_s;   /* new ones per pair; 0: any */
@@ -293,5 +304,13 @@ enum policy_action policy_action_of(const struct policy *policy,
  */
 void policy_host_of(const struct policy *policy, const uint8_t addr[16],
 		    const struct zone *zone, uint8_t ret_host[16]);
+
+/* The binding of that host; NULL: none.  Cannot fail. */
+const struct policy_binding *policy_binding_of(const struct policy *policy,
+					       const uint8_t addr[16],
+					       const struct zone *zone);
+
+/* Is there any `rate`? */
+bool policy_wants_rate(const struct policy *policy);
 
 #endif

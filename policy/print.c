@@ -163,6 +163,20 @@ static void add_zones(struct text *text, const struct policy *policy)
 	}
 }
 
+static void add_rate(struct text *text, const struct rate_params *rate)
+{
+	char pkts[UNITS_TEXT_SIZE] = "any", bytes[UNITS_TEXT_SIZE] = "any";
+	char burst[UNITS_TEXT_SIZE];
+
+	if (rate->pkts_per_s != 0)
+		units_print_count_per_s(rate->pkts_per_s, pkts);
+	if (rate->bytes_per_s != 0)
+		units_print_bytes_per_s(rate->bytes_per_s, bytes);
+	units_print_time(rate->burst_ns, burst);
+	add(text, "rate: {packets: %s, bytes: %s, burst: %s}", pkts, bytes,
+	    burst);
+}
+
 static void add_antispoof(struct text *text, const struct policy *policy)
 {
 	if (policy->sources_count + policy->bindings_count > 0)
@@ -188,6 +202,10 @@ static void add_antispoof(struct text *text, const struct policy *policy)
 		if (binding->interface[0] != '\0') {
 			add(text, ", interface: ");
 			add_text(text, binding->interface);
+		}
+		if (binding->has_rate) {
+			add(text, ", ");
+			add_rate(text, &binding->rate);
 		}
 		add(text, "}\n");
 	}
@@ -418,6 +436,10 @@ static void add_xen(struct text *text, const struct policy_xen *xen)
 		return;
 	add(text, "xen: {vifs: follow, way: %s, mac: %s",
 	    policy_way_name(xen->way), mac_name(xen->mac));
+	add(text,
+	    ", held_slots_per_key: %u, held_slots_per_vif: %u, at_slots: %s",
+	    xen->held_slots_per_key, xen->held_slots_per_vif,
+	    xen->at_slots == POLICY_SLOTS_WAIT ? "wait" : "shed");
 	for (size_t i = 0; i < xen->guests_count; i++) {
 		add(text, i > 0 ? ",\n  {" : ", guests: [\n  {");
 		add_guest(text, &xen->guests[i]);
@@ -450,6 +472,10 @@ char *policy_print(const struct policy *policy)
 	add(&text, "\nhost_prefix6: %u\n", policy->host_prefix6);
 	add_limiter(&text, policy);
 	add_zones(&text, policy);
+	if (rate_is_set(&policy->rate)) {
+		add_rate(&text, &policy->rate);
+		add(&text, "\n");
+	}
 	add_antispoof(&text, policy);
 	add_rules(&text, policy);
 	add(&text,

@@ -27,6 +27,18 @@ static const struct unit BYTE_UNITS[] = {
 	{ "B", UINT64_C(1) },         { NULL, 0 },
 };
 
+static const struct unit BYTES_PER_S_UNITS[] = {
+	{ "GiB/s", UINT64_C(1) << 30 }, { "GB/s", UINT64_C(1000000000) },
+	{ "MiB/s", UINT64_C(1) << 20 }, { "MB/s", UINT64_C(1000000) },
+	{ "KiB/s", UINT64_C(1) << 10 }, { "kB/s", UINT64_C(1000) },
+	{ "B/s", UINT64_C(1) },         { NULL, 0 },
+};
+
+static const struct unit COUNT_PER_S_UNITS[] = {
+	{ "/s", UINT64_C(1) },
+	{ NULL, 0 },
+};
+
 /* Digits at *text, which moves past them. */
 static enum units_result read_digits(const char **text, unsigned base,
 				     uint64_t *ret_value)
@@ -125,6 +137,18 @@ enum units_result units_parse_bytes(const char *text, uint64_t min_bytes,
 			       ret_bytes);
 }
 
+enum units_result units_parse_count_per_s(const char *text, uint64_t min,
+					  uint64_t max, uint64_t *ret_count)
+{
+	return parse_with_unit(COUNT_PER_S_UNITS, text, min, max, ret_count);
+}
+
+enum units_result units_parse_bytes_per_s(const char *text, uint64_t min,
+					  uint64_t max, uint64_t *ret_bytes)
+{
+	return parse_with_unit(BYTES_PER_S_UNITS, text, min, max, ret_bytes);
+}
+
 static void print_with_unit(const struct unit *units, uint64_t value,
 			    char ret_text[UNITS_TEXT_SIZE])
 {
@@ -146,6 +170,16 @@ void units_print_time(uint64_t ns, char ret_text[UNITS_TEXT_SIZE])
 void units_print_bytes(uint64_t bytes, char ret_text[UNITS_TEXT_SIZE])
 {
 	print_with_unit(BYTE_UNITS, bytes, ret_text);
+}
+
+void units_print_count_per_s(uint64_t count, char ret_text[UNITS_TEXT_SIZE])
+{
+	print_with_unit(COUNT_PER_S_UNITS, count, ret_text);
+}
+
+void units_print_bytes_per_s(uint64_t bytes, char ret_text[UNITS_TEXT_SIZE])
+{
+	print_with_unit(BYTES_PER_S_UNITS, bytes, ret_text);
 }
 
 /* Logarithms are whole numbers of 1e-9 here. */

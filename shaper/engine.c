@@ -88,6 +88,7 @@ bool engine_init(struct engine *engine, const struct policy *policy,
 		.zones = zones,
 		.exact = exact,
 	};
+	engine->has_rates = policy_wants_rate(policy);
 	load_params(engine, policy);
 	if (!init_table(engine, FLOW_SCOPE_FLOW, limits->flows, seed) ||
 	    !init_table(engine, FLOW_SCOPE_PAIR, limits->pairs, seed) ||
@@ -165,12 +166,31 @@ static bool is_exempted(const struct engine *engine, const struct flow_key *key)
 	return false;
 }
 
+/* A host without a place shares what the policy gives to one. */
+static void classify_host(const struct engine *engine,
+			  const struct flow_entry *entry,
+			  const struct zone *zone)
+{
+	struct engine_host *host = &engine->hosts[engine_slot(engine, entry)];
+	const struct policy *policy = engine->policy;
+	const struct policy_vif *vif = policy_vif_of(policy, zone->interface);
+	const struct policy_binding *binding =
+		policy_binding_of(policy, entry->key.inside, zone);
+
+	host->rate = binding && binding->has_rate ? binding->rate
+						  : policy->rate;
+	host->holds_slots = vif && (vif->way == POLICY_WAY_QUEUE ||
+				    vif->way == POLICY_WAY_RING);
+}
+
 void engine_classify(const struct engine *engine, struct flow_entry *entry)
 {
+	const struct zone *zone = zones_get(engine->zones, entry->key.zone);
 	struct policy_class class;
 
-	policy_classify(engine->policy, &entry->key,
-			zones_get(engine->zones, entry->key.zone), &class);
+	policy_classify(engine->policy, &entry->key, zone, &class);
+	if (entry->key.scope == FLOW_SCOPE_HOST)
+		classify_host(engine, entry, zone);
 	entry->flags &= (uint8_t)~FLOW_ENTRY_EXEMPT;
 	if (class.exempt || is_exempted(engine, &entry->key))
 		entry->flags |= FLOW_ENTRY_EXEMPT;
@@ -212,6 +232,7 @@ void engine_reclassify(struct engine *engine)
 void engine_set_policy(struct engine *engine, const struct policy *policy)
 {
 	engine->policy = policy;
+	engine->has_rates = policy_wants_rate(policy);
 	load_params(engine, policy);
 	engine->per_host_max[FLOW_SCOPE_FLOW] = policy->limits.flows_per_host;
 	engine->per_host_max[FLOW_SCOPE_PAIR] = policy->limits.pairs_per_host;

@@ -29,6 +29,7 @@
 #include "flowtable/flow.h"
 #include "flowtable/flowtable.h"
 #include "policy/policy.h"
+#include "shaper/bucket.h"
 #include "shaper/contacts.h"
 #include "shaper/credit.h"
 #include "shaper/lengths.h"
@@ -68,7 +69,14 @@ struct engine_host {
 				   * minute before: no patience for new ones */
 	uint32_t leased_keys; /* slots that it has elsewhere: pump_lease.h */
 	struct contacts contacts; /* first ones, see pump_guards.c */
-	struct lengths fifos;     /* of held packets, by length */
+	uint32_t held_slots;      /* of its ring, by what waits */
+	bool holds_slots;         /* what waits keeps them: a vif's */
+	struct rate_params rate;  /* in all; see pump_rate.c */
+	struct bucket bucket;
+	uint32_t stir_first, stir_last; /* suspects; see pump_turns.c */
+	uint32_t turn_next;             /* slot + 1 */
+	bool has_turn;
+	struct lengths fifos; /* of held packets, by length */
 };
 
 struct engine_exemption {
@@ -105,6 +113,7 @@ struct engine {
 	uint32_t resting[ENGINE_RESTING]; /* packets that wait, whose key has
 					   * no place; by its hash */
 	uint64_t reclaim_ns;              /* not before: see engine_gates.c */
+	bool has_rates;                   /* the policy has any */
 	uint32_t penalties;               /* keys over their threshold */
 	bool exact; /* the simulator: every key has an exact window, always */
 	struct stats stats;

@@ -282,6 +282,7 @@ static bool is_in_use(struct engine_host *host, uint64_t now_ns)
 	return host->held_pkts || host->leased_keys > 0 ||
 	       host->forgot_until_ns > now_ns || host->multicast_ns > now_ns ||
 	       host->dhcp_ns > now_ns || host->icmp_error_ns > now_ns ||
+	       host->bucket.at_ns + host->rate.burst_ns > now_ns ||
 	       !contacts_are_idle(&host->contacts, now_ns);
 }
 

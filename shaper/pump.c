@@ -42,7 +42,10 @@ struct pump *pump_new(const struct pump_config *config, uint64_t now_ns)
 		goto fail;
 	pump->host_links =
 		calloc(engine->hosts_count, sizeof(*pump->host_links));
-	if (pump->host_links)
+	pump->slots = calloc(engine->hosts_count, sizeof(*pump->slots));
+	pump->slot_links = calloc(suspects_ids(&engine->suspects),
+				  sizeof(*pump->slot_links));
+	if (pump->host_links && pump->slots && pump->slot_links)
 		return pump;
 fail:
 	pump_free(pump);
@@ -57,6 +60,8 @@ void pump_free(struct pump *pump)
 	tokens_fini(&pump->tokens);
 	deadlines_fini(&pump->deadlines);
 	free(pump->host_links);
+	free(pump->slots);
+	free(pump->slot_links);
 	free(pump);
 }
 
@@ -389,8 +394,16 @@ void pump_advance(struct pump *pump, uint64_t now_ns)
 	if (now_ns > pump->now_ns)
 		pump->now_ns = now_ns;
 	while ((first = deadlines_first(&pump->deadlines)) != NULL &&
-	       first->at_ns <= pump->now_ns)
-		pump_stir(pump, first->id);
+	       first->at_ns <= pump->now_ns) {
+		do {
+			uint32_t id = first->id;
+
+			deadlines_clear(&pump->deadlines, id);
+			pump_stir_later(pump, id);
+			first = deadlines_first(&pump->deadlines);
+		} while (first && first->at_ns <= pump->now_ns);
+		pump_stir_all(pump);
+	}
 	pump_tell(pump);
 	if (pump->upkeep_ns <= pump->now_ns)
 		pump_upkeep(pump);

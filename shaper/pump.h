@@ -64,6 +64,7 @@ enum pump_by {
 	PUMP_BY_HOST,
 	PUMP_BY_CONTACTS,    /* first contacts of its host */
 	PUMP_BY_CONNECTIONS, /* new connections of its pair */
+	PUMP_BY_RATE,        /* what its host may send in all */
 	PUMP_BYS
 };
 

@@ -107,6 +107,15 @@ static uint32_t may_lease_q16(const struct engine_params *params)
 	return (uint32_t)((uint64_t)params->near_q16 * 55109 >> 16);
 }
 
+/* What is counted elsewhere is not in its host's bucket. */
+static bool has_rate(const struct engine *engine,
+		     const struct flow_entry *entry)
+{
+	return engine->has_rates &&
+	       rate_is_set(
+		       &engine->hosts[engine_host_slot(engine, entry)].rate);
+}
+
 bool pump_may_lease(struct pump *pump, const struct flow_key *key,
 		    struct pump_lease *ret_lease, uint64_t now_ns)
 {
@@ -121,7 +130,7 @@ bool pump_may_lease(struct pump *pump, const struct flow_key *key,
 	    policy_is_inside(engine->policy, key->outside))
 		return false;
 	engine_refresh(engine, entry);
-	if (!is_settled(pump, entry))
+	if (!is_settled(pump, entry) || has_rate(engine, entry))
 		return false;
 	params = engine_params(engine, entry);
 	engine_sums(engine, entry, pump->now_ns, &sent, &heard);

@@ -44,8 +44,8 @@ struct pump_lease {
 
 /*
  * Only what was answered, owes nothing, has nothing waiting and is clearly
- * below its threshold; nothing while `enforce` names the host.  true:
- * *ret_lease is what its holder must begin with.
+ * below its threshold; nothing while `enforce` names the host, or it has a
+ * rate.  true: *ret_lease is what its holder must begin with.
  */
 bool pump_may_lease(struct pump *pump, const struct flow_key *key,
 		    struct pump_lease *ret_lease, uint64_t now_ns);

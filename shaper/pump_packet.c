@@ -139,11 +139,17 @@ static enum pump_verdict make_wait(struct pump *pump,
 {
 	uint32_t id = pump_rest(pump, place);
 	struct suspect *rest = suspects_get(&pump->engine.suspects, id);
+	uint32_t slots = pump_slots_of(pump, place->host_slot, &packet->meta);
 
 	note_by(rest, by, packet);
 	if (!pump_holds(pump))
 		return shadow(pump, place, id, key, packet, wire_pkts, true);
-	if (pump_key_is_full(pump, rest) &&
+	if (pump_slots_are_full(pump, rest, slots)) {
+		pump->engine.stats.counter[STATS_shed_key_pkts] += wire_pkts;
+		note_offered(pump, place, wire_pkts);
+		return PUMP_DROP;
+	}
+	if (pump_key_is_full(pump, rest, slots) &&
 	    pump->engine.policy->limits.at_bound == POLICY_BOUND_DROP) {
 		pump->engine.stats.counter[STATS_dropped_key_bound] +=
 			wire_pkts;
@@ -335,6 +341,7 @@ static enum pump_verdict judge_out(struct pump *pump,
 		return PUMP_PASS;
 	}
 	asked.by = PUMP_BYS;
+	asked.bytes = pump_wire_bytes(&packet->meta, wire_pkts);
 	asked.connection = pump_is_connection(pump, &packet->meta, place->flow);
 	if (follows || !pump_ask(pump, place, place, wire_pkts, &asked))
 		return make_wait(pump, place, key, packet, wire_pkts, asked.by);
@@ -419,6 +426,7 @@ static enum pump_verdict judge_held(struct pump *pump,
 		pass_exempt(pump, place, wire_pkts, FLOW_OUT);
 		return PUMP_PASS;
 	}
+	asked.bytes = packet->meta.length_bytes;
 	asked.connection = pump_is_connection(pump, &packet->meta, place->flow);
 	if (!follows && pump_ask(pump, place, place, wire_pkts, &asked)) {
 		note_offered(pump, place, wire_pkts);

@@ -40,7 +40,10 @@ void pump_refuse(struct pump *pump, uint32_t rest)
 	struct suspect *suspect = suspects_get(&pump->engine.suspects, rest);
 	uint32_t most = pump->engine.policy->limits.held_packets_per_key;
 
-	if (!pump_holds(pump) || suspect->refused_until_ns > pump->now_ns ||
+	if (!pump_holds(pump) || suspect->by == PUMP_BY_RATE ||
+	    (suspect->held_slots > 0 &&
+	     pump_slots_are_unbound(pump, suspect->held_slots)) ||
+	    suspect->refused_until_ns > pump->now_ns ||
 	    pump->engine.policy->limits.at_bound == POLICY_BOUND_RELEASE)
 		return;
 	if (suspect->scope == FLOW_SCOPE_HOST) {

@@ -221,6 +221,7 @@ static void enter(struct pump *pump, const struct engine_place *place,
 	tokens_append(&pump->tokens, &fifo->first, &fifo->last, token_id);
 	pump_account(pump, id, (int32_t)token->wire_pkts,
 		     (int64_t)token->bytes);
+	pump_slots_account(pump, id, token->slots);
 }
 
 static void take_out(struct pump *pump, uint32_t id, uint32_t token_id)
@@ -234,6 +235,7 @@ static void take_out(struct pump *pump, uint32_t id, uint32_t token_id)
 	tokens_unlink(&pump->tokens, &fifo->first, &fifo->last, token_id);
 	pump_account(pump, id, -(int32_t)token->wire_pkts,
 		     -(int64_t)token->bytes);
+	pump_slots_account(pump, id, -(int32_t)token->slots);
 }
 
 void pump_let_go(struct pump *pump, uint32_t token_id,
@@ -262,17 +264,20 @@ void pump_expel(struct pump *pump, uint32_t id, uint32_t token_id,
 
 /* ------ bounds */
 
-bool pump_key_is_full(const struct pump *pump, const struct suspect *rest)
+bool pump_key_is_full(const struct pump *pump, const struct suspect *rest,
+		      uint32_t slots)
 {
 	uint32_t most = pump->engine.policy->limits.held_packets_per_key;
 
-	return most && !pump->config.lift_bounds &&
+	return most && !pump_slots_are_unbound(pump, slots) &&
+	       !pump->config.lift_bounds &&
 	       rest->held_pkts + rest->aside_pkts >= most;
 }
 
 /* Which FIFO must give, so that `pkts` more may rest in `id`?  0: none. */
 static uint32_t over_bound(struct pump *pump, uint32_t id, uint32_t pkts,
-			   uint32_t bytes, enum stats_counter *ret_counter)
+			   uint32_t bytes, bool unbound,
+			   enum stats_counter *ret_counter)
 {
 	const struct policy_limits *limits = &pump->engine.policy->limits;
 	struct suspect *fifo = suspect_of(pump, id);
@@ -282,12 +287,12 @@ static uint32_t over_bound(struct pump *pump, uint32_t id, uint32_t pkts,
 
 	if (pump->config.lift_bounds)
 		return 0;
-	if (most && fifo->held_pkts + pkts > most) {
+	if (most && !unbound && fifo->held_pkts + pkts > most) {
 		*ret_counter = STATS_dropped_key_bound;
 		return id;
 	}
 	most = limits->held_packets_per_host;
-	if (most && host->held_pkts + pkts > most) {
+	if (most && !unbound && host->held_pkts + pkts > most) {
 		*ret_counter = STATS_dropped_host_bound;
 		return host->held_pkts ? lengths_longest(&host->fifos) : id;
 	}
@@ -324,14 +329,15 @@ static void release_at_bound(struct pump *pump, uint32_t id)
 /* The longest FIFO gives its newest packet; what comes in has no better claim
  * than the longest, so when its own is the longest it is the one to go. */
 static bool make_room(struct pump *pump, uint32_t id, uint32_t pkts,
-		      uint32_t bytes)
+		      uint32_t bytes, bool unbound)
 {
 	const struct policy_limits *limits = &pump->engine.policy->limits;
 	uint64_t *counter = pump->engine.stats.counter;
 	enum stats_counter why = STATS_dropped_bound;
 	uint32_t victim;
 
-	while ((victim = over_bound(pump, id, pkts, bytes, &why)) != 0) {
+	while ((victim = over_bound(pump, id, pkts, bytes, unbound, &why)) !=
+	       0) {
 		struct suspect *fifo = suspect_of(pump, victim);
 		uint32_t token = fifo->last;
 
@@ -377,11 +383,17 @@ enum pump_verdict pump_enqueue(struct pump *pump,
 			       uint32_t wire_pkts, uint8_t flags)
 {
 	uint8_t scope = suspect_of(pump, rest)->scope;
+	uint32_t slots =
+		flags & TOKEN_GHOST
+			? 0
+			: pump_slots_of(pump, place->host_slot, &packet->meta);
 	uint32_t id;
 
 	flags |= flags_at(pump, place, scope);
 	if (!make_room_to_park(pump, place, rest, wire_pkts, flags) ||
-	    !make_room(pump, rest, wire_pkts, packet->meta.length_bytes))
+	    !pump_slots_make_room(pump, rest, wire_pkts, slots) ||
+	    !make_room(pump, rest, wire_pkts, packet->meta.length_bytes,
+		       pump_slots_are_unbound(pump, slots)))
 		return PUMP_DROP;
 	id = tokens_take(&pump->tokens);
 	if (!id) {
@@ -396,6 +408,7 @@ enum pump_verdict pump_enqueue(struct pump *pump,
 		.wire_pkts = (uint16_t)wire_pkts,
 		.whole_pkts = (uint16_t)wire_pkts,
 		.dst_zone = packet->dst_zone,
+		.slots = (uint16_t)slots,
 		.flags = flags,
 		.shard = packet->shard,
 	};

@@ -24,6 +24,9 @@ enum {
 
 #define PUMP_UPKEEP_NS 100000000u
 
+/* Of one host, when others also have packets that may leave. */
+enum { PUMP_QUANTUM_PKTS = 32 };
+
 /* One key that the next pump_settle must unmark. */
 struct pump_mark {
 	uint8_t scope; /* of the entry; flow: FLOW_ENTRY_ASIDE */
@@ -68,9 +71,15 @@ struct pump {
 	struct deadlines deadlines; /* by suspect id */
 	struct lengths busiest;     /* hosts, by what they hold */
 	struct lengths_link *host_links;
+	struct lengths *slots; /* by host: FIFOs, by those that they hold */
+	struct lengths_link *slot_links;
 	uint32_t held_pkts;
+	uint32_t held_slots;
 	uint64_t held_bytes;
-	uint32_t stir_first, stir_last; /* suspects; never left so */
+	uint32_t turn_first, turn_last; /* hosts to stir, slot + 1; never left
+					 * so */
+	uint32_t turn_pkts; /* let out by the one whose turn it is */
+	bool rate_turn;     /* who asks is the first in his host's line */
 	uint32_t leaving_first, leaving_last;
 	uint32_t untold; /* first leaving token not yet heard of onward */
 	struct pump_mark marks[PUMP_ASIDE_MAX];
@@ -92,6 +101,7 @@ struct pump_asked {
 	enum engine_answer answer[FLOW_SCOPES];
 	unsigned int count;
 	uint8_t by;      /* enum pump_by; meaningless when all are open */
+	uint32_t bytes;  /* as the caller says */
 	uint32_t guard;  /* whose pacer has no place; 0: none was asked */
 	bool connection; /* as the caller says: it begins one */
 	bool paid;       /* by the floor, patience or credit */
@@ -146,11 +156,8 @@ bool pump_ask(struct pump *pump, const struct engine_place *place,
 void pump_sent(struct pump *pump, const struct engine_place *place,
 	       const struct pump_asked *asked, uint32_t wire_pkts);
 
-/* Something changed at this gate or in its FIFO: let out what may leave. */
-void pump_stir(struct pump *pump, uint32_t id);
-
-/* The same, once what is under way is done; pump_tell sees to it. */
-void pump_stir_later(struct pump *pump, uint32_t id);
+/* Let out what may leave at this gate, or by it, until the turn is over. */
+void pump_stir_once(struct pump *pump, uint32_t id);
 
 /* The FIFO is empty: it waits for no gate any more. */
 void pump_wait_ends(struct pump *pump, uint32_t id);
@@ -197,6 +204,70 @@ void pump_guard_leave(struct pump *pump, uint32_t id);
 uint32_t pump_guard_next(struct pump *pump, uint32_t gate);
 uint64_t pump_guard_next_ns(struct pump *pump, uint32_t gate);
 
+/* --- pump_rate.c: what a host may send in all.  Only where it may be asked:
+ * engine.has_rates */
+
+/* The suspect of the host that may not send this much now; 0: it may. */
+uint32_t pump_rate(struct pump *pump, const struct engine_place *place,
+		   uint32_t wire_pkts, uint32_t bytes);
+void pump_rate_sent(struct pump *pump, const struct engine_place *place,
+		    uint32_t wire_pkts, uint32_t bytes);
+
+/* FIFO `id`, which stands in no such line, joins the host's; leaves it. */
+void pump_rate_join(struct pump *pump, uint32_t gate, uint32_t id);
+void pump_rate_leave(struct pump *pump, uint32_t id);
+
+/* When the first in line may go; NS_NEVER: nobody stands there. */
+uint64_t pump_rate_next_ns(struct pump *pump, uint32_t gate);
+
+/* What the next packet of this token weighs. */
+uint32_t pump_rate_bytes(const struct token *token);
+
+/* The same of one that arrives: a super-packet's headers are repeated. */
+static inline uint32_t pump_wire_bytes(const struct packet_meta *meta,
+				       uint32_t wire_pkts)
+{
+	return meta->length_bytes + (wire_pkts - 1) * meta->header_bytes;
+}
+
+/* --- pump_slots.c: places in a guest's ring */
+
+/* How many a packet of this host keeps while it waits. */
+uint32_t pump_slots_of(const struct pump *pump, uint32_t host_slot,
+		       const struct packet_meta *meta);
+
+/* May one more with so many rest in FIFO `id`?  Others may be dropped for it;
+ * false: it is to be dropped itself, and is counted. */
+bool pump_slots_make_room(struct pump *pump, uint32_t id, uint32_t pkts,
+			  uint32_t slots);
+
+/* The same before it is set aside; nothing is dropped or counted. */
+bool pump_slots_are_full(const struct pump *pump, const struct suspect *fifo,
+			 uint32_t slots);
+
+/* The guest's ring is the only bound of what has so many. */
+bool pump_slots_are_unbound(const struct pump *pump, uint32_t slots);
+
+/* So many more (or fewer) are held by this FIFO. */
+void pump_slots_account(struct pump *pump, uint32_t id, int32_t slots);
+
+/* --- pump_turns.c: hosts take turns */
+
+/* Has the host whose turn it is let out its quantum? */
+static inline bool pump_turn_is_over(const struct pump *pump)
+{
+	return pump->turn_pkts >= PUMP_QUANTUM_PKTS;
+}
+
+/* Something changed at this gate or in its FIFO: let out what may leave. */
+void pump_stir(struct pump *pump, uint32_t id);
+
+/* The same, once what is under way is done; pump_tell sees to it. */
+void pump_stir_later(struct pump *pump, uint32_t id);
+
+/* All of those. */
+void pump_stir_all(struct pump *pump);
+
 /* --- pump_rest.c: where a packet rests */
 
 /* The suspect in whose FIFO it belongs.  Never 0. */
@@ -237,8 +308,10 @@ void pump_let_go(struct pump *pump, uint32_t token, enum pump_verdict verdict);
 /* So many more (or fewer) rest in this FIFO. */
 void pump_account(struct pump *pump, uint32_t id, int32_t pkts, int64_t bytes);
 
-/* Is the key's FIFO as long as one key's may be? */
-bool pump_key_is_full(const struct pump *pump, const struct suspect *rest);
+/* Is the key's FIFO as long as one key's may be, for one that has so many slots
+ * of a ring? */
+bool pump_key_is_full(const struct pump *pump, const struct suspect *rest,
+		      uint32_t slots);
 
 /* The entry of this scope that a flow belongs to; NULL: it has no place. */
 struct flow_entry *pump_entry_of(const struct pump *pump,

@@ -52,6 +52,12 @@ bool pump_ask(struct pump *pump, const struct engine_place *place,
 		pump_guard(pump, whole, ret_asked->connection, &ret_asked->by);
 	if (ret_asked->guard)
 		return false;
+	if (engine->has_rates &&
+	    (ret_asked->guard = pump_rate(pump, whole, wire_pkts,
+					  ret_asked->bytes)) != 0) {
+		ret_asked->by = PUMP_BY_RATE;
+		return false;
+	}
 	ret_asked->by = PUMP_BYS;
 	for (int scope = FLOW_SCOPE_FLOW; scope <= FLOW_SCOPE_PAIR; scope++) {
 		struct flow_entry *entry = entries[scope];
@@ -100,25 +106,12 @@ void pump_sent(struct pump *pump, const struct engine_place *place,
 		engine_floor_left(&pump->engine, place->pair, wire_pkts,
 				  pump->now_ns);
 	pump_guards_sent(pump, place, asked && asked->connection);
+	if (pump->engine.has_rates && asked)
+		pump_rate_sent(pump, place, wire_pkts, asked->bytes);
 	pump->engine.stats.counter[STATS_sent_pkts] += wire_pkts;
 }
 
 /* ------ lines: FIFOs that wait for a wider gate only */
-
-void pump_stir_later(struct pump *pump, uint32_t id)
-{
-	struct suspect *suspect = suspect_of(pump, id);
-
-	if (suspect->stirs)
-		return;
-	suspect->stirs = true;
-	suspect->stirs_next = 0;
-	if (pump->stir_last)
-		suspect_of(pump, pump->stir_last)->stirs_next = id;
-	else
-		pump->stir_first = id;
-	pump->stir_last = id;
-}
 
 static int ring_of(const struct suspect *gate)
 {
@@ -180,7 +173,8 @@ static void line_leave(struct pump *pump, uint32_t id, int ring)
 }
 
 /* The gate's timer, the moment when its window lets it open, or when its pacer
- * has a place again.  An open gate needs no timer: whoever asks passes. */
+ * or its rate has a place again.  An open gate needs no timer: whoever asks
+ * passes. */
 static void schedule(struct pump *pump, uint32_t gate)
 {
 	struct suspect *suspect = suspect_of(pump, gate);
@@ -188,8 +182,11 @@ static void schedule(struct pump *pump, uint32_t gate)
 	const struct gate_params *params =
 		&engine_params(&pump->engine, entry)->gate;
 	uint64_t next_ns = pump_guard_next_ns(pump, gate);
+	uint64_t rate_ns = pump_rate_next_ns(pump, gate);
 	uint64_t falls_ns, floor_ns, armed_ns = suspect->gate.armed_ns;
 
+	if (rate_ns < next_ns)
+		next_ns = rate_ns;
 	if (suspect->first || suspect->waiting) {
 		window_slide(&suspect->window, params->window_ns, pump->now_ns);
 		falls_ns = window_falls_ns(&suspect->window, params->window_ns,
@@ -239,15 +236,19 @@ static void leave_gates(struct pump *pump, uint32_t id,
 	}
 }
 
-/* ... nor for a pacer. */
+/* ... nor for a pacer, nor for a rate. */
 static void leave_lines(struct pump *pump, uint32_t id,
 			void (*tell)(struct pump *pump, uint32_t gate))
 {
 	uint32_t guard = suspect_of(pump, id)->paced_at;
+	uint32_t host = suspect_of(pump, id)->rated_at;
 
 	pump_guard_leave(pump, id);
 	if (guard)
 		tell(pump, guard);
+	pump_rate_leave(pump, id);
+	if (host)
+		tell(pump, host);
 	leave_gates(pump, id, tell);
 }
 
@@ -338,6 +339,26 @@ static void wait_for_guard(struct pump *pump, uint32_t id,
 	schedule(pump, asked->guard);
 }
 
+/* The same of its host's rate.  It keeps its place, and what its gates owe it;
+ * but no gate calls it meanwhile. */
+static void wait_for_rate(struct pump *pump, uint32_t id,
+			  const struct pump_asked *asked)
+{
+	struct suspect *fifo = suspect_of(pump, id);
+	uint32_t guard = fifo->paced_at;
+
+	pump_guard_leave(pump, id);
+	if (guard)
+		rest_if_idle(pump, guard);
+	for (int ring = 0; ring < SUSPECT_RINGS; ring++)
+		if (fifo->ring[ring].of)
+			line_leave(pump, id, ring);
+	if (!fifo->rated_at)
+		pump_rate_join(pump, asked->guard, id);
+	fifo->by = asked->by;
+	schedule(pump, asked->guard);
+}
+
 /* ------ leaving */
 
 /* The keys that the head of this FIFO asks: those from where it rests. */
@@ -389,6 +410,8 @@ static void leave(struct pump *pump, uint32_t id)
 	counter[STATS_waited_contact_pkts] += fifo->by == PUMP_BY_CONTACTS;
 	counter[STATS_waited_connection_pkts] += fifo->by ==
 						 PUMP_BY_CONNECTIONS;
+	counter[STATS_waited_rate_pkts] += fifo->by == PUMP_BY_RATE;
+	pump->turn_pkts++;
 	if (token->wire_pkts > 1) {
 		token->wire_pkts--;
 		pump_account(pump, id, -1, 0);
@@ -413,9 +436,13 @@ static bool leave_one(struct pump *pump, uint32_t id, uint32_t *ret_shut)
 	place_of_fifo(pump, fifo, &place);
 	pump_place_of_token(pump, fifo, head, &whole);
 	asked.connection = head->flags & TOKEN_CONNECTION;
+	asked.bytes = pump_rate_bytes(head);
 	if (!pump_ask(pump, &place, &whole, 1, &asked)) {
 		if (asked.guard) {
-			wait_for_guard(pump, id, &asked);
+			if (asked.by == PUMP_BY_RATE)
+				wait_for_rate(pump, id, &asked);
+			else
+				wait_for_guard(pump, id, &asked);
 			return false;
 		}
 		*ret_shut = wait_for(pump, id, &asked);
@@ -457,12 +484,31 @@ static void let_paced_go(struct pump *pump, uint32_t gate)
 {
 	uint32_t id, shut;
 
-	while ((id = pump_guard_next(pump, gate)) != 0)
+	while (!pump_turn_is_over(pump) &&
+	       (id = pump_guard_next(pump, gate)) != 0)
 		if (leave_one(pump, id, &shut) && suspect_of(pump, id)->first)
 			pump_stir_later(pump, id);
 }
 
-static void stir(struct pump *pump, uint32_t id)
+/* Those in line for its rate, in turn, as far as there is room. */
+static void let_rated_go(struct pump *pump, uint32_t gate)
+{
+	while (!pump_turn_is_over(pump) &&
+	       pump_rate_next_ns(pump, gate) <= pump->now_ns) {
+		uint32_t id = suspect_of(pump, gate)->rated_first;
+		uint32_t shut;
+		bool left;
+
+		pump_rate_leave(pump, id);
+		pump->rate_turn = true;
+		left = leave_one(pump, id, &shut);
+		pump->rate_turn = false;
+		if (left && suspect_of(pump, id)->first)
+			pump_rate_join(pump, gate, id);
+	}
+}
+
+void pump_stir_once(struct pump *pump, uint32_t id)
 {
 	struct suspect *gate = suspect_of(pump, id);
 	bool own, below;
@@ -473,6 +519,7 @@ static void stir(struct pump *pump, uint32_t id)
 		return;
 	}
 	let_paced_go(pump, id);
+	let_rated_go(pump, id);
 	gate_fire(&gate->gate, true, pump->now_ns);
 	if (!gate->first && !gate->turn)
 		engine_ask(&pump->engine, engine_entry_of(&pump->engine, gate),
@@ -480,31 +527,13 @@ static void stir(struct pump *pump, uint32_t id)
 	do {
 		own = leave_one(pump, id, &shut);
 		below = take_turn(pump, id);
-	} while (own || below);
+	} while ((own || below) && !pump_turn_is_over(pump));
 	if (suspect_waits(gate))
 		schedule(pump, id);
 	else
 		rest_if_idle(pump, id);
-}
-
-static void stir_all_due(struct pump *pump)
-{
-	while (pump->stir_first) {
-		uint32_t id = pump->stir_first;
-		struct suspect *suspect = suspect_of(pump, id);
-
-		pump->stir_first = suspect->stirs_next;
-		if (!pump->stir_first)
-			pump->stir_last = 0;
-		suspect->stirs = false;
-		stir(pump, id);
-	}
-}
-
-void pump_stir(struct pump *pump, uint32_t id)
-{
-	pump_stir_later(pump, id);
-	stir_all_due(pump);
+	if (pump_turn_is_over(pump) && suspect_waits(gate))
+		pump_stir_later(pump, id);
 }
 
 void pump_heard(struct pump *pump, const struct engine_place *place,
@@ -532,7 +561,7 @@ void pump_heard(struct pump *pump, const struct engine_place *place,
 /* Telling may let more leave, which is appended and told in its turn. */
 void pump_tell(struct pump *pump)
 {
-	stir_all_due(pump);
+	pump_stir_all(pump);
 	while (pump->untold) {
 		struct token *token = tokens_get(&pump->tokens, pump->untold);
 		struct engine_place place;

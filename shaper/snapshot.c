@@ -48,6 +48,20 @@ static void describe_guard(const struct pump *pump,
 			    1;
 }
 
+/* As a host for whose rate others wait, or as one that waits for it. */
+static void describe_rate(const struct pump *pump,
+			  const struct suspect *suspect,
+			  struct snapshot_row *row)
+{
+	const struct rate_params *rate = &pump->engine.hosts[row->host].rate;
+
+	row->rate_line = suspect->rated_first != 0;
+	if (!row->rate_line && !suspect->rated_at)
+		return;
+	row->rate_pkts_per_s = rate->pkts_per_s;
+	row->rate_bytes_per_s = rate->bytes_per_s;
+}
+
 static void describe_wait(const struct pump *pump,
 			  const struct suspect *suspect,
 			  struct snapshot_row *row)
@@ -109,6 +123,8 @@ static void describe_suspect(const struct pump *pump,
 	if (offered > row->offered_pkts)
 		row->offered_pkts = offered;
 	row->held_pkts = suspect->held_pkts;
+	if (suspect->scope != FLOW_SCOPE_HOST)
+		row->held_slots = suspect->held_slots;
 	row->icmp_errors = suspect->icmp_errors;
 	row->refused_rst = suspect->refused_pkts[EVIDENCE_RESET];
 	row->refused_syn_ack = suspect->refused_pkts[EVIDENCE_UNFINISHED];
@@ -118,6 +134,7 @@ static void describe_suspect(const struct pump *pump,
 	if (suspect->gate.armed_ns)
 		row->delay_ns = gate_delay_ns(params, suspect->gate.releases);
 	describe_guard(pump, suspect, row);
+	describe_rate(pump, suspect, row);
 	if (suspect->first)
 		describe_wait(pump, suspect, row);
 }
@@ -128,7 +145,8 @@ static bool is_seen(const struct snapshot_query *query,
 		    const struct snapshot_row *row)
 {
 	if (query->only_over)
-		return row->over || row->held_pkts || row->line;
+		return row->over || row->held_pkts || row->line ||
+		       row->rate_line;
 	if (query->leased &&
 	    (row->leased ||
 	     (entry->key.scope == FLOW_SCOPE_HOST && entry->u.below)))
@@ -162,6 +180,8 @@ static bool describe(struct pump *pump, struct flow_entry *entry,
 		.exempt = entry->flags & FLOW_ENTRY_EXEMPT,
 		.enforced = engine_enforces(engine, entry),
 	};
+	if (entry->key.scope == FLOW_SCOPE_HOST)
+		row->held_slots = engine->hosts[row->host].held_slots;
 	describe_purse(pump, entry, row);
 	if (entry->suspect)
 		describe_suspect(
@@ -247,7 +267,9 @@ static uint64_t pump_bytes(const struct pump *pump)
 	       pump->tokens.capacity * sizeof(*pump->tokens.all) +
 	       pump->deadlines.capacity * (sizeof(*pump->deadlines.heap) +
 					   sizeof(*pump->deadlines.place)) +
-	       engine->hosts_count * sizeof(*pump->host_links);
+	       engine->hosts_count *
+		       (sizeof(*pump->host_links) + sizeof(*pump->slots)) +
+	       suspects_ids(&engine->suspects) * sizeof(*pump->slot_links);
 }
 
 void snapshot_totals(const struct pump *pump, struct snapshot_totals *ret)
@@ -267,6 +289,7 @@ void snapshot_totals(const struct pump *pump, struct snapshot_totals *ret)
 		.hosts_places = engine->hosts_count,
 		.held_pkts = pump->held_pkts,
 		.held_bytes = pump->held_bytes,
+		.held_slots = pump->held_slots,
 		.penalties = engine->penalties,
 		.one_sided_pct = pump->sides.one_sided_pct,
 		.one_sided = pump_is_one_sided(pump),

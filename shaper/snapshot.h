@@ -53,6 +53,11 @@ struct snapshot_row {
 	uint32_t line;       /* in line at its own guard, at most */
 	uint32_t paced;      /* by its own guard, counted in the last second */
 
+	uint32_t held_slots;       /* of a guest's ring, by what waits */
+	uint64_t rate_bytes_per_s; /* by its host's rate, or of its own: 0: */
+	uint32_t rate_pkts_per_s;  /* ... any */
+	bool rate_line;            /* host: somebody waits for its rate */
+
 	uint32_t host; /* a number that a host and its pairs and flows share */
 	bool leased;   /* its pair is counted elsewhere (pump_lease.h), and what
 			* is counted there is not in here */
@@ -102,6 +107,7 @@ struct snapshot_totals {
 	uint32_t pairs_max, flows_max, hosts_max, suspects_max;
 	uint32_t held_pkts;
 	uint64_t held_bytes;
+	uint32_t held_slots;    /* of guests' rings */
 	uint32_t penalties;     /* keys over their threshold, now */
 	uint32_t one_sided_pct; /* of what went out lately, what nothing
 				 * came in for */

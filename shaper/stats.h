@@ -23,6 +23,8 @@
 	  "let out after they waited as first contacts")                       \
 	X(waited_connection_pkts, "packets",                                   \
 	  "let out after they waited as new connections")                      \
+	X(waited_rate_pkts, "packets",                                         \
+	  "let out after they waited for the rate of their host")              \
 	X(refused_rst, "packets", "in, no consent: a reset")                   \
 	X(refused_syn_ack, "packets",                                          \
 	  "in, no consent until the handshake is completed")                   \
@@ -32,6 +34,12 @@
 	X(dropped_host_bound, "packets",                                       \
 	  "dropped: too many of their host wait")                              \
 	X(dropped_bound, "packets", "dropped: too many wait in all")           \
+	X(shed_key_pkts, "packets",                                            \
+	  "dropped: their key has its share of its guest's ring")              \
+	X(shed_vif_pkts, "packets",                                            \
+	  "dropped: what waits has its share of its guest's ring")             \
+	X(slots_over_pkts, "packets",                                          \
+	  "made to wait although their key has its share of the ring")         \
 	X(dropped_drain, "packets", "dropped when the data path closed")       \
 	X(released_bound, "packets", "let out because too many wait")          \
 	X(split_pkts, "super-packets", "taken apart to be counted or held")    \

@@ -39,6 +39,7 @@ struct suspect { /* zeroed when it is lent */
 	uint32_t first, last; /* FIFO of tokens that rest here; 0: empty */
 	uint32_t held_pkts;   /* wire packets in it */
 	uint32_t aside_pkts;  /* on their way into it */
+	uint32_t held_slots;  /* of a guest's ring, by them */
 
 	uint32_t turn;    /* of those in line here, whose it is; 0: nobody */
 	uint32_t waiting; /* FIFOs below that wait for this gate */
@@ -55,6 +56,9 @@ struct suspect { /* zeroed when it is lent */
 	uint32_t paced_next, paced_prev;
 	uint32_t paced_number;  /* FIFO: its own in that line; pacer: ... */
 	uint32_t paced_numbers; /* ... how many it has given */
+	uint32_t rated_first, rated_last; /* host: FIFOs in line for its rate */
+	uint32_t rated_at; /* FIFO: whose line it stands in; 0: none */
+	uint32_t rated_next, rated_prev;
 	uint32_t unpaid; /* pair: a flow's FIFO that found its purse empty, the
 			  * latest; if it still waits there */
 	uint32_t stirs_next; /* in the list of those to stir */
@@ -102,7 +106,7 @@ static inline struct suspect *suspects_get(const struct suspects *suspects,
 static inline bool suspect_waits(const struct suspect *suspect)
 {
 	return suspect->first != 0 || suspect->waiting != 0 ||
-	       suspect->paced_first != 0;
+	       suspect->paced_first != 0 || suspect->rated_first != 0;
 }
 
 /* Offered in the window; for display only.  They are remembered in slots of

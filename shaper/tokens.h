@@ -36,6 +36,7 @@ struct token {
 	uint16_t wire_pkts;  /* not let out yet */
 	uint16_t whole_pkts; /* wire_pkts when it came */
 	uint16_t dst_zone;
+	uint16_t slots;  /* of a guest's ring that it keeps */
 	uint8_t flags;   /* enum token_flag */
 	uint8_t verdict; /* once it leaves: enum pump_verdict */
 	uint8_t shard;   /* as in pump_release */

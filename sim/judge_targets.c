@@ -35,6 +35,8 @@ const char *judge_gate_name(enum pump_by by)
 		return "first contacts";
 	case PUMP_BY_CONNECTIONS:
 		return "new connections";
+	case PUMP_BY_RATE:
+		return "rate";
 	case PUMP_BYS:
 		break;
 	}

@@ -107,8 +107,10 @@ static json_t *summary_object(const struct result *result)
 	set_held(json, &summary.held);
 	json_object_set_new(
 		json, "guards",
-		json_pack("{s:o,s:o,s:o}", "host",
+		json_pack("{s:o,s:o,s:o,s:o}", "host",
 			  value_count(summary.held.by_pkts[PUMP_BY_HOST]),
+			  "rate",
+			  value_count(summary.held.by_pkts[PUMP_BY_RATE]),
 			  "first_contacts",
 			  value_count(summary.held.by_pkts[PUMP_BY_CONTACTS]),
 			  "new_connections",

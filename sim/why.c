@@ -18,6 +18,24 @@ enum pump_by why_most(const uint64_t *by_pkts)
 	return (enum pump_by)most;
 }
 
+/* "20000/s packets, 100MB/s"; a binding may have another. */
+static void add_rate(struct words *words, const struct rate_params *rate)
+{
+	char text[UNITS_TEXT_SIZE];
+
+	if (!rate_is_set(rate))
+		words_add(words, "as its binding says");
+	if (rate->pkts_per_s != 0) {
+		units_print_count_per_s(rate->pkts_per_s, text);
+		words_add(words, "%s packets%s", text,
+			  rate->bytes_per_s != 0 ? ", " : "");
+	}
+	if (rate->bytes_per_s != 0) {
+		units_print_bytes_per_s(rate->bytes_per_s, text);
+		words_add(words, "%s", text);
+	}
+}
+
 /* "2.0", "2.885" */
 static const char *print_threshold(double threshold, char ret_text[16])
 {
@@ -105,6 +123,10 @@ void why_add(struct words *words, const struct why *why,
 			  "host",
 			  policy->connections_per_s);
 		return;
+	case PUMP_BY_RATE:
+		words_add(words, "the host sent more than its rate: ");
+		add_rate(words, &policy->rate);
+		return;
 	case PUMP_BYS:
 		break;
 	}
@@ -144,6 +166,9 @@ void why_add_measure(struct words *words, enum pump_by by,
 	case PUMP_BY_CONNECTIONS:
 		add_pace(words, "new connections of one host to another",
 			 policy->connections_per_s);
+		return;
+	case PUMP_BY_RATE:
+		add_rate(words, &policy->rate);
 		return;
 	case PUMP_BYS:
 		break;

@@ -92,7 +92,9 @@ class Answers(ServerCase):
             return self.ask("status")["ok"]["judgement"]
         self.assertEqual(set(judgement()), {
             "paid_packets", "refused_rst_packets", "refused_syn_ack_packets",
-            "waited_contact_packets", "waited_connection_packets"})
+            "waited_contact_packets", "waited_connection_packets",
+            "waited_rate_packets", "shed_key_packets", "shed_vif_packets",
+            "slots_over_packets"})
         wait_for(lambda: judgement()["waited_contact_packets"] > 0, 5,
                  "first contacts leave")
         self.assertGreater(judgement()["paid_packets"], 0)
@@ -304,7 +306,8 @@ class Metrics(ServerCase):
             float(values['symtap_out_packets_total{engine="0"}']), 1000)
         self.assertGreater(float(values["symtap_held_packets"]), 0)
         for name in ("paid", "refused_rst", "refused_syn_ack",
-                     "waited_contact", "waited_connection"):
+                     "waited_contact", "waited_connection", "waited_rate",
+                     "shed_key", "shed_vif", "slots_over"):
             self.assertIn(f'symtap_{name}_packets_total{{engine="0"}}', values)
 
     def test_status_json_is_json(self):

@@ -27,6 +27,9 @@ struct recount {
 	uint32_t outside[FLOW_SCOPES];
 	uint32_t lent, over, tokens, held_pkts;
 	uint32_t paced, in_paced_line;
+	uint32_t rated, in_rated_line;
+	uint32_t held_slots;
+	uint32_t *slots; /* by host */
 	uint64_t held_bytes, ids;
 };
 
@@ -49,6 +52,7 @@ static void recount_init(struct recount *recount, const struct engine *engine)
 		recount->made[scope] = counts(engine->hosts_count);
 	recount->borrowed = counts(engine->hosts_count);
 	recount->held = counts(engine->hosts_count);
+	recount->slots = counts(engine->hosts_count);
 	recount->waiting = counts(suspects_ids(&engine->suspects));
 }
 
@@ -62,6 +66,7 @@ static void recount_fini(struct recount *recount)
 		free(recount->made[scope]);
 	free(recount->borrowed);
 	free(recount->held);
+	free(recount->slots);
 	free(recount->waiting);
 }
 
@@ -195,7 +200,7 @@ static void check_fifo(const struct pump *pump, const struct suspect *fifo,
 {
 	uint32_t host_slot = engine_host_slot(
 		&pump->engine, engine_entry_of(&pump->engine, fifo));
-	uint32_t pkts = 0, before = 0, at;
+	uint32_t pkts = 0, slots = 0, before = 0, at;
 
 	for (at = fifo->first; at; at = tokens_get(&pump->tokens, at)->next) {
 		const struct token *token = tokens_get(&pump->tokens, at);
@@ -206,6 +211,7 @@ static void check_fifo(const struct pump *pump, const struct suspect *fifo,
 		recount->ids += !(token->flags & TOKEN_GHOST);
 		CHECK(!(token->flags & TOKEN_GHOST) == pump_holds(pump));
 		pkts += token->wire_pkts;
+		slots += token->slots;
 		recount->held_bytes += token->bytes;
 		note_parked(pump, token, TOKEN_PARKED, FLOW_SCOPE_FLOW,
 			    recount);
@@ -213,7 +219,10 @@ static void check_fifo(const struct pump *pump, const struct suspect *fifo,
 			    recount);
 	}
 	CHECK(fifo->last == before && fifo->held_pkts == pkts);
+	CHECK(fifo->held_slots == slots);
 	recount->held_pkts += pkts;
+	recount->held_slots += slots;
+	recount->slots[host_slot] += slots;
 	recount->held[host_slot] += pkts;
 	for (int ring = 0; ring < SUSPECT_RINGS; ring++) {
 		if (!fifo->ring[ring].of) {
@@ -266,6 +275,29 @@ static void check_paced(const struct pump *pump, const struct suspect *gate,
 	recount->in_paced_line += gate->paced_at != 0;
 }
 
+/* The same of those in line for a host's rate. */
+static void check_rated(const struct pump *pump, const struct suspect *gate,
+			uint32_t id, struct recount *recount)
+{
+	const struct suspects *suspects = &pump->engine.suspects;
+	uint32_t before = 0, at;
+
+	for (at = gate->rated_first; at;
+	     at = suspects_get(suspects, at)->rated_next) {
+		const struct suspect *fifo = suspects_get(suspects, at);
+
+		CHECK(fifo->rated_at == id && fifo->rated_prev == before);
+		CHECK(fifo->first && !fifo->paced_at);
+		CHECK(!fifo->ring[0].next && !fifo->ring[1].next);
+		CHECK(fifo->by == PUMP_BY_RATE || fifo->scope);
+		before = at;
+		recount->rated++;
+	}
+	CHECK(gate->rated_last == before);
+	CHECK(!gate->rated_first || gate->scope == FLOW_SCOPE_HOST);
+	recount->in_rated_line += gate->rated_at != 0;
+}
+
 /* Somebody stands in the host's line for the FIFOs in line at this pair. */
 static bool has_proxy(const struct pump *pump, uint32_t pair)
 {
@@ -303,6 +335,8 @@ static void check_is_called(const struct pump *pump, const struct suspect *fifo,
 	}
 	if (fifo->paced_at)
 		called |= has_deadline(pump, fifo->paced_at);
+	if (fifo->rated_at)
+		called |= has_deadline(pump, fifo->rated_at);
 	CHECK(!fifo->first || called);
 }
 
@@ -324,6 +358,7 @@ static void check_suspect(const struct pump *pump, uint32_t id,
 	check_fifo(pump, suspect, id, recount);
 	check_line(pump, suspect, id);
 	check_paced(pump, suspect, id, recount);
+	check_rated(pump, suspect, id, recount);
 	check_is_called(pump, suspect, id);
 	if (has_deadline(pump, id)) {
 		CHECK(suspect_waits(suspect));
@@ -357,6 +392,7 @@ static void check_suspects(const struct pump *pump, struct recount *recount)
 			      suspects_get(suspects, id)->scope == FLOW_SCOPES);
 	CHECK(recount->over == engine->penalties);
 	CHECK(recount->paced == recount->in_paced_line);
+	CHECK(recount->rated == recount->in_rated_line);
 }
 
 /* ------ the pump's own */
@@ -396,6 +432,8 @@ static void check_outcomes(const struct pump *pump)
 		      counter[STATS_dropped_key_bound] +
 		      counter[STATS_dropped_host_bound] +
 		      counter[STATS_dropped_bound] +
+		      counter[STATS_shed_key_pkts] +
+		      counter[STATS_shed_vif_pkts] +
 		      counter[STATS_dropped_drain]);
 }
 
@@ -404,13 +442,18 @@ uint64_t pump_check(const struct pump *pump)
 	struct recount recount;
 
 	recount_init(&recount, &pump->engine);
-	CHECK(!pump->stir_first && !pump->stir_last && !pump->untold);
+	CHECK(!pump->turn_first && !pump->turn_last && !pump->untold);
+	CHECK(!pump->rate_turn);
 	check_tables(pump, &recount);
 	check_suspects(pump, &recount);
 	check_counts_of_entries(pump, &recount);
 	check_tokens(pump, &recount);
 	check_deadlines(&pump->deadlines);
 	check_outcomes(pump);
+	for (uint32_t slot = 0; slot < pump->engine.hosts_count; slot++)
+		CHECK(pump->engine.hosts[slot].held_slots ==
+		      recount.slots[slot]);
+	CHECK(pump->held_slots == recount.held_slots);
 	CHECK(pump->held_pkts == recount.held_pkts);
 	CHECK(pump->held_bytes == recount.held_bytes);
 	CHECK((lengths_longest(&pump->busiest) == UINT32_MAX) ==

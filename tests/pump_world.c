@@ -33,7 +33,7 @@ enum {
 	PACKETS_MAX = 4096,
 	BATCH_MAX = 8,
 	SEGMENTS_MAX = 5,
-	POLICIES = 14,
+	POLICIES = 18,
 	RECORDS = 32,
 };
 
@@ -114,6 +114,10 @@ static uint32_t take_below(struct world *world, uint32_t below)
 
 /* ------ policies */
 
+#define RINGS                                                         \
+	"antispoof: {bindings: [{mac: 52:54:00:00:00:01, addresses: " \
+	"10.0.0.1}, {mac: 52:54:00:00:00:02, addresses: 10.0.0.2}]}\n"
+
 static const char *const texts[POLICIES] = {
 	"mode: enforce\n",
 	"mode: enforce\nlimiter: {enforce: [flow]}\n",
@@ -155,6 +159,20 @@ static const char *const texts[POLICIES] = {
 	"guards: {first_contacts: 1, new_connections: 1}\n"
 	"rules: [{priority: 1, match: {dst: 192.0.2.2/32}, "
 	"action: exempt}]\n",
+	/* what a host may send in all */
+	"mode: enforce\nrate: {packets: 40/s, burst: 100ms}\n",
+	"mode: enforce\n"
+	"limiter: {evidence: consent, enforce: [host, pair, flow]}\n"
+	"guards: {first_contacts: 2, new_connections: 2}\n"
+	"rate: {bytes: 3kB/s, burst: 50ms}\n"
+	"antispoof: {bindings: [{mac: 52:54:00:00:00:01, "
+	"addresses: 10.0.0.1, rate: {packets: 1/s, burst: 1s}}]}\n",
+	/* places in a guest's ring */
+	"mode: enforce\nrate: {packets: 100/s}\n"
+	"xen: {vifs: follow, at_slots: shed, held_slots_per_key: 3, "
+	"held_slots_per_vif: 5}\n" RINGS,
+	"mode: enforce\n"
+	"xen: {vifs: follow, at_slots: wait, held_slots_per_key: 2}\n" RINGS,
 };
 
 static struct policy *parse(const char *text)
@@ -168,6 +186,11 @@ static struct policy *parse(const char *text)
 	CHECK(policy_parse("world", full, (size_t)bytes, &policy, &errors));
 	if (!strstr(text, "evidence"))
 		policy->evidence = POLICY_EVIDENCE_PACKETS;
+	if (policy->xen.vifs)
+		CHECK(policy_add_vif(policy, &(struct policy_vif){
+						     .interface = "lan0",
+						     .way = POLICY_WAY_QUEUE,
+					     }));
 	return policy;
 }
 
@@ -335,6 +358,8 @@ static uint64_t dropped(const struct stats *stats)
 	return stats->counter[STATS_dropped_key_bound] +
 	       stats->counter[STATS_dropped_host_bound] +
 	       stats->counter[STATS_dropped_bound] +
+	       stats->counter[STATS_shed_key_pkts] +
+	       stats->counter[STATS_shed_vif_pkts] +
 	       stats->counter[STATS_dropped_drain];
 }
 

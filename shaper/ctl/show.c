@@ -203,6 +203,14 @@ static void show_judgement(const struct json_t *body)
 	printf("  %s first contacts, %s new connections waited\n",
 	       judged(body, "waited_contact", first),
 	       judged(body, "waited_connection", second));
+	printf("  %s waited for the rate of their host\n",
+	       judged(body, "waited_rate", first));
+	printf("  %s places in guests' rings are held; beyond its share %s "
+	       "waited, ",
+	       cell_count(reply_number(body, "held_slots"), first),
+	       judged(body, "slots_over", second));
+	printf("%s of a key, ", judged(body, "shed_key", first));
+	printf("%s of a vif were shed\n", judged(body, "shed_vif", second));
 }
 
 static const char *of_fast(const struct json_t *body, const char *name,

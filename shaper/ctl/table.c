@@ -183,7 +183,8 @@ static const char *next_cell(const struct json_t *row, char cell[CELL_BYTES])
 	if (is_word(row, "state", "kernel"))
 		return "kernel";
 	if (is_word(row, "reason", "first-contacts") ||
-	    is_word(row, "reason", "new-connections"))
+	    is_word(row, "reason", "new-connections") ||
+	    is_word(row, "reason", "rate"))
 		return "paced";
 	if (!reply_has(row, "next_in_s"))
 		return reply_is_true(row, "over") ? "over" : "-";

@@ -230,15 +230,21 @@ static json_t *judgement(const struct snapshot_totals *totals)
 {
 	const uint64_t *counter = totals->stats.counter;
 
-	return json_pack("{s:o,s:o,s:o,s:o,s:o}", "refused_rst_packets",
-			 values_count(counter[STATS_refused_rst]),
-			 "refused_syn_ack_packets",
-			 values_count(counter[STATS_refused_syn_ack]),
-			 "paid_packets", values_count(counter[STATS_paid_pkts]),
-			 "waited_contact_packets",
-			 values_count(counter[STATS_waited_contact_pkts]),
-			 "waited_connection_packets",
-			 values_count(counter[STATS_waited_connection_pkts]));
+	return json_pack(
+		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "waited_rate_packets",
+		values_count(counter[STATS_waited_rate_pkts]),
+		"shed_key_packets", values_count(counter[STATS_shed_key_pkts]),
+		"shed_vif_packets", values_count(counter[STATS_shed_vif_pkts]),
+		"slots_over_packets",
+		values_count(counter[STATS_slots_over_pkts]),
+		"refused_rst_packets", values_count(counter[STATS_refused_rst]),
+		"refused_syn_ack_packets",
+		values_count(counter[STATS_refused_syn_ack]), "paid_packets",
+		values_count(counter[STATS_paid_pkts]),
+		"waited_contact_packets",
+		values_count(counter[STATS_waited_contact_pkts]),
+		"waited_connection_packets",
+		values_count(counter[STATS_waited_connection_pkts]));
 }
 
 static json_t *fast_interfaces(const struct status_fast *fast)
@@ -308,13 +314,15 @@ static json_t *status_body(const struct status *status, uint64_t now_ns)
 		(int)status->sums.totals.one_sided, "one_sided_pct",
 		(int)totals->one_sided_pct);
 	json_t *more = json_pack(
-		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "offered_packets",
+		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"offered_packets",
 		values_count(totals->stats.counter[STATS_out_pkts]),
 		"let_out_packets",
 		values_count(totals->stats.counter[STATS_sent_pkts]),
 		"heard_packets",
 		values_count(totals->stats.counter[STATS_in_pkts]),
-		"held_packets", values_count(totals->held_pkts), "held_bytes",
+		"held_slots", values_count(totals->held_slots), "held_packets",
+		values_count(totals->held_pkts), "held_bytes",
 		values_count(totals->held_bytes), "over_threshold",
 		values_count(totals->penalties), "memory_bytes",
 		values_count(totals->memory_bytes), "tables", tables(totals),

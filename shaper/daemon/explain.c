@@ -84,6 +84,11 @@ static bool is_paced(const struct snapshot_row *row)
 				  : row->line > 0;
 }
 
+static bool waits_for_rate(const struct snapshot_row *row)
+{
+	return row->held_pkts > 0 ? row->by == PUMP_BY_RATE : row->rate_line;
+}
+
 /* Whose pace: that for which its own packets wait, or its own. */
 static enum explain_reason reason_of_pace(const struct snapshot_row *row)
 {
@@ -119,6 +124,8 @@ enum explain_reason explain_reason(const struct snapshot_row *row)
 		return EXPLAIN_SPARED;
 	if (is_paced(row))
 		return reason_of_pace(row);
+	if (waits_for_rate(row))
+		return EXPLAIN_RATE;
 	if (row->over && row->held_pkts == 0 && pays(row))
 		return reason_to_pass(row);
 	if (row->over == plainly)
@@ -138,6 +145,7 @@ const char *explain_reason_name(enum explain_reason reason)
 		[EXPLAIN_CREDIT] = "credit",
 		[EXPLAIN_CONTACTS] = "first-contacts",
 		[EXPLAIN_CONNECTIONS] = "new-connections",
+		[EXPLAIN_RATE] = "rate",
 		[EXPLAIN_SPARED] = "exempt",
 	};
 
@@ -161,6 +169,7 @@ enum explain_state explain_state(const struct snapshot_row *row,
 		return EXPLAIN_EXEMPT;
 	case EXPLAIN_CONTACTS:
 	case EXPLAIN_CONNECTIONS:
+	case EXPLAIN_RATE:
 		return mode == EXPLAIN_ENFORCES ? EXPLAIN_HELD
 						: EXPLAIN_COUNTED;
 	case EXPLAIN_FLOOR:

@@ -63,11 +63,12 @@ enum explain_reason {
 	EXPLAIN_CREDIT,      /* earned by answers */
 	EXPLAIN_CONTACTS,    /* the pace of first contacts */
 	EXPLAIN_CONNECTIONS, /* the pace of new connections */
+	EXPLAIN_RATE,        /* what its host may send in all */
 	EXPLAIN_SPARED,      /* a rule or an exemption */
 };
 enum explain_reason explain_reason(const struct snapshot_row *row);
 /* "S", "evidence", "refused", "floor", "patience", "stream", "credit",
- * "first-contacts", "new-connections", "exempt" */
+ * "first-contacts", "new-connections", "rate", "exempt" */
 const char *explain_reason_name(enum explain_reason reason);
 
 #endif

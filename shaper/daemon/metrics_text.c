@@ -169,6 +169,8 @@ static void gauges(FILE *page, const struct status *status, uint64_t now_ns)
 	gauge(page, "symtap_uptime_seconds", "since the daemon started",
 	      (double)up_ns / 1e9);
 	gauge(page, "symtap_held_packets", "waiting now", totals->held_pkts);
+	gauge(page, "symtap_held_slots", "of guests' rings, by what waits",
+	      totals->held_slots);
 	gauge(page, "symtap_held_bytes", "waiting now",
 	      (double)totals->held_bytes);
 	gauge(page, "symtap_over_threshold_keys", "over their threshold now",

@@ -76,16 +76,18 @@ static json_t *gate_of(const struct snapshot_row *row, enum explain_mode mode,
 /* What the judgement knows beside the gate. */
 static json_t *judgement_of(const struct snapshot_row *row)
 {
-	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
-			 "refused_rst_packets", values_count(row->refused_rst),
-			 "refused_syn_ack_packets",
-			 values_count(row->refused_syn_ack), "patience_packets",
-			 values_count(row->patience_pkts), "credit_packets",
-			 values_count(row->earned_pkts), "pace_per_s",
-			 values_count(row->pace_per_s), "line_before",
-			 values_count(row->before), "line",
-			 values_count(row->line), "paced_per_s",
-			 values_count(row->paced));
+	return json_pack(
+		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "held_slots",
+		values_count(row->held_slots), "rate_packets_per_s",
+		values_count(row->rate_pkts_per_s), "rate_bytes_per_s",
+		values_count(row->rate_bytes_per_s), "refused_rst_packets",
+		values_count(row->refused_rst), "refused_syn_ack_packets",
+		values_count(row->refused_syn_ack), "patience_packets",
+		values_count(row->patience_pkts), "credit_packets",
+		values_count(row->earned_pkts), "pace_per_s",
+		values_count(row->pace_per_s), "line_before",
+		values_count(row->before), "line", values_count(row->line),
+		"paced_per_s", values_count(row->paced));
 }
 
 json_t *row_json(const struct toplist_row *entry, enum explain_mode mode,

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "policy/units.h"
 #include "shaper/daemon/toplist.h"
 #include "shaper/snapshot.h"
 
@@ -122,7 +123,8 @@ static bool is_let_be(enum explain_state state)
 static uint64_t since_ns(const struct snapshot_row *row,
 			 enum explain_state state, enum explain_reason reason)
 {
-	if (reason == EXPLAIN_CONTACTS || reason == EXPLAIN_CONNECTIONS)
+	if (reason == EXPLAIN_CONTACTS || reason == EXPLAIN_CONNECTIONS ||
+	    reason == EXPLAIN_RATE)
 		return row->held_since_ns;
 	return is_let_be(state) ? 0 : row->over_since_ns;
 }
@@ -187,6 +189,22 @@ static void say_pace(struct text *text, const struct snapshot_row *row,
 		say(text, ", %" PRIu64 " wait in line", length_of_line(row));
 }
 
+static void say_rate(struct text *text, const struct snapshot_row *row)
+{
+	char limit[UNITS_TEXT_SIZE];
+
+	say(text, row->held_pkts > 0 ? ": it waits for the rate of its host"
+				     : ": others wait for its rate");
+	if (row->rate_pkts_per_s > 0) {
+		units_print_count_per_s(row->rate_pkts_per_s, limit);
+		say(text, ", %s packets", limit);
+	}
+	if (row->rate_bytes_per_s > 0) {
+		units_print_bytes_per_s(row->rate_bytes_per_s, limit);
+		say(text, ", %s", limit);
+	}
+}
+
 static void say_reason(struct text *text, const struct snapshot_row *row,
 		       enum explain_reason reason)
 {
@@ -228,6 +246,9 @@ static void say_reason(struct text *text, const struct snapshot_row *row,
 	case EXPLAIN_CONTACTS:
 	case EXPLAIN_CONNECTIONS:
 		say_pace(text, row, reason);
+		return;
+	case EXPLAIN_RATE:
+		say_rate(text, row);
 		return;
 	case EXPLAIN_SPARED:
 		say(text, ": a rule or an exemption says so");
@@ -313,6 +334,8 @@ static void say_what_frees(struct text *text, const struct snapshot_row *row,
 	say(text, ".");
 	if (reason == EXPLAIN_CONTACTS || reason == EXPLAIN_CONNECTIONS) {
 		say_place(text, row, reason);
+	} else if (reason == EXPLAIN_RATE) {
+		say(text, " Those that wait for it take turns.");
 	} else if (replies == 0) {
 		say(text, " It is about to be let go.");
 	} else {

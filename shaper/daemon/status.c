@@ -45,6 +45,7 @@ static void add_totals(struct snapshot_totals *sum,
 	sum->hosts_max += totals->hosts_max;
 	sum->suspects_max += totals->suspects_max;
 	sum->held_pkts += totals->held_pkts;
+	sum->held_slots += totals->held_slots;
 	sum->held_bytes += totals->held_bytes;
 	sum->penalties += totals->penalties;
 	sum->memory_bytes += totals->memory_bytes;

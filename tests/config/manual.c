@@ -63,6 +63,8 @@ static bool has_range(const struct keys_entry *entry, char *item)
 	case KEYS_OCTAL:
 	case KEYS_TIME:
 	case KEYS_BYTES:
+	case KEYS_COUNT_PER_S:
+	case KEYS_BYTES_PER_S:
 	case KEYS_LOG2:
 		break;
 	case KEYS_BOOL:

@@ -282,6 +282,28 @@ static void draw_guest(struct policy_guest *guest, bool bridge)
 		guest->wish.ratio_q16 = (uint32_t)draw_between(1, 16) << 16;
 }
 
+static struct rate_params draw_rate(void)
+{
+	struct rate_params rate = {
+		.burst_ns = draw_between(1000000, 1000000000),
+	};
+
+	if (draw_bool())
+		rate.pkts_per_s = (uint32_t)draw_between(1, 100000000);
+	if (draw_bool())
+		rate.bytes_per_s = draw_between(1000, 12500000000);
+	return rate;
+}
+
+static void draw_rates(struct policy *policy)
+{
+	policy->rate = draw_rate();
+	for (size_t i = 0; i < policy->bindings_count; i++) {
+		policy->bindings[i].has_rate = draw_bool();
+		policy->bindings[i].rate = draw_rate();
+	}
+}
+
 static void draw_xen(struct policy *policy)
 {
 	policy->xen.vifs = draw_bool();
@@ -290,6 +312,10 @@ static void draw_xen(struct policy *policy)
 	policy->xen.way = (enum policy_way)draw_between(0, POLICY_WAYS - 1);
 	if (policy->xen.way == POLICY_WAY_QUEUE && !policy->nfqueue.bridge)
 		policy->xen.way = POLICY_WAY_RING;
+	policy->xen.held_slots_per_key = (uint16_t)draw_between(1, 4096);
+	policy->xen.held_slots_per_vif = (uint16_t)draw_between(1, 16384);
+	policy->xen.at_slots = draw_bool() ? POLICY_SLOTS_SHED
+					   : POLICY_SLOTS_WAIT;
 	policy->xen.mac = draw_bool() ? POLICY_XEN_MAC_OVERWRITE
 				      : POLICY_XEN_MAC_DROP;
 	policy->xen.guests_count = draw_between(0, 5);
@@ -316,6 +342,7 @@ static void draw_daemon(struct policy *policy)
 			1 << 26);
 	draw_fast(policy);
 	draw_xen(policy);
+	draw_rates(policy);
 	snprintf(policy->control_socket, sizeof(policy->control_socket),
 		 "/run/sym tap/%x: \"\\#", (unsigned)draw());
 	if (draw_bool())
