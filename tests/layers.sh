@@ -35,6 +35,8 @@ libraries() {
 	cat <<-'END'
 	yaml.h				policy/yaml.c
 	libnetfilter_queue/		shaper/io/nfqueue_socket.c
+	libnetfilter_queue/		shaper/io/tap_queue.c
+	libmnl/				shaper/io/tap_queue.c
 	libnftnl/			shaper/io/nft_alive.c
 	libnftnl/			shaper/io/nft_batch.c
 	libnftnl/			shaper/io/nft_change.c
@@ -85,6 +87,7 @@ libraries() {
 	seccomp.h			shaper/daemon/confine.c
 	bpf/				shaper/io/fast.c
 	xenstore.h			xen-hooks/store.c
+	libxenvchan.h			xen-hooks/tap_vchan.c
 	bpf/				shaper/io/fast_lacks.c
 	bpf/				shaper/io/fast_links.c
 	bpf/				shaper/io/fast_pin.c

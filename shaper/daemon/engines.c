@@ -18,6 +18,7 @@
 #include "shaper/io/nfqueue.h"
 #include "shaper/io/nft_rules.h"
 #include "shaper/pump.h"
+#include "xen-hooks/tap_judge.h"
 
 enum {
 	/* Packets that come while one batch is judged, many times over; longer
@@ -32,10 +33,12 @@ struct engine {
 	struct engines *engines;
 	struct zones *zones;
 	struct pump *pump;
-	struct nfqueue *nfqueue;
+	struct nfqueue *nfqueue; /* or, where a tap brings the packets, NULL */
+	struct tapjudge *judge;  /* else NULL */
 	struct mailbox *mailbox;
 	struct refusals *refusals;
 	struct worker *worker;
+	uint64_t refusals_lost; /* by a tap */
 	uint16_t queue, hold_queue;
 };
 
@@ -135,6 +138,31 @@ static int take_queues(struct engine *engine, uint8_t shard,
 	return error;
 }
 
+/* The wire is the judge's from here on. */
+static int take_wire(struct engine *engine)
+{
+	const struct engines *engines = engine->engines;
+	struct tapjudge_config config = {
+		.pump = engine->pump,
+		.zones = engine->zones,
+		.policy = engines->config.policy,
+		.wire = *engines->config.tap,
+	};
+
+	memcpy(config.seed, engines->config.seed, sizeof(config.seed));
+	engine->judge = tapjudge_new(&config);
+	return engine->judge == NULL ? -ENOMEM : 0;
+}
+
+static void find_datapath(const struct engine *engine,
+			  struct datapath *ret_datapath)
+{
+	if (engine->judge != NULL)
+		tapjudge_datapath(engine->judge, ret_datapath);
+	else
+		nfqueue_datapath(engine->nfqueue, ret_datapath);
+}
+
 static int set_up(struct engine *engine, uint8_t shard,
 		  char ret_wrong[ENGINES_TEXT_BYTES])
 {
@@ -161,9 +189,11 @@ static int set_up(struct engine *engine, uint8_t shard,
 	error = mailbox_new(&engine->mailbox);
 	if (error == 0)
 		error = refusals_new(&engine->refusals);
-	if (error == 0)
-		error = take_queues(engine, shard, ret_wrong);
-	return error;
+	if (error < 0)
+		return error;
+	return engines->config.tap != NULL
+		       ? take_wire(engine)
+		       : take_queues(engine, shard, ret_wrong);
 }
 
 int engines_new(const struct engines_config *config,
@@ -178,7 +208,8 @@ int engines_new(const struct engines_config *config,
 		return -ENOMEM;
 	}
 	engines->config = *config;
-	engines->count = engines_wanted(config->policy);
+	engines->count = config->tap != NULL ? 1
+					     : engines_wanted(config->policy);
 	for (uint8_t i = 0; i < engines->count; i++) {
 		engines->engines[i].engines = engines;
 		error = set_up(&engines->engines[i], i, ret_wrong);
@@ -213,14 +244,20 @@ int engines_start(struct engines *engines)
 			.engine = { .zones = engine->zones,
 				    .policy = engines->config.policy,
 				    .nfqueue = engine->nfqueue,
-				    .io = nfqueue_stats(engine->nfqueue),
+				    .io = engine->nfqueue == NULL
+						  ? NULL
+						  : nfqueue_stats(
+							    engine->nfqueue),
 				    .shard = (uint8_t)i,
 				    .shards = (uint8_t)engines->count },
 			.mailbox = engine->mailbox,
 			.refusals = engine->refusals,
-			.refusals_lost = nfqueue_refusals_lost(engine->nfqueue),
+			.refusals_lost = &engine->refusals_lost,
 		};
-		nfqueue_datapath(engine->nfqueue, &config.datapath);
+		if (engine->nfqueue != NULL)
+			config.refusals_lost =
+				nfqueue_refusals_lost(engine->nfqueue);
+		find_datapath(engine, &config.datapath);
 		error = worker_start(&config, &engine->worker);
 		if (error < 0)
 			return error;
@@ -234,9 +271,13 @@ static bool policy_step(void *self, struct mailbox_engine *running,
 	struct engine *engine = self;
 	const struct policy *policy = engine->engines->next_policy;
 
-	nfqueue_recall(engine->nfqueue, now_ns);
+	if (engine->nfqueue != NULL)
+		nfqueue_recall(engine->nfqueue, now_ns);
 	pump_set_policy(engine->pump, policy, now_ns);
-	nfqueue_set_policy(engine->nfqueue, policy);
+	if (engine->judge != NULL)
+		tapjudge_set_policy(engine->judge, policy);
+	else
+		nfqueue_set_policy(engine->nfqueue, policy);
 	running->policy = policy;
 	return true;
 }
@@ -311,6 +352,8 @@ void engines_stop(struct engines *engines)
 		engine = &engines->engines[i];
 		worker_join(engine->worker);
 		engine->worker = NULL;
+		if (engine->nfqueue == NULL)
+			continue;
 		nfqueue_recall(engine->nfqueue, clock_now_ns());
 		nfqueue_shut(engine->nfqueue, clock_now_ns());
 		/* What that made leases of. */
@@ -323,12 +366,14 @@ void engines_close(struct engines *engines)
 	struct datapath path;
 
 	for (size_t i = 0; i < engines->count; i++) {
-		nfqueue_datapath(engines->engines[i].nfqueue, &path);
+		find_datapath(&engines->engines[i], &path);
 		path.close(path.self, clock_now_ns());
 	}
 	for (size_t i = 0; i < engines->count; i++) {
 		nfqueue_free(engines->engines[i].nfqueue);
 		engines->engines[i].nfqueue = NULL;
+		tapjudge_free(engines->engines[i].judge);
+		engines->engines[i].judge = NULL;
 	}
 }
 
@@ -342,6 +387,7 @@ void engines_free(struct engines *engines)
 		engine = &engines->engines[i];
 		mailbox_free(engine->mailbox);
 		nfqueue_free(engine->nfqueue);
+		tapjudge_free(engine->judge);
 		refusals_free(engine->refusals);
 		pump_free(engine->pump);
 		zones_free(engine->zones);
@@ -386,5 +432,8 @@ struct zones *engines_zones(const struct engines *engines, size_t at)
 
 const struct nfqueue_stats *engines_io(const struct engines *engines, size_t at)
 {
-	return nfqueue_stats(engines->engines[at].nfqueue);
+	static const struct nfqueue_stats none;
+	const struct nfqueue *nfqueue = engines->engines[at].nfqueue;
+
+	return nfqueue != NULL ? nfqueue_stats(nfqueue) : &none;
 }

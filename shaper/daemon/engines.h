@@ -19,6 +19,7 @@ struct nfqueue_stats;
 struct policy;
 struct pump;
 struct refusals;
+struct tapwire;
 struct zones;
 
 enum { ENGINES_TEXT_BYTES = 256 };
@@ -28,6 +29,8 @@ struct engines_config {
 				      * been taken over by all */
 	struct fast *fast;           /* borrowed; NULL: no fast path */
 	struct holdqdisc *hold;      /* the same; NULL: no `hold: qdisc` */
+	const struct tapwire *tap;   /* packets come by it, for one engine, and
+				      * by no queue; NULL: none */
 	uint8_t seed[16];            /* random; keys the hashes */
 	uint32_t shard_seed;         /* as the rules get it */
 };

@@ -31,11 +31,13 @@
 #include "shaper/daemon/priv.h"
 #include "shaper/daemon/reload.h"
 #include "shaper/daemon/status_poll.h"
+#include "shaper/daemon/tap_place.h"
 #include "shaper/daemon/travel.h"
 #include "shaper/daemon/vifs.h"
 #include "shaper/io/clock.h"
 #include "shaper/io/hold_edt.h"
 #include "shaper/snapshot.h"
+#include "xen-hooks/tap_wire.h"
 
 enum {
 	EXIT_FAILED = 1,
@@ -133,11 +135,35 @@ static void set_up_hold(struct daemon *daemon)
 		fatal(EXIT_FAILED, -error, "datapath.fast.hold: %s", wrong);
 }
 
+/* false: packets come by queues, as ever. */
+static bool connect_tap(const struct daemon *daemon, struct tapwire *ret_tap)
+{
+	const char *text = daemon->options.tap;
+	struct tap_place place;
+	int error;
+
+	if (text == NULL)
+		return false;
+	if (daemon->fast != NULL || daemon->policy->xen.vifs)
+		fatal(EXIT_WRONG, 0,
+		      "--tap: packets are another's, so there is no fast path "
+		      "and no vif to follow here");
+	if (!tap_place_read(text, &place))
+		fatal(EXIT_WRONG, 0,
+		      "--tap: `vchan:DOMAIN` or `unix:/PATH` is meant");
+	error = tap_place_connect(&place, ret_tap);
+	if (error < 0)
+		fatal(EXIT_FAILED, -error, "no symtap-tap is there at %s",
+		      text);
+	return true;
+}
+
 static void set_up_engines(struct daemon *daemon)
 {
 	struct engines_config config = { .policy = daemon->policy,
 					 .fast = daemon->fast,
 					 .hold = hold_device(daemon->hold) };
+	struct tapwire tap;
 	char wrong[ENGINES_TEXT_BYTES];
 	int error;
 
@@ -147,6 +173,8 @@ static void set_up_engines(struct daemon *daemon)
 		    (ssize_t)sizeof(config.shard_seed))
 		fatal(EXIT_FAILED, errno, "no random numbers");
 	daemon->shard_seed = config.shard_seed;
+	if (connect_tap(daemon, &tap))
+		config.tap = &tap;
 	error = engines_new(&config, &daemon->engines, wrong);
 	if (error < 0)
 		fatal(EXIT_FAILED, -error, "%s", wrong);

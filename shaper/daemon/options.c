@@ -8,6 +8,7 @@ static const struct option long_options[] = {
 	{ "check", no_argument, NULL, 'n' },
 	{ "foreground", no_argument, NULL, 'f' },
 	{ "help", no_argument, NULL, 'h' },
+	{ "tap", required_argument, NULL, 't' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
@@ -23,7 +24,7 @@ bool options_read(int argc, char *const argv[], struct options *ret_options,
 	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":c:fhnvV", long_options,
+	while ((option = getopt_long(argc, argv, ":c:fhnt:vV", long_options,
 				     NULL)) >= 0) {
 		switch (option) {
 		case 'c':
@@ -33,6 +34,9 @@ bool options_read(int argc, char *const argv[], struct options *ret_options,
 			break;
 		case 'n':
 			check = true;
+			break;
+		case 't':
+			options.tap = optarg;
 			break;
 		case 'v':
 			options.verbose = true;
@@ -45,7 +49,7 @@ bool options_read(int argc, char *const argv[], struct options *ret_options,
 			break;
 		case ':':
 			snprintf(ret_wrong, size,
-				 "%s needs a value: the policy's file",
+				 "%s needs a value: a file, or a place",
 				 argv[optind - 1]);
 			return false;
 		default:
@@ -80,6 +84,9 @@ void options_help(FILE *stream)
 	      "\n"
 	      "  -c, --config FILE   the policy (" SYMTAP_CONFIGURATION ")\n"
 	      "  -n, --check         check it only\n"
+	      "  -t, --tap PLACE     judge what symtap-tap carries: "
+	      "vchan:DOMAIN,\n"
+	      "                      unix:/PATH\n"
 	      "  -v, --verbose       log more; with -n: print the policy\n"
 	      "  -f, --foreground    stay in the foreground (always so)\n"
 	      "  -V, --version       print the version\n"

@@ -18,6 +18,7 @@ enum options_action {
 struct options {
 	enum options_action action;
 	const char *policy_path;
+	const char *tap; /* "vchan:0": judge what symtap-tap carries; or NULL */
 	bool verbose;
 };
 

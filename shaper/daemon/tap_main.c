@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* symtap-tap: the carrier's end of the tap, with a kernel queue's packets. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "shaper/daemon/log.h"
+#include "shaper/daemon/priv.h"
+#include "shaper/daemon/tap_options.h"
+#include "shaper/io/clock.h"
+#include "shaper/io/ifnames.h"
+#include "shaper/io/tap_queue.h"
+#include "xen-hooks/tap_carrier.h"
+#include "xen-hooks/tap_socket.h"
+#include "xen-hooks/tap_vchan.h"
+
+enum {
+	EXIT_WRONG = 2,
+	PACKETS_AT_ONCE = 256,
+	RETRY_MS = 500, /* nobody can be reached */
+	/* What waits for its verdict, and a burst. */
+	QUEUE_SPARE_PKTS = 4096,
+};
+
+enum { POLL_QUEUE, POLL_NAMES, POLL_SIGNALS, POLL_JUDGE, POLLS };
+
+struct tap {
+	struct tap_options options;
+	struct tapcarrier *carrier;
+	struct tapqueue *queue;
+	struct ifnames *names;
+	struct tapwire wire;
+	struct pollfd polls[POLLS];
+	int listening; /* for a judge on a socket; else -1 */
+	int frames;    /* for frames of the judge's; -1: none may leave */
+	bool judged, ending;
+};
+
+/* ------ what becomes of packets */
+
+static void on_verdict(void *self, uint64_t token, enum tap_verdict verdict,
+		       const uint8_t *bytes, size_t count)
+{
+	struct tap *tap = self;
+
+	tapqueue_verdict(tap->queue, (uint32_t)token, verdict != TAP_DROP,
+			 verdict == TAP_REPLACE ? bytes : NULL, count);
+}
+
+static bool is_device(const struct tap *tap, const char *name)
+{
+	for (size_t i = 0; i < tap->options.devices_count; i++)
+		if (strcmp(tap->options.devices[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void on_frame(void *self, const char *interface, const uint8_t *bytes,
+		     size_t count)
+{
+	const struct tap *tap = self;
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = 6 };
+
+	if (tap->frames < 0 || !is_device(tap, interface))
+		return;
+	to.sll_ifindex = (int)if_nametoindex(interface);
+	memcpy(to.sll_addr, bytes, 6);
+	if (sendto(tap->frames, bytes, count, MSG_DONTWAIT,
+		   (const struct sockaddr *)&to, sizeof(to)) < 0)
+		log_debug(errno, "tap: a frame for %s", interface);
+}
+
+static void on_mode(void *self, enum tap_mode mode)
+{
+	struct tap *tap = self;
+	int error = tapqueue_copy(tap->queue, mode == TAP_INTERCEPT
+						      ? TAP_PACKET_BYTES
+						      : TAP_HEADERS_BYTES);
+
+	log_info(-error, "tap: the judge may %s", tap_mode_name(mode));
+}
+
+static void name_of(const struct tap *tap, uint32_t ifindex,
+		    char ret_name[TAP_NAME_BYTES])
+{
+	const char *name = ifnames_get(tap->names, ifindex);
+
+	if (ifindex != 0 && name != NULL)
+		snprintf(ret_name, TAP_NAME_BYTES, "%s", name);
+}
+
+static void read_queue(struct tap *tap, uint64_t now_ns)
+{
+	struct tapcarrier_packet offered;
+	struct tapqueue_packet packet;
+
+	for (int i = 0;
+	     i < PACKETS_AT_ONCE && tapqueue_next(tap->queue, &packet) > 0;
+	     i++) {
+		offered = (struct tapcarrier_packet){
+			.token = packet.id,
+			.seen = { .wire_bytes = packet.wire_bytes,
+				  .ethertype = packet.ethertype,
+				  .vlan = packet.vlan,
+				  .has_mac = packet.has_mac,
+				  .mtu_bytes = ifnames_mtu_bytes(
+					  tap->names, packet.in_ifindex) },
+			.bytes = packet.bytes,
+			.bytes_count = packet.bytes_count,
+		};
+		memcpy(offered.seen.mac, packet.mac, sizeof(packet.mac));
+		name_of(tap, packet.in_ifindex, offered.seen.in);
+		name_of(tap, packet.out_ifindex, offered.seen.out);
+		tapcarrier_offer(tap->carrier, &offered, now_ns);
+	}
+}
+
+/* ------ the judge */
+
+static void look_for_judge(struct tap *tap, uint64_t now_ns)
+{
+	int error;
+
+	if (tapcarrier_is_connected(tap->carrier))
+		return;
+	if (tap->listening >= 0)
+		error = tapsocket_accept(tap->listening, &tap->wire);
+	else
+		error = tapvchan_grant(tap->options.judge.domain, &tap->wire);
+	if (error == 0)
+		tapcarrier_connect(tap->carrier, &tap->wire, now_ns);
+	else if (error != -EAGAIN)
+		log_debug(-error, "tap: no ring for the judge");
+}
+
+static void tell(struct tap *tap)
+{
+	bool judged = tapcarrier_is_judged(tap->carrier);
+
+	if (judged == tap->judged)
+		return;
+	tap->judged = judged;
+	if (judged)
+		log_info(0, "tap: the judge is there");
+	else
+		log_warn(0, "tap: the judge is gone; packets are %s",
+			 tap->options.carrier.fail_open ? "passed" : "dropped");
+}
+
+static void read_signal(struct tap *tap, uint64_t now_ns)
+{
+	struct signalfd_siginfo info;
+
+	if (read(tap->polls[POLL_SIGNALS].fd, &info, sizeof(info)) !=
+	    (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGUSR1)
+		tapcarrier_allow(tap->carrier, TAP_OBSERVE, now_ns);
+	else if (info.ssi_signo == SIGUSR2)
+		tapcarrier_allow(tap->carrier, TAP_INTERCEPT, now_ns);
+	else
+		tap->ending = true;
+}
+
+/* ------ the loop */
+
+static int wait_ms(const struct tap *tap, uint64_t now_ns)
+{
+	uint64_t next_ns = tapcarrier_next_ns(tap->carrier);
+
+	if (!tapcarrier_is_connected(tap->carrier))
+		return RETRY_MS;
+	if (next_ns <= now_ns)
+		return 0;
+	next_ns = (next_ns - now_ns) / 1000000 + 1;
+	return next_ns < RETRY_MS ? (int)next_ns : RETRY_MS;
+}
+
+static void run(struct tap *tap)
+{
+	while (!tap->ending) {
+		uint64_t now_ns = clock_now_ns();
+		bool connected;
+
+		log_advance(now_ns);
+		look_for_judge(tap, now_ns);
+		tell(tap);
+		connected = tapcarrier_is_connected(tap->carrier);
+		tap->polls[POLL_JUDGE].fd = connected ? tap->wire.fd
+						      : tap->listening;
+		if (poll(tap->polls, POLLS, wait_ms(tap, now_ns)) < 0)
+			continue;
+		now_ns = clock_now_ns();
+		if (tap->polls[POLL_SIGNALS].revents != 0)
+			read_signal(tap, now_ns);
+		if (tap->polls[POLL_NAMES].revents != 0)
+			ifnames_update(tap->names);
+		/* Verdicts first: they make room. */
+		tapcarrier_advance(tap->carrier,
+				   connected &&
+					   tap->polls[POLL_JUDGE].revents != 0,
+				   now_ns);
+		if (tap->polls[POLL_QUEUE].revents != 0)
+			read_queue(tap, now_ns);
+	}
+}
+
+/* ------ up and down */
+
+static _Noreturn void fatal(int status, int error, const char *text)
+{
+	log_error(error, "symtap-tap: %s", text);
+	exit(status);
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void set_up(struct tap *tap)
+{
+	const struct tapcarrier_owner owner = { on_verdict, on_frame, on_mode,
+						tap };
+	const struct tapcarrier_config *config = &tap->options.carrier;
+	int error;
+
+	tap->listening = -1;
+	tap->frames = -1;
+	if (tap->options.judge.path != NULL) {
+		tap->listening = tapsocket_listen(tap->options.judge.path);
+		if (tap->listening < 0)
+			fatal(EXIT_FAILURE, -tap->listening,
+			      "the judge's socket cannot be made");
+	}
+	if (config->most == TAP_INTERCEPT && tap->options.devices_count > 0) {
+		tap->frames = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+		if (tap->frames < 0)
+			fatal(EXIT_FAILURE, errno, "frames cannot be sent");
+	}
+	tap->carrier = tapcarrier_new(config, &owner);
+	if (tap->carrier == NULL)
+		fatal(EXIT_FAILURE, ENOMEM, "no packet can wait");
+	error = ifnames_new(&tap->names);
+	if (error == 0)
+		error = tapqueue_new(tap->options.queue,
+				     config->waiting_max + QUEUE_SPARE_PKTS,
+				     config->fail_open, &tap->queue);
+	if (error < 0)
+		fatal(EXIT_FAILURE, -error,
+		      "the kernel's queue cannot be had; does another program "
+		      "have it?");
+	for (size_t i = 0; i < POLLS; i++)
+		tap->polls[i].events = POLLIN;
+	tap->polls[POLL_QUEUE].fd = tapqueue_fd(tap->queue);
+	tap->polls[POLL_NAMES].fd = ifnames_fd(tap->names);
+	tap->polls[POLL_SIGNALS].fd = open_signals();
+	if (tap->polls[POLL_SIGNALS].fd < 0)
+		fatal(EXIT_FAILURE, errno, "signals cannot be read");
+}
+
+static void take_down(struct tap *tap)
+{
+	static const char *const names[] = {
+#define X(name, unit, help) #name,
+		TAPCARRIER_COUNTERS(X)
+#undef X
+	};
+	const struct tapcarrier_stats *stats = tapcarrier_stats(tap->carrier);
+
+	for (size_t i = 0; i < TAPCARRIER_COUNTERS_COUNT; i++)
+		if (stats->counter[i] > 0)
+			log_info(0, "tap: %s %" PRIu64, names[i],
+				 stats->counter[i]);
+	tapcarrier_free(tap->carrier);
+	tapqueue_free(tap->queue);
+	ifnames_free(tap->names);
+}
+
+int main(int argc, char **argv)
+{
+	static struct tap tap;
+	char wrong[256];
+	int error;
+
+	if (!tap_options_read(argc, argv, &tap.options, wrong, sizeof(wrong)))
+		fatal(EXIT_WRONG, 0, wrong);
+	if (tap.options.help) {
+		tap_options_help(stdout);
+		return EXIT_SUCCESS;
+	}
+	if (tap.options.version) {
+		puts("symtap-tap " SYMTAP_VERSION);
+		return EXIT_SUCCESS;
+	}
+	log_open(STDERR_FILENO, LOG_LEVEL_INFO,
+		 log_is_journal(STDERR_FILENO, getenv("JOURNAL_STREAM")));
+	set_up(&tap);
+	/* It stays root: a new ring needs root's devices. */
+	error = priv_drop(NULL);
+	if (error == 0)
+		error = priv_confine();
+	if (error < 0)
+		fatal(EXIT_FAILURE, -error, "privileges cannot be dropped");
+	log_info(0, "symtap-tap: carries queue %u", tap.options.queue);
+	run(&tap);
+	take_down(&tap);
+	return EXIT_SUCCESS;
+}

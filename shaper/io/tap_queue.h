@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_IO_TAP_QUEUE_H
+#define SHAPER_IO_TAP_QUEUE_H
+
+/*
+ * One kernel queue for who carries packets to a judge elsewhere: as much of
+ * each is copied as is asked for, and a verdict may bring another packet.  It
+ * takes no super-packets, so each is one wire packet.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tapqueue;
+
+struct tapqueue_packet {
+	uint32_t id;
+	uint32_t in_ifindex, out_ifindex; /* ports, where it is a bridge's */
+	uint32_t wire_bytes;
+	uint16_t ethertype;
+	uint16_t vlan; /* a tag beside the bytes; 0: none */
+	uint8_t mac[6];
+	bool has_mac;
+	const uint8_t *bytes; /* from layer 3 on; until the next call */
+	size_t bytes_count;
+};
+
+/* Take the queue: what finds no room among `length_pkts` goes on (fail open)
+ * or is dropped.  0 or -errno. */
+int tapqueue_new(uint16_t queue, uint32_t length_pkts, bool fail_open,
+		 struct tapqueue **ret_queue);
+/* What still waits is dropped by the kernel.  NULL is fine. */
+void tapqueue_free(struct tapqueue *queue);
+
+int tapqueue_fd(const struct tapqueue *queue);
+
+/* From now on copy so much of each.  0 or -errno. */
+int tapqueue_copy(struct tapqueue *queue, uint32_t bytes);
+
+/* 1: a packet; 0: none for now; or -errno. */
+int tapqueue_next(struct tapqueue *queue, struct tapqueue_packet *ret_packet);
+
+/* Pass or drop it; `bytes`, unless NULL, take its place. */
+void tapqueue_verdict(struct tapqueue *queue, uint32_t id, bool pass,
+		      const uint8_t *bytes, size_t count);
+
+#endif

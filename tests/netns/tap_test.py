@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The network tap: symtap-tap carries a gateway's packets to a symtapd that has
+a network of its own, where none of them ever is."""
+
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+import lab
+import symtapd
+import traffic
+
+BUILD = os.environ["SYMTAP_BUILD"]
+QUEUE = 4242
+RATE = 300
+ROOM = ("{pairs: 4096, flows: 4096, hosts: 256, held_packets: 4096, "
+        "held_packets_per_host: 2048, held_packets_per_key: 2048}")
+
+
+class Tap(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = lab.Lab("tap")
+        cls.addClassCleanup(cls.lab.close)
+        cls.net = lab.Routed(cls.lab)
+        cls.judges = cls.lab.namespace("judge")
+        cls.net.gateway.run("iptables", "-A", "FORWARD", "-j", "NFQUEUE",
+                            "--queue-num", str(QUEUE))
+
+    def setUp(self):
+        self.symtapd = symtapd.Symtapd(self.judges, BUILD)
+        self.addCleanup(self.symtapd.close)
+        self.place = f"unix:{self.symtapd.path('tap')}"
+        self.ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 9000)
+        self.sender = traffic.sender(self.net.host, lab.GUARDED)
+        self.carrier = None
+
+    def tearDown(self):
+        if self.symtapd.is_running():
+            self.symtapd.stop()
+        if self.carrier:
+            self.carrier.terminate()
+            self.assertEqual(self.carrier.wait(5), 0, self.said())
+        self.ear.socket.close()
+        self.sender.close()
+
+    def said(self):
+        with open(self.symtapd.path("tap.log"), encoding="utf-8") as log:
+            return log.read()
+
+    def says(self, text, seconds=5, times=1):
+        self.assertTrue(lab.eventually(
+            lambda: self.said().count(text) >= times, seconds), self.said())
+
+    def carry(self, *options):
+        log = open(self.symtapd.path("tap.log"), "w", encoding="utf-8")
+        with log:
+            self.carrier = self.net.gateway.start(
+                symtapd.find(BUILD, "symtap-tap"), "--judge", self.place,
+                *options, stderr=log)
+        self.says("carries queue")
+
+    def judge(self, again=False, **policy):
+        prefix = ("sh", "-c", f'exec "$@" --tap {self.place}', "sh")
+        if again:
+            self.symtapd.restart(prefix=prefix)
+        else:
+            self.symtapd.start(prefix=prefix, limits=ROOM, **policy)
+
+    def flood(self, seconds=1.5):
+        """How many were sent, and how many of them arrived."""
+        sent, arrived = traffic.flood(self.sender, (lab.OUTSIDE, 9000),
+                                      self.ear, seconds, 0, RATE)
+        return sent, len(arrived)
+
+    def test_what_another_network_judges_is_held_here(self):
+        self.carry()
+        self.judge()
+        self.says("the judge may interpose")
+        sent, arrived = self.flood()
+        self.assertGreater(sent, 300)
+        self.assertLessEqual(arrived, 24)  # 13, and 9 in half a second
+        self.assertIn(" 0% packet loss", self.net.host.run(
+            "ping", "-c", "5", "-i", "0.1", lab.NEIGHBOUR))
+        row, = (each for each in self.symtapd.ask("top scope=pair")["rows"]
+                if each["outside"] == lab.OUTSIDE)
+        self.assertGreater(float(row["S_let_out"]), 2)
+
+    def test_the_mode_follows_the_policy_under_traffic(self):
+        self.carry()
+        self.judge()
+        self.flood(0.5)
+        for times, mode, word in ((1, "shadow", "observe"),
+                                  (2, "enforce", "interpose")):
+            self.symtapd.write_policy(mode=mode, limits=ROOM)
+            self.symtapd.reload()
+            self.says(f"the judge may {word}", times=times)
+            self.ear.receive(0.2)
+            sent, arrived = self.flood(1)
+            if mode == "shadow":
+                self.assertEqual(arrived, sent)
+            else:
+                self.assertLess(arrived, sent / 4)
+        # Its operator has the last word.
+        self.carrier.send_signal(signal.SIGUSR1)
+        self.says("the judge may observe", times=2)
+        self.ear.receive(0.2)
+        sent, arrived = self.flood(1)
+        self.assertEqual(arrived, sent)
+
+    def lose_judge(self, fail):
+        """What arrived of who waited, within a second, and of who came
+        then."""
+        self.carry("--fail", fail)
+        self.judge()
+        sent, arrived = self.flood()
+        begin = time.monotonic()
+        self.symtapd.process.send_signal(signal.SIGKILL)
+        self.symtapd.process.wait()
+        waited = len(self.ear.receive(1))
+        self.says("the judge is gone")
+        self.assertLess(time.monotonic() - begin, 2)
+        return sent - arrived - waited, self.flood(0.5)
+
+    def test_without_a_judge_packets_pass_where_fail_is_open(self):
+        lost, (sent, arrived) = self.lose_judge("open")
+        self.assertEqual((lost, arrived), (0, sent))
+        self.judge(again=True)
+        self.says("the judge may interpose", times=2)
+        sent, arrived = self.flood(1)
+        self.assertLess(arrived, sent / 4)
+
+    def test_without_a_judge_nothing_passes_where_fail_is_closed(self):
+        lost, (_, arrived) = self.lose_judge("closed")
+        self.assertGreater(lost, 300)
+        self.assertEqual(arrived, 0)
+
+
+if __name__ == "__main__":
+    lab.need_root()
+    unittest.main(verbosity=2)

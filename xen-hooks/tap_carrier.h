@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef XEN_HOOKS_TAP_CARRIER_H
+#define XEN_HOOKS_TAP_CARRIER_H
+
+/*
+ * The end of the tap that has the packets.  It shows them to the judge and
+ * tells its owner what becomes of each; without a judge, at once, what it was
+ * told to do then.  One thread; no clock, and no I/O but by its wire.
+ *
+ *	tapcarrier_offer		on_verdict once for each, now or later
+ *	poll wire.fd and tapcarrier_next_ns()
+ *	  tapcarrier_advance
+ *	tapcarrier_connect		when it is not, or no longer, connected
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "xen-hooks/tap.h"
+#include "xen-hooks/tap_wire.h"
+
+struct tapcarrier;
+
+struct tapcarrier_config {
+	enum tap_mode most;   /* that the judge may ask for */
+	bool fail_open;       /* what no judge judges is passed */
+	uint32_t waiting_max; /* for a verdict; 1..TAP_WAITING_MAX */
+	uint64_t longest_ns;  /* then, it is as if there were no judge */
+};
+
+struct tapcarrier_packet {
+	uint64_t token;                /* the owner's, for on_verdict */
+	struct tapmessage_packet seen; /* id and mode: the carrier's */
+	const uint8_t *bytes;          /* from layer 3 on */
+	size_t bytes_count;
+};
+
+struct tapcarrier_owner {
+	/* Of a packet; `bytes` are there with TAP_REPLACE. */
+	void (*on_verdict)(void *self, uint64_t token, enum tap_verdict verdict,
+			   const uint8_t *bytes, size_t count);
+	/* Put a frame on an interface. */
+	void (*on_frame)(void *self, const char *interface,
+			 const uint8_t *bytes, size_t count);
+	/* From now; TAP_INTERCEPT wants packets whole. */
+	void (*on_mode)(void *self, enum tap_mode mode);
+	void *self;
+};
+
+#define TAPCARRIER_COUNTERS(X)                                            \
+	X(offered_pkts, "packets", "came to the tap")                     \
+	X(observed_pkts, "packets", "were shown, and went on at once")    \
+	X(asked_pkts, "packets", "waited for a verdict")                  \
+	X(intercepted_pkts, "packets", "ended at the judge")              \
+	X(passed_pkts, "packets", "passed by verdict")                    \
+	X(dropped_pkts, "packets", "dropped by verdict")                  \
+	X(replaced_pkts, "packets", "another was passed in their place")  \
+	X(frames, "frames", "of the judge's that left")                   \
+	X(unjudged_pkts, "packets", "there was no judge: as `fail` says") \
+	X(abandoned_pkts, "packets",                                      \
+	  "waited when the judge was lost: as `fail` says")               \
+	X(late_pkts, "packets",                                           \
+	  "waited for longer than they may: as `fail` says")              \
+	X(full_pkts, "packets", "as many waited as may: as `fail` says")  \
+	X(untold_pkts, "packets", "no room on the wire: as `fail` says")  \
+	X(cut_pkts, "packets", "too long to be intercepted: dropped")     \
+	X(stale_verdicts, "verdicts", "of packets that wait no more")     \
+	X(refused_frames, "frames", "of the judge's, in another mode")    \
+	X(judges, "times", "a judge was there")                           \
+	X(lost_judges, "times", "it was gone, silent or made no sense")
+
+enum tapcarrier_counter {
+#define X(name, unit, help) TAPCARRIER_##name,
+	TAPCARRIER_COUNTERS(X)
+#undef X
+		TAPCARRIER_COUNTERS_COUNT
+};
+
+struct tapcarrier_stats {
+	uint64_t counter[TAPCARRIER_COUNTERS_COUNT];
+};
+
+/* NULL: out of memory. */
+struct tapcarrier *tapcarrier_new(const struct tapcarrier_config *config,
+				  const struct tapcarrier_owner *owner);
+/* What waits gets the verdict of `fail`. */
+void tapcarrier_free(struct tapcarrier *carrier);
+
+/* Speak with the judge by `wire`, which is closed when it is lost. */
+void tapcarrier_connect(struct tapcarrier *carrier, const struct tapwire *wire,
+			uint64_t now_ns);
+
+/* There is a wire; of tapcarrier_connect until it is lost. */
+bool tapcarrier_is_connected(const struct tapcarrier *carrier);
+bool tapcarrier_is_judged(const struct tapcarrier *carrier);
+enum tap_mode tapcarrier_mode(const struct tapcarrier *carrier);
+
+void tapcarrier_offer(struct tapcarrier *carrier,
+		      const struct tapcarrier_packet *packet, uint64_t now_ns);
+
+/* From now on grant no more than this, and `most`. */
+void tapcarrier_allow(struct tapcarrier *carrier, enum tap_mode mode,
+		      uint64_t now_ns);
+
+/* Read the wire and look at the time.  `readable`: its fd is. */
+void tapcarrier_advance(struct tapcarrier *carrier, bool readable,
+			uint64_t now_ns);
+/* When it has something to do although nothing is readable. */
+uint64_t tapcarrier_next_ns(const struct tapcarrier *carrier);
+
+const struct tapcarrier_stats *
+tapcarrier_stats(const struct tapcarrier *carrier);
+
+#endif
