@@ -5,7 +5,6 @@ a network of its own, where none of them ever is."""
 
 import os
 import signal
-import subprocess
 import time
 import unittest
 
