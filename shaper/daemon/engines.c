@@ -38,7 +38,6 @@ struct engine {
 	struct mailbox *mailbox;
 	struct refusals *refusals;
 	struct worker *worker;
-	uint64_t refusals_lost; /* by a tap */
 	uint16_t queue, hold_queue;
 };
 
@@ -251,12 +250,12 @@ int engines_start(struct engines *engines)
 				    .shard = (uint8_t)i,
 				    .shards = (uint8_t)engines->count },
 			.mailbox = engine->mailbox,
-			.refusals = engine->refusals,
-			.refusals_lost = &engine->refusals_lost,
 		};
-		if (engine->nfqueue != NULL)
+		if (engine->nfqueue != NULL) {
+			config.refusals = engine->refusals;
 			config.refusals_lost =
 				nfqueue_refusals_lost(engine->nfqueue);
+		}
 		find_datapath(engine, &config.datapath);
 		error = worker_start(&config, &engine->worker);
 		if (error < 0)

@@ -98,9 +98,13 @@ fail:
 
 int guard_update(struct guard *guard, const struct policy *policy)
 {
-	struct nftrules_config config = rules_config(guard, policy);
-	int error = nftrules_update(guard->rules, &config);
+	struct nftrules_config config;
+	int error;
 
+	if (guard == NULL)
+		return 0;
+	config = rules_config(guard, policy);
+	error = nftrules_update(guard->rules, &config);
 	if (error == 0)
 		guard->config.policy = policy;
 	return error;
@@ -127,7 +131,7 @@ const char *guard_error(const struct guard *guard)
 
 int guard_block(struct guard *guard)
 {
-	int error = nftrules_leave_blocking(guard->rules);
+	int error = guard ? nftrules_leave_blocking(guard->rules) : 0;
 
 	if (error < 0)
 		log_error(-error, "rules: %s", nftrules_error(guard->rules));
@@ -136,7 +140,7 @@ int guard_block(struct guard *guard)
 
 int guard_remove(struct guard *guard)
 {
-	int error = nftrules_remove(guard->rules);
+	int error = guard ? nftrules_remove(guard->rules) : 0;
 
 	if (error < 0)
 		log_error(-error, "rules: %s", nftrules_error(guard->rules));
@@ -278,9 +282,12 @@ void guard_advance(struct guard *guard, uint64_t now_ns)
 void guard_count(struct guard *guard)
 {
 	static struct nftrules_refused refused[REFUSED_MAX];
-	struct status *status = guard->config.status;
+	struct status *status;
 	size_t count;
 
+	if (guard == NULL)
+		return;
+	status = guard->config.status;
 	if (nftrules_refusals(guard->rules, refused, REFUSED_MAX, &count) == 0)
 		refused_take(&status->refused, refused, count);
 	if (nftrules_counters(guard->rules, status->kernel_counters,

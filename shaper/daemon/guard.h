@@ -6,6 +6,9 @@
  * The kernel's part of the policy, kept as it should be: installed, put back
  * when somebody removes it, told what the engines want refused, and asked what
  * it counted.  What goes wrong is logged here.  Main thread only.
+ *
+ * Where packets come by a tap there is none, NULL, which has no rules to
+ * update, block, remove or count.
  */
 
 #include <stdbool.h>

@@ -243,11 +243,13 @@ static int add_all(struct loop *loop)
 	if ((error = add(loop, SIGTERM, EV_SIGNAL, on_end, loop, 0)) < 0 ||
 	    (error = add(loop, SIGINT, EV_SIGNAL, on_end, loop, 0)) < 0 ||
 	    (error = add(loop, SIGHUP, EV_SIGNAL, on_reload, loop, 0)) < 0 ||
-	    (error = add(loop, -1, 0, on_second, loop, 1000000000)) < 0 ||
-	    (error = add(loop, guard_watch_fd(daemon->guard), EV_READ, on_rules,
-			 loop, 0)) < 0 ||
-	    (error = add(loop, guard_log_fd(daemon->guard), EV_READ, on_log,
-			 loop, 0)) < 0)
+	    (error = add(loop, -1, 0, on_second, loop, 1000000000)) < 0)
+		return error;
+	if (daemon->guard != NULL &&
+	    ((error = add(loop, guard_watch_fd(daemon->guard), EV_READ,
+			  on_rules, loop, 0)) < 0 ||
+	     (error = add(loop, guard_log_fd(daemon->guard), EV_READ, on_log,
+			  loop, 0)) < 0))
 		return error;
 	if (daemon->vifs != NULL)
 		error = add(loop, vifs_fd(daemon->vifs), EV_READ, on_vifs, loop,

@@ -338,9 +338,26 @@ static void inherit(struct daemon *daemon)
 	log_info(0, "symtapd: %zu keys taken up from the kernel", keys);
 }
 
+static void set_up_guard(struct daemon *daemon)
+{
+	const struct guard_config config = {
+		.policy = daemon->policy,
+		.shard_seed = daemon->shard_seed,
+		.shards = (uint8_t)engines_count(daemon->engines),
+		.fast = daemon->fast != NULL,
+		.status = &daemon->status,
+	};
+
+	if (daemon->options.tap != NULL)
+		return;
+	if (guard_new(&config, &daemon->guard) < 0)
+		fatal(EXIT_FAILED, 0, "the rules cannot be installed");
+	follow_engines_know(daemon->follow);
+	follow_advance(daemon->follow);
+}
+
 static void set_up(struct daemon *daemon)
 {
-	struct guard_config guard = { .status = &daemon->status };
 	int error;
 
 	daemon->follow = follow_new(daemon);
@@ -361,15 +378,7 @@ static void set_up(struct daemon *daemon)
 	error = engines_start(daemon->engines);
 	if (error < 0)
 		fatal(EXIT_FAILED, -error, "threads cannot be started");
-	guard.policy = daemon->policy;
-	guard.shard_seed = daemon->shard_seed;
-	guard.shards = (uint8_t)engines_count(daemon->engines);
-	guard.fast = daemon->fast != NULL;
-	error = guard_new(&guard, &daemon->guard);
-	if (error < 0)
-		fatal(EXIT_FAILED, 0, "the rules cannot be installed");
-	follow_engines_know(daemon->follow);
-	follow_advance(daemon->follow);
+	set_up_guard(daemon);
 }
 
 /* ------ and down */

@@ -68,6 +68,8 @@ static void pass_on_refusals(struct worker *worker)
 	struct refusals_entry entry;
 	size_t count;
 
+	if (worker->config.refusals == NULL)
+		return;
 	count = pump_refusals(worker->config.datapath.pump, refusals,
 			      REFUSALS_AT_ONCE);
 	if (count == 0)

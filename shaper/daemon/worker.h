@@ -21,7 +21,7 @@ struct worker_config {
 	struct mailbox_engine engine; /* for the tasks in the mailbox; .pump is
 				       * the data path's */
 	struct mailbox *mailbox;      /* borrowed */
-	struct refusals *refusals;    /* borrowed */
+	struct refusals *refusals;    /* borrowed; NULL: none is passed on */
 	uint64_t *refusals_lost;      /* a counter of the data path */
 };
 
