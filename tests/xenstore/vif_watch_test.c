@@ -37,6 +37,8 @@ static void on_action(void *self, const struct vifwatch_vif *vif,
 {
 	struct bed *bed = self;
 
+	if (action == VIF_DO_EXPECT)
+		return;
 	bed->last = *vif;
 	if (action == VIF_DO_GUARD)
 		bed->guards++;
