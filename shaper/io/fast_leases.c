@@ -14,8 +14,8 @@ enum {
 	SWEEP_SLOTS = 1024,
 	EPOCH_NS = 100000000, /* a lost packet is missed for so long */
 };
-#define IDLE_NS    UINT64_C(10000000000)
-#define FORGET_NS  UINT64_C(30000000000)
+#define IDLE_NS    UINT64_C(30000000000)
+#define FORGET_NS  UINT64_C(60000000000)
 #define CROWDED_NS UINT64_C(1000000000) /* of both */
 
 /* What the program need not know of a slot. */
