@@ -33,6 +33,8 @@ TESTS = {
 XEN = sorted(f"xen/{path.name.removesuffix('_test.py')}" for path in
              pathlib.Path(__file__).parent.glob("../xen/*_test.py"))
 TESTS.update({name: ("source", f"tests/{name}_test.py") for name in XEN})
+COMPARE = "xen/compare"
+TESTS[COMPARE] = ("source", f"tests/{COMPARE}.py")
 
 # What a run has that names none, and which part of it: what another kernel
 # may do in another way, and nothing that is timed closer than emulation is.

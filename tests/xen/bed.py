@@ -5,6 +5,7 @@ who sends and listens."""
 import dataclasses
 import os
 import pathlib
+import subprocess
 import sys
 import unittest
 
@@ -19,6 +20,8 @@ import symtapd
 import traffic
 
 BUILD = os.environ["SYMTAP_BUILD"]
+# Whatever symtapd drops of a flood.
+DROPS = ("dropped_key_bound", "dropped_host_bound", "dropped_bound")
 FIRST_SECOND, LATER_SECONDS = 14, 12
 
 
@@ -29,10 +32,14 @@ class Way:
     name: str
     small: bool  # the guest waits with small packets, too
     selective: bool  # nothing else of the guest waits
+    first: int = FIRST_SECOND  # packets of a flood that leave in it
+    later: int = LATER_SECONDS  # and in each other
 
 
 # Those that every test runs for.
-WAYS = (Way("queue", small=False, selective=True),)
+WAYS = (Way("queue", small=False, selective=True),
+        Way("rate", small=True, selective=False, first=2200,
+            later=40))
 POLICY = {
     "inside": '[10.0.1.0/26, "fd00:1::/122"]',
     "limits": "{pairs: 4096, flows: 4096, hosts: 256, suspects: 1024, "
@@ -41,14 +48,36 @@ POLICY = {
 }
 
 
+def policy_of(way, **more):
+    return {**POLICY, "xen": f"{{vifs: follow, way: {way.name}}}", **more}
+
+
+def dropped(daemon):
+    """How many it says that it dropped of a flood, or let the kernel drop."""
+    count = daemon.settled()
+    kernel = {row["name"]: row["packets"]
+              for row in daemon.ask("status")["kernel_counters"]}
+    return sum(count[name] for name in DROPS) + kernel.get("refused", 0)
+
+
+def outside_runs(host, name, *words):
+    """One of the guest's programs, where it is ready to hear."""
+    process = host.outside.start(
+        os.path.join(BUILD, "tests/xen", name), *map(str, words),
+        stdout=subprocess.PIPE)
+    if process.stdout.readline() != b"ready\n":
+        raise RuntimeError(f"{name} is not ready")
+    return process
+
+
 def each_way(cls):
-    """A class of tests becomes a Case for each way, which is their self.way."""
+    """A Case becomes one for each way, which is its self.way."""
     for way in WAYS:
         name = f"{cls.__name__}_{way.name}"
         vars(sys.modules[cls.__module__])[name] = type(
-            name, (cls, Case), {"way": way, "__qualname__": name,
-                                "__module__": cls.__module__})
-    return cls
+            name, (cls,), {"way": way, "__qualname__": name,
+                           "__module__": cls.__module__})
+    return None
 
 
 class Flood:
@@ -96,9 +125,7 @@ class Case(unittest.TestCase):
 
     def start(self, *guarded, **policy):
         """symtapd, until it guards these guests."""
-        policy = {"xen": "{vifs: follow}", **POLICY,
-                  **policy}
-        self.symtapd.start(bridge=True, **policy)
+        self.symtapd.start(bridge=True, **policy_of(self.way, **policy))
         for guest in guarded:
             self.until(guest.guarded)
 
@@ -115,15 +142,20 @@ class Case(unittest.TestCase):
 
     def outside_runs(self, name, *words):
         """One of the guest's programs, until the test ends."""
-        process = self.host.outside.start(
-            os.path.join(BUILD, "tests/xen", name), *map(str, words))
+        process = outside_runs(self.host, name, *words)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
-        return process
+
+    def begin_flood(self, guest, size, seconds, port=9000, to=dom0.OUTSIDE):
+        """As much as goes."""
+        # Who has no MAC for it yet loses packets by himself.
+        guest.ask(f"ping -c 1 {to}")
+        flood = Flood(guest, self.listen(port, to), size, seconds)
+        self.addCleanup(flood.sender.close)
+        return flood
 
     def flood(self, guest, size, seconds=4, port=9000):
-        """As much as goes, with as long a look at what arrives."""
-        flood = Flood(guest, self.listen(port), size, seconds)
-        self.addCleanup(flood.sender.close)
+        """The same, with as long a look at what arrives."""
+        flood = self.begin_flood(guest, size, seconds, port)
         flood.look(seconds + 1)
         return flood

@@ -13,7 +13,7 @@ import lab
 JOB = pathlib.Path("/run/job")
 BRIDGE = "xenbr0"
 HOST = "10.0.1.100"
-OUTSIDE = "10.0.1.200"
+OUTSIDE, OUTSIDE2 = "10.0.1.200", "10.0.1.201"
 OUTSIDE_MAC = "00:16:3e:01:00:c8"  # guests remember it between subjects
 HOST6, OUTSIDE6 = "fd00:1::100", "fd00:1::200"
 QUEUES_MAX = 4
@@ -79,7 +79,8 @@ class Host:
              "eth0", "address", OUTSIDE_MAC, "netns", self.outside.name)
         call("ip", "link", "set", "wan0", "master", BRIDGE, "up")
         self.outside.up("eth0")
-        self.outside.address("eth0", f"{OUTSIDE}/24", f"{OUTSIDE6}/64")
+        self.outside.address("eth0", f"{OUTSIDE}/24", f"{OUTSIDE2}/24",
+                             f"{OUTSIDE6}/64")
 
     @staticmethod
     def close():

@@ -6,10 +6,13 @@
  *	probe ADDRESS PORT BYTES PKTS_PER_S SECONDS
  *	probe answer ADDRESS PORT
  *
- * The first ends with one line of JSON; who answers does so until it is killed.
+ * 0 a second: as many as are answered, with eight on their way.  The first ends
+ * with one line of JSON; who answers says that it does, until it
+ * is killed.
  */
 #include <arpa/inet.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +21,13 @@
 
 #include "seconds.h"
 
-enum { BYTES_MAX = 1472, SENT_MAX = 20000, ASKS = 6, ANSWERS = 4 };
+enum {
+	BYTES_MAX = 1472,
+	SENT_MAX = 200000,
+	AT_ONCE = 8,
+	ASKS = 6,
+	ANSWERS = 4
+};
 #define LATE_S 2.0
 
 struct probe {
@@ -42,6 +51,8 @@ static int answer(int fd, struct sockaddr_in at)
 
 	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
 		return EXIT_FAILURE;
+	puts("ready");
+	fflush(stdout);
 	for (;;) {
 		struct sockaddr_in from;
 		socklen_t room = sizeof(from);
@@ -78,6 +89,16 @@ static void hear(struct probe *probe, int fd)
 		probe->took_ms[probe->answered++] =
 			(seconds_now() - probe->sent_s[number]) * 1e3;
 	}
+}
+
+/* One more of those that are to be sent by now. */
+static bool is_due(const struct probe *probe, double by_now, bool at_rate)
+{
+	if (probe->sent == SENT_MAX)
+		return false;
+	if (at_rate)
+		return probe->sent <= by_now;
+	return probe->sent < probe->answered + AT_ONCE;
 }
 
 static int by_size(const void *a, const void *b)
@@ -126,7 +147,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	for (;;) {
 		past = seconds_now() - begin;
-		if (past < seconds && probe.sent <= past * rate)
+		while (past < seconds && is_due(&probe, past * rate, rate > 0))
 			ask(&probe, fd, bytes);
 		if (past > seconds + LATE_S ||
 		    (past > seconds && probe.answered >= probe.sent))

@@ -5,7 +5,8 @@
  *	stream ADDRESS PORT SECONDS
  *	stream take ADDRESS PORT
  *
- * The first ends with one line of JSON; who takes does so until it is killed.
+ * The first ends with one line of JSON; who takes does so until it is killed,
+ * and says so.
  */
 #include <arpa/inet.h>
 #include <linux/tcp.h>
@@ -29,6 +30,8 @@ static int take(int fd, const struct sockaddr_in *at)
 	if (bind(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 ||
 	    listen(fd, 4) < 0)
 		return EXIT_FAILURE;
+	puts("ready");
+	fflush(stdout);
 	for (;;) {
 		int taken = accept(fd, NULL, NULL);
 
