@@ -380,7 +380,10 @@ char *answers_status(const struct status *status, uint64_t now_ns)
 
 char *answers_stats(const struct status *status)
 {
-	return answers_ok(json_pack("{s:o}", "counters", stats_body(status)));
+	/* Engines are asked once a second: of what moment these are. */
+	return answers_ok(json_pack(
+		"{s:o,s:o}", "counters", stats_body(status), "uptime_s",
+		values_since(status->started_ns, status->now_ns)));
 }
 
 char *answers_page(const struct status *status, uint64_t now_ns)

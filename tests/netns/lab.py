@@ -57,6 +57,9 @@ class Namespace:
         self.lab = lab
         self.name = f"{lab.prefix}-{name}"
         self._call("ip", "netns", "add", self.name)
+        # Nobody else is here; who looks for a duplicate is mute for 2 s.
+        for which in ("all", "default"):
+            self.write(f"/proc/sys/net/ipv6/conf/{which}/accept_dad", 0)
         self.run("ip", "link", "set", "lo", "up")
 
     @staticmethod
