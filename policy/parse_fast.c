@@ -37,7 +37,7 @@ bool draft_read_fast_interfaces(struct keys_reader *reader,
 			 &draft->policy);
 }
 
-/* What the kernel program cannot do yet, it is not asked for. */
+/* What the kernel program cannot do, it is not asked for. */
 bool draft_check_fast(struct keys_reader *reader, const struct draft *draft)
 {
 	const struct policy *policy = &draft->policy;
@@ -49,10 +49,13 @@ bool draft_check_fast(struct keys_reader *reader, const struct draft *draft)
 
 	if (!policy_wants_fast(policy) || node == NULL)
 		return true;
-	if (policy->nfqueue.queues > 1)
-		wrong = "it has one engine: datapath.nfqueue.queues is 1";
-	else if (policy->nfqueue.bridge)
-		wrong = "it takes routed packets: not datapath.nfqueue.bridge";
+	if (policy->nfqueue.queues > 1 &&
+	    policy->fast.hold == POLICY_HOLD_QDISC)
+		wrong = "hold: qdisc has one engine: datapath.nfqueue.queues "
+			"is 1";
+	else if (policy->nfqueue.bridge &&
+		 policy->fast.hold != POLICY_HOLD_PUMP)
+		wrong = "datapath.nfqueue.bridge goes with hold: pump";
 	else if (policy->fast.keys & (policy->fast.keys - 1))
 		wrong = "datapath.fast.keys is a power of two, as 262144";
 	else if (policy->fast.pin[0] != '/' && policy->fast.pin[0] != '\0')

@@ -124,6 +124,12 @@ static __always_inline bool zone_of(const struct __sk_buff *skb, uint16_t *zone)
 	return false;
 }
 
+/* Beside the bytes; 0: there is none. */
+static __always_inline uint16_t tag_of(const struct __sk_buff *skb)
+{
+	return skb->vlan_present ? skb->vlan_tci & VLAN_MASK : 0;
+}
+
 static __always_inline void mark(struct __sk_buff *skb, uint32_t value)
 {
 	skb->mark = (skb->mark & ~fast_config.mark_mask) |
@@ -400,7 +406,8 @@ fill_event(struct fast_event *event, struct __sk_buff *skb, uint32_t wire_pkts)
 	event->ifindex = skb->ifindex;
 	event->wire_bytes = skb->len;
 	event->wire_pkts = wire_pkts;
-	event->captured_bytes = bytes;
+	event->captured_bytes = (uint16_t)bytes;
+	event->vlan = tag_of(skb);
 	return true;
 }
 
@@ -452,6 +459,14 @@ static __always_inline bool has_hold(void)
 	return !fast_pump_only && symtap_hold.ifindex;
 }
 
+/* What a tag is in front of is its VLAN device's business, which is an
+ * interface as any other; but on a bridge nobody else hears of it, and with
+ * `hold: qdisc` it is no way around. */
+static __always_inline bool has_tags(void)
+{
+	return has_hold() || fast_config.bridge;
+}
+
 static __noinline int read_closely(struct __sk_buff *skb, bool in)
 {
 	uint32_t first = 0, bytes = skb->len;
@@ -464,8 +479,8 @@ static __noinline int read_closely(struct __sk_buff *skb, bool in)
 	    bpf_skb_load_bytes(skb, 0, to->bytes, bytes) != 0)
 		return NOT_OURS;
 	error = packet_parse_ethernet(to->bytes, bytes, skb->len, &to->meta);
-	if (to->meta.ethertype == 0 || (to->meta.vlan[0] != 0 && !has_hold()) ||
-	    to->meta.kind == PACKET_NEIGHBOUR)
+	if (to->meta.ethertype == 0 || (to->meta.vlan[0] != 0 && !has_tags()) ||
+	    (to->meta.kind == PACKET_NEIGHBOUR && !fast_config.bridge))
 		return NOT_OURS;
 	if (to->meta.kind != PACKET_UNICAST)
 		return NO_PAIR;
@@ -507,11 +522,9 @@ static __always_inline uint32_t wire_pkts_of(const struct __sk_buff *skb)
 	return skb->gso_size ? skb->gso_segs : 1;
 }
 
-/* A tag is its VLAN device's business, which is an interface as any other; but
- * with `hold: qdisc` it is no way around. */
 static __always_inline bool is_tagged(const struct __sk_buff *skb)
 {
-	return skb->vlan_present && skb->vlan_tci & VLAN_MASK;
+	return tag_of(skb) != 0;
 }
 
 static __always_inline int judge(struct __sk_buff *skb,
@@ -523,7 +536,7 @@ static __always_inline int judge(struct __sk_buff *skb,
 	uint16_t zone = 0;
 
 	/* What this machine says itself is none of our business. */
-	if ((is_tagged(skb) && !has_hold()) ||
+	if ((is_tagged(skb) && !has_tags()) ||
 	    (direction == FLOW_IN && skb->ingress_ifindex == 0) ||
 	    !zone_of(skb, &zone))
 		return GO_ON;

@@ -61,7 +61,7 @@
 #include "shaper/bpf/hold_memory.h"
 
 enum {
-	FAST_VERSION = 2,
+	FAST_VERSION = 3,
 	FAST_PROBES = 16,
 	FAST_INTERFACES = 16,
 	FAST_COPIED_BYTES = 128,
@@ -85,8 +85,9 @@ enum {
 #define FAST_LINK_NONE  UINT64_C(0)
 #define FAST_LINK_MIXED UINT64_MAX
 
-/* Whose a slot is. */
-enum { FAST_FREE, FAST_PAIR, FAST_FLOW };
+/* What a slot is; TAKEN: one of the engines makes something of it, or lets it
+ * rest.  It is theirs from the exchange that takes it. */
+enum { FAST_FREE, FAST_PAIR, FAST_FLOW, FAST_TAKEN };
 
 /*
  * A pair, and one of its flows beside it: two lines that are neighbours, and
@@ -161,6 +162,9 @@ struct fast_config {
 	uint32_t interfaces_count;
 	uint32_t consent; /* an acknowledgement counts for what it answers */
 	uint32_t links;   /* a leased pair keeps to its link */
+	uint32_t bridge;  /* frames are handed on: we hear of tagged ones, too,
+			   * and of neighbours */
+	uint32_t room;
 	struct fast_interface {
 		uint32_t ifindex;
 		uint32_t zone;
@@ -185,7 +189,8 @@ struct fast_event {
 	uint32_t ifindex;
 	uint32_t wire_bytes;
 	uint32_t wire_pkts;
-	uint32_t captured_bytes;
+	uint16_t captured_bytes;
+	uint16_t vlan;                    /* a tag beside the bytes; 0: none */
 	uint8_t bytes[FAST_COPIED_BYTES]; /* from the Ethernet header on */
 };
 

@@ -15,6 +15,7 @@
 #include "shaper/daemon/refusals.h"
 #include "shaper/daemon/worker.h"
 #include "shaper/io/clock.h"
+#include "shaper/io/fast_post.h"
 #include "shaper/io/nfqueue.h"
 #include "shaper/io/nft_rules.h"
 #include "shaper/pump.h"
@@ -46,6 +47,7 @@ struct engines {
 	size_t count;
 	struct engine engines[SHARDS_MAX];
 	struct mailbox *mailboxes[SHARDS_MAX];
+	struct fastpost *fast_posts[SHARDS_MAX];
 
 	const struct policy *next_policy; /* being taken over */
 	size_t next_underway;
@@ -58,7 +60,8 @@ uint8_t engines_wanted(const struct policy *policy)
 	size_t wanted = policy->nfqueue.queues;
 	cpu_set_t cpus;
 
-	if (policy_wants_fast(policy))
+	/* What waits there has one set of books. */
+	if (policy_wants_fast(policy) && policy->fast.hold == POLICY_HOLD_QDISC)
 		return 1;
 	if (wanted == 0 && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
 		wanted = (size_t)CPU_COUNT(&cpus) / 2;
@@ -107,6 +110,7 @@ static int take_queues(struct engine *engine, uint8_t shard,
 		.hold_length_pkts = hold_length(policy),
 		.fail_open = policy->nfqueue.fail == POLICY_FAIL_OPEN,
 		.fast = engines->config.fast,
+		.fast_posts = shards > 1 ? engines->fast_posts : NULL,
 		.hold = engines->config.hold,
 	};
 	uint16_t busy_queue = 0;
@@ -188,6 +192,8 @@ static int set_up(struct engine *engine, uint8_t shard,
 	error = mailbox_new(&engine->mailbox);
 	if (error == 0)
 		error = refusals_new(&engine->refusals);
+	if (error == 0 && engines->config.fast != NULL && shard > 0)
+		error = fastpost_new(&engines->fast_posts[shard]);
 	if (error < 0)
 		return error;
 	return engines->config.tap != NULL
@@ -390,6 +396,7 @@ void engines_free(struct engines *engines)
 		refusals_free(engine->refusals);
 		pump_free(engine->pump);
 		zones_free(engine->zones);
+		fastpost_free(engines->fast_posts[i]);
 	}
 	free(engines);
 }

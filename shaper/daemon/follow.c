@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "policy/policy.h"
+#include "policy/zones.h"
 #include "shaper/daemon/daemon.h"
 #include "shaper/daemon/engines.h"
 #include "shaper/daemon/guard.h"
@@ -155,6 +156,28 @@ static void free_places(struct follow *follow, const struct wanted *wanted)
 	}
 }
 
+/* What each engine's registry of its own says as well: which of them are one
+ * zone. */
+static void set_zones(struct follow *follow, const struct policy *policy)
+{
+	struct zones *zones = zones_new();
+	uint16_t ids[FAST_PLACES];
+
+	for (size_t i = 0; i < FAST_PLACES; i++) {
+		const char *name = fast_name(follow->fast, i);
+		size_t first = 0;
+
+		/* Without memory, or nobody's: none but itself. */
+		ids[i] = (uint16_t)(ZONES_MAX + i);
+		if (zones != NULL && name[0] != '\0')
+			ids[i] = zones_id(zones, policy, name, 0);
+		while (ids[first] != ids[i])
+			first++;
+		fast_set_zone(follow->fast, i, (uint16_t)first);
+	}
+	zones_free(zones);
+}
+
 /* Who finds no place now is tried again, when those that go have gone. */
 static bool name(struct follow *follow, const struct wanted *wanted)
 {
@@ -181,6 +204,7 @@ void follow_policy(struct follow *follow, const struct policy *policy)
 		return;
 	list_wanted(policy, &wanted);
 	name(follow, &wanted);
+	set_zones(follow, policy);
 }
 
 void follow_engines_know(struct follow *follow)
@@ -347,6 +371,8 @@ void follow_advance(struct follow *follow)
 		tell_engines(follow);
 	}
 	tell_status(follow);
-	if (!engines_change(follow->daemon->engines) && name(follow, &wanted))
-		tell_engines(follow);
+	if (engines_change(follow->daemon->engines) || !name(follow, &wanted))
+		return;
+	set_zones(follow, follow->daemon->policy);
+	tell_engines(follow);
 }

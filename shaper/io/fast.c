@@ -26,7 +26,7 @@ struct fast {
 	struct symtap__bss *memory;
 	struct ring_buffer *ring;
 	struct fast_slot *slots;
-	uint32_t slots_count;
+	uint32_t slots_count, slots_taken;
 	char names[FAST_INTERFACES][IF_NAMESIZE];
 	void (*on_event)(void *self, const struct fast_event *event);
 	void *on_event_self;
@@ -181,6 +181,12 @@ void fast_set_zone(struct fast *fast, size_t at, uint16_t zone)
 	__atomic_store_n(&place(fast, at)->zone, zone, __ATOMIC_RELAXED);
 }
 
+uint16_t fast_zone(const struct fast *fast, size_t at)
+{
+	return (uint16_t)__atomic_load_n(&place(fast, at)->zone,
+					 __ATOMIC_RELAXED);
+}
+
 void fast_set_ifindex(struct fast *fast, size_t at, uint32_t ifindex)
 {
 	__atomic_store_n(&place(fast, at)->ifindex, ifindex, __ATOMIC_RELEASE);
@@ -196,8 +202,7 @@ bool fast_zone_of(const struct fast *fast, uint32_t ifindex, uint16_t *ret_zone)
 	for (size_t i = 0; i < FAST_INTERFACES; i++) {
 		if (fast_ifindex(fast, i) != ifindex)
 			continue;
-		*ret_zone = (uint16_t)__atomic_load_n(&place(fast, i)->zone,
-						      __ATOMIC_RELAXED);
+		*ret_zone = fast_zone(fast, i);
 		return true;
 	}
 	return false;
@@ -206,6 +211,11 @@ bool fast_zone_of(const struct fast *fast, uint32_t ifindex, uint16_t *ret_zone)
 void fast_set_links(struct fast *fast, bool links)
 {
 	fast->memory->fast_config.links = links;
+}
+
+void fast_set_bridge(struct fast *fast, bool bridge)
+{
+	fast->memory->fast_config.bridge = bridge;
 }
 
 void fast_set_consent(struct fast *fast, bool consent)
@@ -219,6 +229,11 @@ struct fast_slot *fast_slots(const struct fast *fast, uint32_t *ret_count)
 {
 	*ret_count = fast->slots_count;
 	return fast->slots;
+}
+
+uint32_t *fast_taken(struct fast *fast)
+{
+	return &fast->slots_taken;
 }
 
 void fast_hash_key(const struct fast *fast, uint64_t *ret_k0, uint64_t *ret_k1)

@@ -51,14 +51,16 @@ int fast_new(const struct fast_options *options, struct fast **ret_fast,
 void fast_free(struct fast *fast);
 
 /*
- * The interfaces have FAST_PLACES places.  The main thread names a place,
- * while no engine changes its policy; the engines tell its zone; and when the
- * program is attached, its index makes it count.
+ * The interfaces have FAST_PLACES places.  The main thread names a place and
+ * tells its zone, while no engine changes its policy; and when the program is
+ * attached, its index makes it count.  A zone is the first place that is in it:
+ * each engine knows what number of its own that is.
  */
 void fast_set_name(struct fast *fast, size_t at, const char *name);
 /* "": nobody's place. */
 const char *fast_name(const struct fast *fast, size_t at);
 void fast_set_zone(struct fast *fast, size_t at, uint16_t zone);
+uint16_t fast_zone(const struct fast *fast, size_t at);
 /* 0: no longer. */
 void fast_set_ifindex(struct fast *fast, size_t at, uint32_t ifindex);
 uint32_t fast_ifindex(const struct fast *fast, size_t at);
@@ -71,8 +73,13 @@ void fast_set_consent(struct fast *fast, bool consent);
  * which nftables had nothing against. */
 void fast_set_links(struct fast *fast, bool links);
 
+/* The interfaces are a bridge's ports. */
+void fast_set_bridge(struct fast *fast, bool bridge);
+
 /* The shared memory, all 0. */
 struct fast_slot *fast_slots(const struct fast *fast, uint32_t *ret_count);
+/* How many of them are in use by all engines: theirs to count. */
+uint32_t *fast_taken(struct fast *fast);
 void fast_hash_key(const struct fast *fast, uint64_t *ret_k0, uint64_t *ret_k1);
 
 /* `hold: qdisc`, all 0. */

@@ -35,8 +35,10 @@ struct fastleases {
 	struct fasttable table;
 	struct record *records;
 	uint32_t hand;
+	uint32_t own_taken, *taken; /* slots in use, of all engines */
 	struct fastleases_stats stats;
 };
+_Static_assert((int)FASTLEASES_ZONES == (int)FAST_INTERFACES, "one each");
 
 struct fastleases *fastleases_new(struct fast_slot *slots, uint32_t count,
 				  uint64_t k0, uint64_t k1)
@@ -45,6 +47,7 @@ struct fastleases *fastleases_new(struct fast_slot *slots, uint32_t count,
 
 	if (leases == NULL)
 		return NULL;
+	leases->taken = &leases->own_taken;
 	leases->records = calloc(count, sizeof(*leases->records));
 	if (fasttable_init(&leases->table, slots, count, k0, k1) &&
 	    leases->records != NULL)
@@ -60,6 +63,17 @@ void fastleases_free(struct fastleases *leases)
 	fasttable_fini(&leases->table);
 	free(leases->records);
 	free(leases);
+}
+
+void fastleases_share(struct fastleases *leases, uint32_t *taken)
+{
+	leases->taken = taken;
+}
+
+void fastleases_set_zones(struct fastleases *leases,
+			  const uint16_t zones[FASTLEASES_ZONES])
+{
+	fasttable_set_zones(&leases->table, zones);
 }
 
 static struct fast_slot *slot_at(const struct fastleases *leases, uint32_t at)
@@ -95,6 +109,7 @@ static bool count_slot(struct fastleases *leases, struct pump *pump,
 	}
 	++*pump_lease_keys(pump, host);
 	leases->stats.keys++;
+	__atomic_fetch_add(leases->taken, 1, __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -119,6 +134,7 @@ static void release_slot(struct fastleases *leases, struct pump *pump,
 {
 	--*pump_lease_keys(pump, host);
 	leases->stats.keys--;
+	__atomic_fetch_sub(leases->taken, 1, __ATOMIC_RELAXED);
 }
 
 static void erase_flow(struct fastleases *leases, struct pump *pump,
@@ -367,7 +383,7 @@ static bool is_idle(const struct fast_slot *slot, uint64_t now_ns)
 /* Less than a quarter is left: who is silent makes room. */
 static bool is_crowded(const struct fastleases *leases)
 {
-	return leases->stats.keys >
+	return __atomic_load_n(leases->taken, __ATOMIC_RELAXED) >
 	       leases->table.count - leases->table.count / 4;
 }
 
@@ -378,7 +394,7 @@ static void look_at(struct fastleases *leases, struct pump *pump, uint32_t at,
 	struct record *record = &leases->records[at];
 	bool crowded = is_crowded(leases);
 
-	if (slot->kind != FAST_PAIR)
+	if (!fasttable_is_pair(&leases->table, at))
 		return;
 	if (record->leased && !(state_of(slot) & FAST_IN_KERNEL))
 		take_back(leases, pump, at, now_ns);
@@ -400,6 +416,7 @@ void fastleases_sweep(struct fastleases *leases, struct pump *pump,
 	uint32_t count = leases->table.count;
 	uint32_t steps = count < SWEEP_SLOTS ? count : SWEEP_SLOTS;
 
+	fasttable_advance(&leases->table, now_ns);
 	while (steps-- > 0) {
 		look_at(leases, pump, leases->hand, now_ns);
 		leases->hand = (leases->hand + 1) & (count - 1);
@@ -410,7 +427,7 @@ void fastleases_recall(struct fastleases *leases, struct pump *pump,
 		       uint64_t now_ns)
 {
 	for (uint32_t at = 0; at < leases->table.count; at++) {
-		if (slot_at(leases, at)->kind != FAST_PAIR)
+		if (!fasttable_is_pair(&leases->table, at))
 			continue;
 		if (leases->records[at].leased)
 			end_lease(leases, pump, at, now_ns);

@@ -5,7 +5,8 @@
 /*
  * Which pairs are leased to the kernel program: the daemon's side of the
  * memory that shaper/bpf/fast_maps.h describes.  No system calls.  By the
- * thread of the pump, which alone adds and removes keys.
+ * thread of the pump; several engines share the memory, each with its own
+ *pairs.
  *
  *	before the pump is offered a packet	fastleases_note()
  *	after it let one out			fastleases_offer()
@@ -30,6 +31,7 @@ enum {
 	FASTLEASES_FLOWS = 32,
 	FASTLEASES_WAIT_PKTS = 8, /* once the program gave it back */
 	FASTLEASES_MARK_NONE = 0,
+	FASTLEASES_ZONES = 16,
 };
 
 struct fastleases_stats {
@@ -47,6 +49,15 @@ struct fastleases_stats {
 struct fastleases *fastleases_new(struct fast_slot *slots, uint32_t count,
 				  uint64_t k0, uint64_t k1);
 void fastleases_free(struct fastleases *leases);
+
+/* The slots are several engines': `taken`, borrowed, is how many all of them
+ * have in use. */
+void fastleases_share(struct fastleases *leases, uint32_t *taken);
+
+/* Our numbers of the program's zones, which are those of its places.  While
+ * nothing is leased. */
+void fastleases_set_zones(struct fastleases *leases,
+			  const uint16_t zones[FASTLEASES_ZONES]);
 
 /* A packet of this flow is about to be judged.  `mark`: FAST_MARK_EPOCH and
  * higher when the program counted it.  What it gave back the pump takes. */

@@ -69,6 +69,13 @@ void fast_set_links(struct fast *fast, bool links)
 	(void)links;
 }
 
+void fast_set_bridge(struct fast *fast, bool bridge)
+{
+	(void)fast;
+	(void)bridge;
+	abort();
+}
+
 void fast_set_consent(struct fast *fast, bool consent)
 {
 	(void)fast;
@@ -84,6 +91,13 @@ void fast_set_zone(struct fast *fast, size_t at, uint16_t zone)
 	abort();
 }
 
+uint16_t fast_zone(const struct fast *fast, size_t at)
+{
+	(void)fast;
+	(void)at;
+	abort();
+}
+
 bool fast_zone_of(const struct fast *fast, uint32_t ifindex, uint16_t *ret_zone)
 {
 	(void)fast;
@@ -96,6 +110,12 @@ struct fast_slot *fast_slots(const struct fast *fast, uint32_t *ret_count)
 {
 	(void)fast;
 	(void)ret_count;
+	abort();
+}
+
+uint32_t *fast_taken(struct fast *fast)
+{
+	(void)fast;
 	abort();
 }
 

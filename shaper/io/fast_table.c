@@ -13,15 +13,47 @@ bool fasttable_init(struct fasttable *table, struct fast_slot *slots,
 	*table = (struct fasttable){
 		.slots = slots,
 		.count = count,
-		.rests = calloc(count, sizeof(*table->rests)),
+		.own = calloc(count, sizeof(*table->own)),
+		.rests_first = FASTTABLE_NONE,
 	};
 	fast_multipliers_init(&table->multipliers, k0, k1);
-	return table->rests != NULL;
+	return table->own != NULL;
 }
 
 void fasttable_fini(struct fasttable *table)
 {
-	free(table->rests);
+	free(table->own);
+}
+
+void fasttable_set_zones(struct fasttable *table,
+			 const uint16_t zones[FAST_INTERFACES])
+{
+	memcpy(table->zones, zones, sizeof(table->zones));
+	table->zones_count = FAST_INTERFACES;
+}
+
+/* false: the program knows no such zone. */
+static bool key_of(const struct fasttable *table, const struct flow_key *flow,
+		   struct fast_key *ret_key)
+{
+	fast_key_of(flow, ret_key);
+	for (uint32_t i = 0; i < table->zones_count; i++) {
+		if (table->zones[i] != flow->zone)
+			continue;
+		ret_key->zone = (uint16_t)i;
+		return true;
+	}
+	return table->zones_count == 0;
+}
+
+static bool is_own(const struct fasttable *table, uint32_t at)
+{
+	return table->own == NULL || table->own[at].mine;
+}
+
+bool fasttable_is_pair(const struct fasttable *table, uint32_t at)
+{
+	return is_own(table, at) && table->slots[at].kind == FAST_PAIR;
 }
 
 static uint32_t home_of(const struct fasttable *table,
@@ -34,6 +66,7 @@ static uint32_t home_of(const struct fasttable *table,
 	return (uint32_t)(hash >> 32) & (table->count - 1);
 }
 
+/* Whose it is is asked last: what is ours has stood still all the while. */
 static uint32_t find(const struct fasttable *table, const struct fast_key *key,
 		     uint8_t kind)
 {
@@ -44,9 +77,10 @@ static uint32_t find(const struct fasttable *table, const struct fast_key *key,
 		const struct fast_slot *slot = &table->slots[at];
 
 		if (fast_slot_is(slot, kind, key) &&
-		    (kind == FAST_PAIR || fast_slot_has(slot, key)))
+		    (kind == FAST_PAIR || fast_slot_has(slot, key)) &&
+		    is_own(table, at))
 			return at;
-		if (!slot->passed_on)
+		if (!__atomic_load_n(&slot->passed_on, __ATOMIC_RELAXED))
 			break;
 	}
 	return FASTTABLE_NONE;
@@ -58,7 +92,8 @@ uint32_t fasttable_find(const struct fasttable *table,
 	struct fast_key key;
 	uint32_t pair;
 
-	fast_key_of(flow, &key);
+	if (!key_of(table, flow, &key))
+		return FASTTABLE_NONE;
 	pair = find(table, &key, FAST_PAIR);
 	if (pair == FASTTABLE_NONE || flow->scope == FLOW_SCOPE_PAIR ||
 	    fast_slot_has(&table->slots[pair], &key))
@@ -83,6 +118,9 @@ void fasttable_key(const struct fasttable *table, uint32_t at,
 	const struct fast_slot *slot = &table->slots[at];
 	struct flow_key key = { .zone = slot->zone, .scope = (uint8_t)scope };
 
+	if (slot->zone < table->zones_count)
+		key.zone = table->zones[slot->zone];
+
 	memcpy(key.inside, slot->inside, sizeof(key.inside));
 	memcpy(key.outside, slot->outside, sizeof(key.outside));
 	if (scope == FLOW_SCOPE_FLOW) {
@@ -93,12 +131,17 @@ void fasttable_key(const struct fasttable *table, uint32_t at,
 	*ret_key = key;
 }
 
-static void put_flow(struct fast_slot *slot, const struct fast_key *key)
+static void clear_flow(struct fast_slot *slot)
 {
 	slot->flow = (struct fast_window){ 0 };
 	slot->segment_bytes = 0;
 	slot->sent_end = slot->acked = 0;
 	slot->flow_ratio_q16 = 0;
+}
+
+static void put_flow(struct fast_slot *slot, const struct fast_key *key)
+{
+	clear_flow(slot);
 	slot->ports = key->ports;
 	slot->proto = key->proto;
 	__atomic_store_n(&slot->has_flow, 1, __ATOMIC_RELEASE);
@@ -108,18 +151,64 @@ static void put_flow(struct fast_slot *slot, const struct fast_key *key)
 static void put(struct fast_slot *slot, const struct fast_key *key,
 		uint8_t kind, uint32_t span_64ns)
 {
-	const struct fast_slot fresh = {
-		.inside = { key->inside[0], key->inside[1] },
-		.outside = { key->outside[0], key->outside[1] },
-		.zone = key->zone,
-		.passed_on = slot->passed_on,
-		.span_64ns = span_64ns,
-	};
-
-	*slot = fresh;
+	memcpy(slot->inside, key->inside, sizeof(slot->inside));
+	memcpy(slot->outside, key->outside, sizeof(slot->outside));
+	slot->zone = key->zone;
+	slot->span_64ns = span_64ns;
+	slot->pair = (struct fast_window){ 0 };
+	slot->ratio_q16 = slot->state = slot->heard_pkts = 0;
+	slot->link = FAST_LINK_NONE;
+	slot->has_flow = slot->proto = 0;
+	slot->ports = 0;
+	clear_flow(slot);
 	if (kind == FAST_FLOW)
 		put_flow(slot, key);
 	__atomic_store_n(&slot->kind, kind, __ATOMIC_RELEASE);
+}
+
+/* One more key, or one less, stands further on. */
+static void pass_on(struct fasttable *table, uint32_t at, uint8_t by)
+{
+	__atomic_fetch_add(&table->slots[at & (table->count - 1)].passed_on, by,
+			   __ATOMIC_RELAXED);
+}
+
+static bool take(struct fast_slot *slot)
+{
+	uint8_t kind = FAST_FREE;
+
+	return __atomic_compare_exchange_n(&slot->kind, &kind, FAST_TAKEN,
+					   false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
+
+/* They rest for equally long, so who came first is free first. */
+static void let_rest(struct fasttable *table, uint32_t at, uint64_t now_ns)
+{
+	struct fasttable_own *own = &table->own[at];
+
+	own->rests_ns = now_ns + REST_NS;
+	own->next = FASTTABLE_NONE;
+	if (table->rests_first == FASTTABLE_NONE)
+		table->rests_first = at;
+	else
+		table->own[table->rests_last].next = at;
+	table->rests_last = at;
+}
+
+void fasttable_advance(struct fasttable *table, uint64_t now_ns)
+{
+	while (table->rests_first != FASTTABLE_NONE) {
+		uint32_t at = table->rests_first;
+		struct fasttable_own *own = &table->own[at];
+
+		if (own->rests_ns > now_ns)
+			return;
+		table->rests_first = own->next;
+		own->mine = false;
+		__atomic_store_n(&table->slots[at].kind, FAST_FREE,
+				 __ATOMIC_RELEASE);
+	}
 }
 
 static uint32_t add(struct fasttable *table, const struct fast_key *key,
@@ -127,16 +216,17 @@ static uint32_t add(struct fasttable *table, const struct fast_key *key,
 {
 	uint32_t home = home_of(table, key, kind);
 
+	fasttable_advance(table, now_ns);
+
 	for (uint32_t i = 0; i < FAST_PROBES; i++) {
 		uint32_t at = (home + i) & (table->count - 1);
 
-		if (table->slots[at].kind != FAST_FREE ||
-		    table->rests[at].slot_ns > now_ns)
+		if (!take(&table->slots[at]))
 			continue;
 		put(&table->slots[at], key, kind, span_64ns);
+		table->own[at] = (struct fasttable_own){ .mine = true };
 		while (i-- > 0)
-			table->slots[(home + i) & (table->count - 1)]
-				.passed_on++;
+			pass_on(table, home + i, 1);
 		return at;
 	}
 	return FASTTABLE_NONE;
@@ -147,7 +237,8 @@ uint32_t fasttable_add_pair(struct fasttable *table, const struct flow_key *key,
 {
 	struct fast_key pair;
 
-	fast_key_of(key, &pair);
+	if (!key_of(table, key, &pair))
+		return FASTTABLE_NONE;
 	return add(table, &pair, FAST_PAIR, span_64ns, now_ns);
 }
 
@@ -157,8 +248,9 @@ uint32_t fasttable_add_flow(struct fasttable *table, const struct flow_key *key,
 	struct fast_slot *slot = &table->slots[pair];
 	struct fast_key flow;
 
-	fast_key_of(key, &flow);
-	if (slot->has_flow || table->rests[pair].flow_ns > now_ns)
+	if (!key_of(table, key, &flow))
+		return FASTTABLE_NONE;
+	if (slot->has_flow || table->own[pair].flow_rests_ns > now_ns)
 		return add(table, &flow, FAST_FLOW, slot->span_64ns, now_ns);
 	put_flow(slot, &flow);
 	return pair;
@@ -172,10 +264,10 @@ static void erase(struct fasttable *table, uint32_t at, uint64_t now_ns)
 
 	key_at(slot, &key);
 	home = home_of(table, &key, slot->kind);
-	__atomic_store_n(&slot->kind, FAST_FREE, __ATOMIC_RELEASE);
-	table->rests[at] = (struct fasttable_rest){ now_ns + REST_NS, 0 };
+	__atomic_store_n(&slot->kind, FAST_TAKEN, __ATOMIC_RELEASE);
+	let_rest(table, at, now_ns);
 	for (; home != at; home = (home + 1) & (table->count - 1))
-		table->slots[home].passed_on--;
+		pass_on(table, home, UINT8_MAX);
 }
 
 void fasttable_erase_pair(struct fasttable *table, uint32_t at, uint64_t now_ns)
@@ -192,7 +284,7 @@ void fasttable_erase_flow(struct fasttable *table, uint32_t at, uint64_t now_ns)
 		return;
 	}
 	__atomic_store_n(&slot->has_flow, 0, __ATOMIC_RELEASE);
-	table->rests[at].flow_ns = now_ns + REST_NS;
+	table->own[at].flow_rests_ns = now_ns + REST_NS;
 }
 
 struct fast_window *fasttable_window(const struct fasttable *table, uint32_t at,

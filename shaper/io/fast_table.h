@@ -4,8 +4,14 @@
 
 /*
  * The keys in the memory that the kernel program reads (fast_maps.h): put there
- * and taken out by one thread, while the program looks them up.  A slot that is
- * left rests until no processor can still be busy with what it was.
+ * and taken out by an engine, while the program looks them up, and other
+ * engines do the same with theirs.  A slot is an engine's from the exchange
+ * that takes it; nobody else writes to it, but for how many keys stand further
+ * on, and what is not its own an engine does not find.  A slot that is left
+ * rests until no processor can still be busy with what it was.
+ *
+ * Zones: the program has numbers of its own, those of its interfaces' places;
+ * each engine says which of its own are meant.
  */
 
 #include <stdbool.h>
@@ -20,15 +26,28 @@ struct fasttable {
 	struct fast_slot *slots; /* borrowed; their histories behind them */
 	uint32_t count;          /* a power of two */
 	struct fast_multipliers multipliers;
-	struct fasttable_rest {
-		uint64_t slot_ns, flow_ns; /* until then */
-	} * rests;
+	/* Of the program's zones, our numbers; none: they are the same. */
+	uint16_t zones[FAST_INTERFACES];
+	uint32_t zones_count;
+	struct fasttable_own {
+		uint64_t rests_ns, flow_rests_ns; /* until then */
+		uint32_t next;                    /* that rests */
+		bool mine;
+	} * own; /* NULL: all is, and nothing changes */
+	uint32_t rests_first, rests_last;
 };
 
 /* false: out of memory. */
 bool fasttable_init(struct fasttable *table, struct fast_slot *slots,
 		    uint32_t count, uint64_t k0, uint64_t k1);
 void fasttable_fini(struct fasttable *table);
+
+/* All of them; FASTTABLE_NONE: a place that nobody has. */
+void fasttable_set_zones(struct fasttable *table,
+			 const uint16_t zones[FAST_INTERFACES]);
+
+/* Is it a pair of ours? */
+bool fasttable_is_pair(const struct fasttable *table, uint32_t at);
 
 /* The slot where it stands, or FASTTABLE_NONE.  A flow's may be its pair's. */
 uint32_t fasttable_find(const struct fasttable *table,
@@ -47,6 +66,9 @@ void fasttable_erase_pair(struct fasttable *table, uint32_t at,
 			  uint64_t now_ns);
 void fasttable_erase_flow(struct fasttable *table, uint32_t at,
 			  uint64_t now_ns);
+
+/* What has rested long enough is anybody's; adding does so, too. */
+void fasttable_advance(struct fasttable *table, uint64_t now_ns);
 
 struct fast_window *fasttable_window(const struct fasttable *table, uint32_t at,
 				     enum flow_scope scope,

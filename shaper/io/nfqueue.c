@@ -47,7 +47,7 @@ static int on_readable(void *self, size_t fd_index, uint64_t now_ns)
 		error = nfqueue_receive_room(nfqueue, now_ns);
 		break;
 	case 4:
-		nfqueue_fast_receive(nfqueue, now_ns);
+		nfqueue_fast_wake(nfqueue, now_ns);
 		break;
 	}
 	nfqueue_open_room(nfqueue, now_ns);
@@ -281,7 +281,7 @@ void nfqueue_datapath(struct nfqueue *nfqueue, struct datapath *ret_datapath)
 	};
 	if (nfqueue->config.fast != NULL)
 		ret_datapath->fds[ret_datapath->fds_count++] =
-			fast_fd(nfqueue->config.fast);
+			nfqueue_fast_fd(nfqueue);
 }
 
 void nfqueue_recall(struct nfqueue *nfqueue, uint64_t now_ns)

@@ -40,6 +40,7 @@ struct nfqueue_config {
 	uint32_t hold_length_pkts;     /* what may be held, and a burst */
 	bool fail_open;
 	struct fast *fast; /* the kernel's fast path, attached; NULL: none */
+	struct fastpost *const *fast_posts; /* by shard; NULL: one engine */
 	struct holdqdisc *hold; /* `hold: qdisc`, with a fast path; or NULL */
 };
 

@@ -2,16 +2,19 @@
 /*
  * Between the kernel program and the pump: what it sends here is noted before
  * it is judged, what may be leased to it is offered, and packets in that it
- * only tells of are judged as if they had come by the queue.
+ * only tells of are judged as if they had come by the queue.  The first engine
+ * is told, and tells the others of theirs.
  */
 #include <errno.h>
 #include <stdlib.h>
 
+#include "flowtable/packet.h"
 #include "policy/policy.h"
 #include "policy/zones.h"
 #include "shaper/bpf/fast_maps.h"
 #include "shaper/io/fast.h"
 #include "shaper/io/fast_leases.h"
+#include "shaper/io/fast_post.h"
 #include "shaper/io/hold_edt.h"
 #include "shaper/io/nfqueue_path.h"
 
@@ -20,6 +23,8 @@ enum { SWEEP_NS = 20000000, HEARD = 64 };
 struct nfqueue_fast {
 	struct fast *program;
 	struct fastleases *leases;
+	uint16_t zones[FAST_INTERFACES]; /* ours, of the program's */
+	uint64_t unposted_pkts;          /* to others: no room */
 	uint64_t now_ns, sweep_ns;
 	struct pump_packet heard[HEARD];
 	size_t heard_count;
@@ -44,6 +49,7 @@ int nfqueue_fast_new(struct nfqueue *nfqueue)
 	fast->leases = fastleases_new(slots, count, k0, k1);
 	if (fast->leases == NULL)
 		return -ENOMEM;
+	fastleases_share(fast->leases, fast_taken(fast->program));
 	nfqueue_fast_set_policy(nfqueue);
 	return 0;
 }
@@ -80,6 +86,18 @@ static bool is_for_the_kernel(const struct nfqueue *nfqueue,
 	return action == POLICY_ACCEPT || action == POLICY_DROP;
 }
 
+static bool zone_of(const struct nfqueue_fast *fast, uint32_t ifindex,
+		    uint16_t *ret_zone)
+{
+	uint16_t of_program;
+
+	if (!fast_zone_of(fast->program, ifindex, &of_program) ||
+	    of_program >= FAST_INTERFACES)
+		return false;
+	*ret_zone = fast->zones[of_program];
+	return true;
+}
+
 static void on_event(void *self, const struct fast_event *event)
 {
 	struct nfqueue *nfqueue = self;
@@ -91,16 +109,16 @@ static void on_event(void *self, const struct fast_event *event)
 	if (event->ticket != 0) {
 		flush(nfqueue);
 		zone = 0;
-		fast_zone_of(fast->program, event->ifindex, &zone);
+		zone_of(fast, event->ifindex, &zone);
 		nfqueue_qdisc_hear(nfqueue, fast->leases, event, zone,
 				   fast->now_ns);
 		return;
 	}
-	if (!fast_zone_of(fast->program, event->ifindex, &zone) ||
+	if (!zone_of(fast, event->ifindex, &zone) ||
 	    !nfqueue_reader_hear(&nfqueue->reader, event, zone, fast->now_ns,
 				 packet))
 		return;
-	flow_key_of(&packet->meta, FLOW_IN, zone, &flow);
+	flow_key_of(&packet->meta, FLOW_IN, packet->dst_zone, &flow);
 	if (is_for_the_kernel(nfqueue, packet, &flow))
 		return;
 	if (packet->meta.kind == PACKET_UNICAST)
@@ -110,12 +128,80 @@ static void on_event(void *self, const struct fast_event *event)
 		flush(nfqueue);
 }
 
+/* ------ several engines */
+
+static bool has_posts(const struct nfqueue *nfqueue)
+{
+	return nfqueue->config.fast_posts != NULL;
+}
+
+/* What cannot be read is nobody's, and stays here. */
+static uint8_t shard_of_event(const struct nfqueue *nfqueue,
+			      const struct fast_event *event)
+{
+	struct packet_meta meta;
+	uint16_t zone;
+
+	packet_parse_ethernet(event->bytes, event->captured_bytes,
+			      event->wire_bytes, &meta);
+	if (meta.ethertype == 0 ||
+	    !zone_of(nfqueue->fast, event->ifindex, &zone) ||
+	    !policy_is_inside(nfqueue->config.policy, meta.ends.dst))
+		return nfqueue->config.shard;
+	return nfqueue_reader_shard(&nfqueue->reader, meta.ends.dst, zone);
+}
+
+static void on_any_event(void *self, const struct fast_event *event)
+{
+	struct nfqueue *nfqueue = self;
+	uint8_t shard = shard_of_event(nfqueue, event);
+
+	if (shard == nfqueue->config.shard)
+		on_event(nfqueue, event);
+	else if (!fastpost_put(nfqueue->config.fast_posts[shard], event))
+		nfqueue->fast->unposted_pkts += event->wire_pkts;
+}
+
+static size_t receive(struct nfqueue *nfqueue)
+{
+	struct fast *program = nfqueue->fast->program;
+	uint8_t shard = nfqueue->config.shard;
+	size_t count;
+
+	if (!has_posts(nfqueue))
+		return fast_receive(program, on_event, nfqueue);
+	if (shard != 0)
+		return fastpost_take(nfqueue->config.fast_posts[shard],
+				     on_event, nfqueue);
+	count = fast_receive(program, on_any_event, nfqueue);
+	for (uint8_t i = 1; count > 0 && i < nfqueue->config.shards; i++)
+		fastpost_ring(nfqueue->config.fast_posts[i]);
+	return count;
+}
+
+int nfqueue_fast_fd(const struct nfqueue *nfqueue)
+{
+	uint8_t shard = nfqueue->config.shard;
+
+	return shard == 0 ? fast_fd(nfqueue->fast->program)
+			  : fastpost_fd(nfqueue->config.fast_posts[shard]);
+}
+
+void nfqueue_fast_wake(struct nfqueue *nfqueue, uint64_t now_ns)
+{
+	uint8_t shard = nfqueue->config.shard;
+
+	if (shard != 0)
+		fastpost_silence(nfqueue->config.fast_posts[shard]);
+	nfqueue_fast_receive(nfqueue, now_ns);
+}
+
 void nfqueue_fast_receive(struct nfqueue *nfqueue, uint64_t now_ns)
 {
 	if (nfqueue->fast == NULL)
 		return;
 	nfqueue->fast->now_ns = now_ns;
-	if (fast_receive(nfqueue->fast->program, on_event, nfqueue) == 0)
+	if (receive(nfqueue) == 0)
 		return;
 	flush(nfqueue);
 	nfqueue_collect(nfqueue);
@@ -128,6 +214,15 @@ static bool is_out(const struct nfqueue *nfqueue,
 {
 	return packet->meta.kind == PACKET_UNICAST &&
 	       policy_is_inside(nfqueue->config.policy, packet->meta.ends.src);
+}
+
+/* What bears no mark came past the program: in a VLAN, or by an interface that
+ * it is not at.  One of a leased pair ends the lease, as a stranger does. */
+static uint32_t mark_of(const struct nfqueue *nfqueue, uint32_t skb_mark)
+{
+	uint32_t mark = fast_mark(nfqueue->fast->program, skb_mark);
+
+	return mark == FASTLEASES_MARK_NONE ? FAST_MARK_STRANGER : mark;
 }
 
 void nfqueue_fast_note(struct nfqueue *nfqueue, uint64_t now_ns)
@@ -143,10 +238,9 @@ void nfqueue_fast_note(struct nfqueue *nfqueue, uint64_t now_ns)
 		if (!is_out(nfqueue, packet))
 			continue;
 		flow_key_of(&packet->meta, FLOW_OUT, packet->src_zone, &flow);
-		fastleases_note(
-			nfqueue->fast->leases, nfqueue->config.pump, &flow,
-			fast_mark(nfqueue->fast->program, batch->marks[i]),
-			now_ns);
+		fastleases_note(nfqueue->fast->leases, nfqueue->config.pump,
+				&flow, mark_of(nfqueue, batch->marks[i]),
+				now_ns);
 	}
 }
 
@@ -176,10 +270,9 @@ uint64_t nfqueue_fast_next_ns(const struct nfqueue *nfqueue)
 	return nfqueue->fast ? nfqueue->fast->sweep_ns : NS_NEVER;
 }
 
-static void count(struct nfqueue *nfqueue)
+/* The program's counters are the first engine's. */
+static void count_program(struct nfqueue *nfqueue)
 {
-	const struct fastleases_stats *stats =
-		fastleases_stats(nfqueue->fast->leases);
 	uint64_t *counter = nfqueue->stats.counter;
 	const struct edt_memory *edt = fast_edt(nfqueue->fast->program);
 	struct fast_counts counts;
@@ -188,17 +281,28 @@ static void count(struct nfqueue *nfqueue)
 	counter[NFQUEUE_fast_out_pkts] = counts.out_passed_pkts;
 	counter[NFQUEUE_fast_in_pkts] = counts.in_passed_pkts;
 	counter[NFQUEUE_fast_told_pkts] = counts.told;
-	counter[NFQUEUE_fast_untold_pkts] = counts.untold;
+	counter[NFQUEUE_fast_untold_pkts] =
+		counts.untold + nfqueue->fast->unposted_pkts;
 	counter[NFQUEUE_fast_steered_pkts] = counts.steered_pkts;
 	counter[NFQUEUE_fast_given_back] = counts.given_back;
+	counter[NFQUEUE_edt_waited_pkts] = edt->delayed_pkts;
+	counter[NFQUEUE_edt_full_pkts] = edt->full_pkts;
+}
+
+static void count(struct nfqueue *nfqueue)
+{
+	const struct fastleases_stats *stats =
+		fastleases_stats(nfqueue->fast->leases);
+	uint64_t *counter = nfqueue->stats.counter;
+
+	if (nfqueue->config.shard == 0)
+		count_program(nfqueue);
 	counter[NFQUEUE_fast_leases] = stats->made;
 	counter[NFQUEUE_fast_taken_back] = stats->taken_back;
 	counter[NFQUEUE_fast_epochs] = stats->epochs;
 	counter[NFQUEUE_fast_full] = stats->full;
 	counter[NFQUEUE_fast_beyond_share] = stats->beyond_share;
 	nfqueue_qdisc_count(nfqueue);
-	counter[NFQUEUE_edt_waited_pkts] = edt->delayed_pkts;
-	counter[NFQUEUE_edt_full_pkts] = edt->full_pkts;
 }
 
 void nfqueue_fast_advance(struct nfqueue *nfqueue, uint64_t now_ns)
@@ -220,6 +324,22 @@ void nfqueue_fast_recall(struct nfqueue *nfqueue, uint64_t now_ns)
 	count(nfqueue);
 }
 
+/* The program has one number for what is one zone to us. */
+static void set_zones(struct nfqueue *nfqueue)
+{
+	struct nfqueue_fast *fast = nfqueue->fast;
+	const struct fast *program = fast->program;
+
+	for (size_t i = 0; i < FAST_INTERFACES; i++)
+		fast->zones[i] = ZONES_MAX;
+	for (size_t i = 0; i < FAST_INTERFACES; i++)
+		if (fast_name(program, i)[0] != '\0')
+			fast->zones[fast_zone(program, i)] = zones_id(
+				nfqueue->config.zones, nfqueue->reader.policy,
+				fast_name(program, i), 0);
+	fastleases_set_zones(fast->leases, fast->zones);
+}
+
 void nfqueue_fast_set_policy(struct nfqueue *nfqueue)
 {
 	struct fast *program = nfqueue->config.fast;
@@ -228,15 +348,11 @@ void nfqueue_fast_set_policy(struct nfqueue *nfqueue)
 		return;
 	fast_set_links(program, nfqueue->reader.policy->sources_count ||
 					nfqueue->reader.policy->bindings_count);
+	fast_set_bridge(program, nfqueue->reader.policy->nfqueue.bridge);
 	fast_set_consent(program, nfqueue->reader.policy->evidence ==
 					  POLICY_EVIDENCE_CONSENT);
 	holdedt_configure(fast_edt(program), nfqueue->reader.policy);
-	for (size_t i = 0; i < FAST_INTERFACES; i++)
-		if (fast_name(program, i)[0] != '\0')
-			fast_set_zone(program, i,
-				      zones_id(nfqueue->config.zones,
-					       nfqueue->reader.policy,
-					       fast_name(program, i), 0));
+	set_zones(nfqueue);
 }
 
 /* ------ readers */
@@ -258,7 +374,9 @@ void nfqueue_count_leases(const struct nfqueue *nfqueue,
 
 	if (nfqueue->fast) {
 		stats = fastleases_stats(nfqueue->fast->leases);
-		fast_slots(nfqueue->fast->program, &now.keys_max);
+		/* One table: the first engine tells. */
+		if (nfqueue->config.shard == 0)
+			fast_slots(nfqueue->fast->program, &now.keys_max);
 		now.keys = stats->keys;
 		now.leased = stats->leased;
 	}

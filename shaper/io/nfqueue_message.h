@@ -27,6 +27,7 @@ struct nfqueue_message {
 	uint16_t vlan; /* a tag beside the bytes (bridges); 0: none */
 	uint32_t mark;
 	bool super_packet;
+	bool of_bridge; /* the bridge family's, which tells of tags */
 };
 
 enum nfqueue_message_kind {
@@ -159,6 +160,7 @@ nfqueue_message_read(const uint8_t *at, size_t length,
 	struct nfqueue_attrs attrs;
 	struct nfqueue_attr attr;
 	struct nlmsghdr header;
+	struct nfgenmsg family;
 
 	if (length < sizeof(header))
 		return NFQUEUE_MESSAGE_OTHER;
@@ -168,6 +170,7 @@ nfqueue_message_read(const uint8_t *at, size_t length,
 	if (header.nlmsg_type != (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET) ||
 	    length < head)
 		return NFQUEUE_MESSAGE_OTHER;
+	memcpy(&family, at + sizeof(header), sizeof(family));
 	attrs = (struct nfqueue_attrs){ at + head, length - head };
 	if (!nfqueue_attrs_next(&attrs, &attr) ||
 	    attr.type != NFQA_PACKET_HDR || attr.length < sizeof(packet))
@@ -176,6 +179,7 @@ nfqueue_message_read(const uint8_t *at, size_t length,
 	*ret_message = (struct nfqueue_message){
 		.id = ntohl(packet.packet_id),
 		.ethertype = ntohs(packet.hw_protocol),
+		.of_bridge = family.nfgen_family == AF_BRIDGE,
 	};
 	while (nfqueue_attrs_next(&attrs, &attr))
 		nfqueue_message_take(ret_message, &attr);

@@ -85,6 +85,9 @@ int nfqueue_receive_room(struct nfqueue *nfqueue, uint64_t now_ns);
 /* 0 or -errno. */
 int nfqueue_fast_new(struct nfqueue *nfqueue);
 void nfqueue_fast_free(struct nfqueue *nfqueue);
+/* Readable when there is something to receive, until woken. */
+int nfqueue_fast_fd(const struct nfqueue *nfqueue);
+void nfqueue_fast_wake(struct nfqueue *nfqueue, uint64_t now_ns);
 /* Packets in that it tells of. */
 void nfqueue_fast_receive(struct nfqueue *nfqueue, uint64_t now_ns);
 /* Before the main batch is judged, and after its verdicts. */

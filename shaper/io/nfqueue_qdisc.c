@@ -193,10 +193,12 @@ static bool is_judged(struct nfqueue *nfqueue, const struct fast_event *event,
 				 ret_packet) ||
 	    ret_packet->meta.kind != PACKET_UNICAST)
 		return false;
-	flow_key_of(&ret_packet->meta, FLOW_OUT, zone, ret_flow);
+	flow_key_of(&ret_packet->meta, FLOW_OUT, ret_packet->src_zone,
+		    ret_flow);
 	return policy_action_of(nfqueue->config.policy, ret_flow,
 				ret_packet->meta.tcp_flags,
-				zones_get(nfqueue->config.zones, zone)) !=
+				zones_get(nfqueue->config.zones,
+					  ret_packet->src_zone)) !=
 	       POLICY_ACCEPT;
 }
 

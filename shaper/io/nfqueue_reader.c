@@ -71,19 +71,25 @@ zone_of(struct nfqueue_reader *reader, uint32_t ifindex, uint16_t vlan)
 	return cached;
 }
 
+uint8_t nfqueue_reader_shard(const struct nfqueue_reader *reader,
+			     const uint8_t address[16], uint16_t zone)
+{
+	uint8_t host[16];
+
+	policy_host_of(reader->policy, address, zones_get(reader->zones, zone),
+		       host);
+	return shard_of(host, reader->shard_seed, reader->shards);
+}
+
 /* Has another engine, its source's, let it out already? */
 static bool comes_from_shard(const struct nfqueue_reader *reader,
 			     const struct pump_packet *packet)
 {
-	uint8_t host[16];
-
 	if (reader->shards < 2 ||
 	    !policy_is_inside(reader->policy, packet->meta.ends.src))
 		return false;
-	policy_host_of(reader->policy, packet->meta.ends.src,
-		       zones_get(reader->zones, packet->src_zone), host);
-	return shard_of(host, reader->shard_seed, reader->shards) !=
-	       reader->shard;
+	return nfqueue_reader_shard(reader, packet->meta.ends.src,
+				    packet->src_zone) != reader->shard;
 }
 
 static void follow_first(struct nfqueue_reader *reader,
@@ -160,6 +166,16 @@ static bool understand(struct nfqueue_reader *reader,
 	return true;
 }
 
+/* As the queue has it, which tells of the outermost tag. */
+static uint16_t zone_of_tag(struct nfqueue_reader *reader,
+			    const struct fast_event *event,
+			    const struct packet_meta *meta, uint16_t zone)
+{
+	uint16_t vlan = event->vlan != 0 ? event->vlan : meta->vlan[0];
+
+	return vlan == 0 ? zone : zone_of(reader, event->ifindex, vlan)->zone;
+}
+
 bool nfqueue_reader_hear(struct nfqueue_reader *reader,
 			 const struct fast_event *event, uint16_t zone,
 			 uint64_t now_ns, struct pump_packet *ret_packet)
@@ -182,6 +198,8 @@ bool nfqueue_reader_hear(struct nfqueue_reader *reader,
 	if (event->ticket != 0 &&
 	    !policy_is_inside(reader->policy, packet->meta.ends.src))
 		return false;
+	if (reader->of_bridge)
+		zone = zone_of_tag(reader, event, &packet->meta, zone);
 	packet->src_zone = zone;
 	packet->dst_zone = zone;
 	packet->ends = event->ticket ? PUMP_ENDS_BY_ADDRESS : PUMP_ENDS_DST;
@@ -219,6 +237,7 @@ void nfqueue_reader_read(struct nfqueue_reader *reader,
 			counter[NFQUEUE_malformed_messages]++;
 			continue;
 		}
+		reader->of_bridge = message.of_bridge;
 		batch->ids[batch->count] = message.id;
 		if (understand(reader, &message, again, now_ns,
 			       &batch->packets[batch->judged_count])) {

@@ -43,6 +43,7 @@ struct nfqueue_reader {
 	/* the reader's own */
 	struct ifnames *names;
 	struct fragments *fragments;
+	bool of_bridge; /* what comes: packets in a VLAN are told apart */
 	uint32_t names_generation; /* that the cache is made from */
 	uint32_t cache_generation;
 	struct nfqueue_zone_cached {
@@ -73,6 +74,10 @@ struct fast_event;
 bool nfqueue_reader_hear(struct nfqueue_reader *reader,
 			 const struct fast_event *event, uint16_t zone,
 			 uint64_t now_ns, struct pump_packet *ret_packet);
+
+/* Which engine's the guarded host of this address is. */
+uint8_t nfqueue_reader_shard(const struct nfqueue_reader *reader,
+			     const uint8_t address[16], uint16_t zone);
 
 /* Interfaces came, went or have changed.  0 or -errno. */
 int nfqueue_reader_names_fd(const struct nfqueue_reader *reader);

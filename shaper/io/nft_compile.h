@@ -104,7 +104,10 @@ void nftshards_compile(struct nftplan_table *table,
  * only queue's. */
 struct nftcompile_name nftshards_target(const struct nftcompile *compile,
 					bool ipv4, bool by_source);
-/* The chains that nftshards_target names. */
+/* The same, when the fast path has been asked. */
+struct nftcompile_name nftshards_queue(const struct nftcompile *compile,
+				       bool ipv4, bool by_source);
+/* The chains that nftshards_queue names. */
 void nftshards_targets(struct nftplan_table *table,
 		       const struct nftcompile *compile, bool ipv4);
 void nftshards_dispatch(struct nftplan_table *table,
@@ -112,7 +115,8 @@ void nftshards_dispatch(struct nftplan_table *table,
 			bool ipv4, bool by_source, enum nftrules_queue queue);
 
 /* With the kernel's fast path, these come before the queue. */
-struct nftcompile_name nftfast_target(bool by_source);
+struct nftcompile_name nftfast_target(const struct nftcompile *compile,
+				      bool ipv4, bool by_source);
 /* The first rule of a base chain: what the program passed goes on.  Forgeries
  * are none of that: a lease keeps to the link that nftables let pass. */
 void nftfast_first(struct nftplan_table *table,

@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <linux/netfilter/nf_tables.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "policy/policy.h"
@@ -17,10 +18,14 @@
 _Static_assert((int)FAST_INTERFACES == (int)POLICY_FAST_INTERFACES,
 	       "what may be named has a place");
 
-struct nftcompile_name nftfast_target(bool by_source)
+/* With several queues their chains are each family's own. */
+struct nftcompile_name nftfast_target(const struct nftcompile *compile,
+				      bool ipv4, bool by_source)
 {
 	struct nftcompile_name out = { "fast_out" }, in = { "fast_in" };
 
+	if (compile->shards > 1)
+		return nftcompile_name(by_source ? out.text : in.text, ipv4);
 	return by_source ? out : in;
 }
 
@@ -67,25 +72,59 @@ void nftfast_first(struct nftplan_table *table,
 }
 
 /* The program does not tell of what the gateway itself says. */
-static void of_the_gateway(struct nftplan_table *table, const char *chain)
+static void of_the_gateway(struct nftplan_table *table, const char *chain,
+			   const char *queue)
 {
 	const uint32_t none = 0;
 	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
 
 	nftexpr_meta(rule, NFT_META_IIF, 0);
 	nftexpr_equal(rule, 0, &none, sizeof(none));
-	nftexpr_goto(rule, "shard_0");
+	nftexpr_goto(rule, queue);
 }
 
-/* By index: one that goes and comes again is not attached yet. */
+/* By index: one that goes and comes again is not attached yet.  But
+ * br_netfilter shows a bridge's ports by their names. */
 static void leaves_by(struct nftexpr_rule rule, const struct policy *policy,
-		      const uint32_t *ifindex)
+		      uint32_t ifindex)
 {
-	nftexpr_meta(rule, NFT_META_OIF, 0);
-	nftexpr_equal(rule, 0, ifindex, sizeof(*ifindex));
+	char name[IF_NAMESIZE] = "/"; /* no interface has */
+
+	if (rule.view == NFTEXPR_BRIDGED) {
+		/* Or it is gone. */
+		if_indextoname(ifindex, name);
+		nftexpr_is_interface(rule, false, name);
+	} else {
+		nftexpr_meta(rule, NFT_META_OIF, 0);
+		nftexpr_equal(rule, 0, &ifindex, sizeof(ifindex));
+	}
 	/* Else nobody is there to be told: nft_alive.h. */
 	if (policy->nfqueue.fail == POLICY_FAIL_CLOSED)
 		is_marked(rule, policy, FAST_MARK_ALIVE);
+}
+
+static void add_chains(struct nftplan_table *table,
+		       const struct nftcompile *compile, bool ipv4)
+{
+	const struct nftcompile_name out = nftfast_target(compile, ipv4, true);
+	const struct nftcompile_name in = nftfast_target(compile, ipv4, false);
+	const struct nftcompile_name in_queue =
+		nftshards_queue(compile, ipv4, false);
+
+	nftplan_chain(table, out.text);
+	nftplan_chain(table, in.text);
+	passed(table, compile->policy, out.text);
+	nftexpr_goto(nftplan_rule(table, out.text, NULL),
+		     nftshards_queue(compile, ipv4, true).text);
+	if (compile->policy->guard_gateway)
+		of_the_gateway(table, in.text, in_queue.text);
+	for (size_t i = 0; i < compile->fast_count; i++) {
+		struct nftexpr_rule rule = nftplan_rule(table, in.text, NULL);
+
+		leaves_by(rule, compile->policy, compile->fast_ifindexes[i]);
+		nftexpr_accept(rule);
+	}
+	nftexpr_goto(nftplan_rule(table, in.text, NULL), in_queue.text);
 }
 
 void nftfast_in(struct nftplan_table *table, const struct nftcompile *compile,
@@ -103,7 +142,7 @@ void nftfast_in(struct nftplan_table *table, const struct nftcompile *compile,
 			nftexpr_is_ipv6(rule);
 		nftcompile_is_outside(rule, compile->policy,
 				      nftfields_source(ipv4), ipv4);
-		leaves_by(rule, compile->policy, &compile->fast_ifindexes[i]);
+		leaves_by(rule, compile->policy, compile->fast_ifindexes[i]);
 		nftexpr_accept(rule);
 	}
 }
@@ -111,23 +150,14 @@ void nftfast_in(struct nftplan_table *table, const struct nftcompile *compile,
 void nftfast_compile(struct nftplan_table *table,
 		     const struct nftcompile *compile)
 {
-	const struct policy *policy = compile->policy;
-	const struct nftcompile_name out = nftfast_target(true);
-	const struct nftcompile_name in = nftfast_target(false);
-	struct nftexpr_rule rule;
-
 	if (!compile->fast)
 		return;
-	nftplan_chain(table, out.text);
-	nftplan_chain(table, in.text);
-	passed(table, policy, out.text);
-	nftexpr_goto(nftplan_rule(table, out.text, NULL), "shard_0");
-	if (policy->guard_gateway)
-		of_the_gateway(table, in.text);
-	for (size_t i = 0; i < compile->fast_count; i++) {
-		rule = nftplan_rule(table, in.text, NULL);
-		leaves_by(rule, policy, &compile->fast_ifindexes[i]);
-		nftexpr_accept(rule);
+	if (compile->shards == 1) {
+		add_chains(table, compile, true);
+		return;
 	}
-	nftexpr_goto(nftplan_rule(table, in.text, NULL), "shard_0");
+	if (nftplan_sees(table, true))
+		add_chains(table, compile, true);
+	if (nftplan_sees(table, false))
+		add_chains(table, compile, false);
 }

@@ -248,10 +248,16 @@ void nftshards_dispatch(struct nftplan_table *table,
 struct nftcompile_name nftshards_target(const struct nftcompile *compile,
 					bool ipv4, bool by_source)
 {
+	if (compile->fast)
+		return nftfast_target(compile, ipv4, by_source);
+	return nftshards_queue(compile, ipv4, by_source);
+}
+
+struct nftcompile_name nftshards_queue(const struct nftcompile *compile,
+				       bool ipv4, bool by_source)
+{
 	struct nftcompile_name only = { "shard_0" };
 
-	if (compile->fast)
-		return nftfast_target(by_source);
 	if (compile->shards == 1)
 		return only;
 	return nftcompile_name(by_source ? "to_source" : "to_destination",
@@ -267,7 +273,7 @@ void nftshards_targets(struct nftplan_table *table,
 		return;
 	for (by_source = 1; by_source >= 0; by_source--) {
 		struct nftcompile_name chain =
-			nftshards_target(compile, ipv4, by_source);
+			nftshards_queue(compile, ipv4, by_source);
 
 		nftplan_chain(table, chain.text);
 		nftshards_dispatch(table, compile, chain.text, ipv4, by_source,

@@ -29,6 +29,12 @@ TESTS = {
                        "translation", "vlan", "zones")},
 }
 
+# Once more, with the fast path on.
+FAST = "/fast"
+TESTS.update({f"netns/gateway_{subject}{FAST}":
+              ("source", f"tests/netns/gateway_{subject}_test.py")
+              for subject in ("bridged", "engines", "figures", "zones")})
+
 # And in dom0 of a Xen host, one after the other: all that there are.
 XEN = sorted(f"xen/{path.name.removesuffix('_test.py')}" for path in
              pathlib.Path(__file__).parent.glob("../xen/*_test.py"))
@@ -52,8 +58,10 @@ CHOSEN = {
     "netns/gateway_hold": (),
     "netns/gateway_edt": (),
     "netns/gateway_vlan": ("Fast",),
-    "netns/gateway_bridged": ("Bridged.test_flood_in_a_vlan_is_held",
-                              "Bridged.test_answers_in_a_vlan_free_what_waits"),
+    "netns/gateway_bridged": ("Bridged.test_flood_in_a_vlan_is_held",),
+    "netns/gateway_bridged/fast": (
+        "Bridged.test_flood_is_reduced_and_its_neighbour_is_not",
+        "Bridged.test_answers_in_a_vlan_free_what_waits"),
     "netns/rules_nat": (
         "Nat.test_datagrams_held_leave_with_one_translation",
         "Nat.test_translation_that_comes_later_is_noticed"),

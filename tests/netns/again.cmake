@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Tests of the gateway once more, with the fast path on.  Left out is what it
 # has no part in: rules that the kernel alone carries out, anti-spoof beside
-# one test of it, bridges, neighbour discovery, minutes of figures that the engine
+# one test of it, neighbour discovery, minutes of figures that the engine
 # alone decides.  A sanitized build has those that take seconds.
 set(SYMTAP_FAST_gateway_forged Forged.test_only_their_own_sources_leave)
-set(SYMTAP_FAST_gateway_engines Engines.test_crowd_is_not_touched)
 set(SYMTAP_FAST_gateway_fragments
 	Fragments.test_answered_fragments_pass_and_are_counted
 	Reassembled.test_answered_fragments_pass_and_are_counted)
@@ -20,7 +19,7 @@ set(SYMTAP_FAST_operator OperatorTest
 	Judgement.test_a_sweep_waits_for_its_pace_and_explain_says_so
 	Judgement.test_a_flood_passes_on_patience_first)
 
-foreach(subject engines forged translation zones)
+foreach(subject bridged engines forged translation zones)
 	list(APPEND again gateway_${subject})
 endforeach()
 if(NOT SYMTAP_SANITIZE)
