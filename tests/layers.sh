@@ -60,6 +60,7 @@ libraries() {
 	libmnl/				shaper/io/ifnames.c
 	libmnl/				shaper/io/hold_edt.c
 	libmnl/				shaper/io/hold_qdisc.c
+	libmnl/				shaper/io/ring_filter.c
 	libmnl/				shaper/io/hooks.c
 	libmnl/				shaper/io/marks.c
 	libmnl/				shaper/io/rtdump.c

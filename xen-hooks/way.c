@@ -5,9 +5,9 @@
 #include <string.h>
 
 /* Each key by itself before all at once, and among those packets of all sizes
- * before large ones; then what costs less. */
+ * before large ones; then whom nobody who listens to a vif can disturb. */
 static const enum policy_way BEST_FIRST[] = { POLICY_WAY_NETBACK,
-					      POLICY_WAY_RING, POLICY_WAY_QUEUE,
+					      POLICY_WAY_QUEUE, POLICY_WAY_RING,
 					      POLICY_WAY_RATE };
 enum { WAYS = sizeof(BEST_FIRST) / sizeof(BEST_FIRST[0]) };
 

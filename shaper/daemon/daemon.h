@@ -14,6 +14,7 @@
 #include "shaper/daemon/loader.h"
 #include "shaper/daemon/notify.h"
 #include "shaper/daemon/options.h"
+#include "shaper/daemon/ring.h"
 #include "shaper/daemon/status.h"
 
 struct control;
@@ -44,6 +45,8 @@ struct daemon {
 	struct follow *follow;
 	struct fast *fast; /* NULL: there is none */
 	struct hold *hold; /* NULL: the policy wants none */
+	struct ring *ring; /* NULL: it cannot be had, or no vifs are followed */
+	char ring_wrong[RING_TEXT_BYTES];
 	struct engines *engines;
 	struct guard *guard;
 	struct event_base *base;

@@ -18,6 +18,7 @@
 #include "shaper/io/fast_post.h"
 #include "shaper/io/nfqueue.h"
 #include "shaper/io/nft_rules.h"
+#include "shaper/io/ring_filter.h"
 #include "shaper/pump.h"
 #include "xen-hooks/tap_judge.h"
 
@@ -234,6 +235,17 @@ int engines_set_pace(struct engines *engines, int fd)
 
 	for (size_t i = 0; i < engines->count && error == 0; i++)
 		error = nfqueue_set_pace(engines->engines[i].nfqueue, fd);
+	return error;
+}
+
+int engines_set_ring(struct engines *engines, const struct holdqdisc *device)
+{
+	uint32_t share = RINGFILTER_CLASSES / (uint32_t)engines->count;
+	int error = 0;
+
+	for (uint32_t i = 0; i < engines->count && error == 0; i++)
+		error = nfqueue_set_ring(engines->engines[i].nfqueue, device,
+					 1 + i * share, share);
 	return error;
 }
 

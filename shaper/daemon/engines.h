@@ -50,6 +50,9 @@ int engines_new(const struct engines_config *config,
 /* Before that: who can pause vifs, see nfqueue_set_pace.  0 or -errno. */
 int engines_set_pace(struct engines *engines, int fd);
 
+/* Before privileges are dropped: see nfqueue_set_ring.  0 or -errno. */
+int engines_set_ring(struct engines *engines, const struct holdqdisc *device);
+
 /* Let their threads run.  0 or -errno. */
 int engines_start(struct engines *engines);
 

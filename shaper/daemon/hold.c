@@ -2,23 +2,19 @@
 #include "shaper/daemon/hold.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "policy/policy.h"
-#include "shaper/daemon/priv.h"
+#include "shaper/daemon/heir.h"
 #include "shaper/io/hold_qdisc.h"
 #include "shaper/io/nft_links.h"
 
@@ -33,8 +29,7 @@ enum {
 
 struct hold {
 	struct holdqdisc *device;
-	int life; /* the heir lives until it is closed */
-	pid_t heir;
+	struct heir heir;
 };
 
 /* A kernel without br_netfilter has no such file. */
@@ -143,49 +138,9 @@ static uint32_t longest(const struct policy *policy)
 	return mtu_bytes + HEADER_BYTES;
 }
 
-/* ------ the heir */
-
-/* Until the daemon is gone: nobody ever writes. */
-static void await_end(int pipe_end)
+static void at_end(void)
 {
-	char byte;
-	ssize_t got;
-
-	do {
-		got = read(pipe_end, &byte, 1);
-	} while (got > 0 || (got < 0 && errno == EINTR));
-}
-
-/* It outlives what ends all processes of the daemon at once. */
-static _Noreturn void inherit(int pipe_end, const struct priv_user *user)
-{
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	prctl(PR_SET_NAME, "symtap-heir");
-	if (dup2(pipe_end, STDIN_FILENO) < 0 ||
-	    close_range(STDERR_FILENO + 1, ~0u, 0) < 0 || priv_drop(user) < 0 ||
-	    priv_confine() < 0)
-		_exit(1);
-	await_end(STDIN_FILENO);
-	holdqdisc_remove();
-	_exit(0);
-}
-
-static int start_heir(struct hold *hold, const struct priv_user *user)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
-	hold->heir = fork();
-	if (hold->heir == 0) {
-		close(ends[1]);
-		inherit(ends[0], user);
-	}
-	close(ends[0]);
-	hold->life = ends[1];
-	return hold->heir < 0 ? -errno : 0;
+	holdqdisc_remove(NULL);
 }
 
 /* ------ */
@@ -204,7 +159,7 @@ static int set_up(struct hold *hold, const struct policy *policy,
 		snprintf(ret_wrong, HOLD_TEXT_BYTES, "%s", text);
 		return error;
 	}
-	error = start_heir(hold, user);
+	error = heir_start(&hold->heir, user, at_end);
 	if (error < 0)
 		snprintf(ret_wrong, HOLD_TEXT_BYTES,
 			 "there can be no second process");
@@ -228,7 +183,7 @@ int hold_new(const struct policy *policy, const struct priv_user *user,
 		snprintf(ret_wrong, HOLD_TEXT_BYTES, "out of memory");
 		return -ENOMEM;
 	}
-	hold->life = -1;
+	hold->heir.life = -1;
 	error = set_up(hold, policy, user, ret_wrong);
 	if (error < 0)
 		hold_free(hold);
@@ -242,10 +197,7 @@ void hold_free(struct hold *hold)
 	if (hold == NULL)
 		return;
 	holdqdisc_free(hold->device);
-	if (hold->life >= 0)
-		close(hold->life);
-	if (hold->heir > 0)
-		waitpid(hold->heir, NULL, 0);
+	heir_end(&hold->heir);
 	free(hold);
 }
 

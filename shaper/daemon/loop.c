@@ -172,6 +172,7 @@ static void on_second(evutil_socket_t fd, short what, void *self)
 		event_base_loopbreak(daemon->base);
 		return;
 	}
+	vifs_look(daemon->vifs);
 	/* Busy: the engines have yet to answer the last time. */
 	if (status_poll_start(daemon->poll, now_ns) < 0)
 		log_debug(0, "symtapd: the engines are slow to answer");

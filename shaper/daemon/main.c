@@ -158,6 +158,17 @@ static bool connect_tap(const struct daemon *daemon, struct tapwire *ret_tap)
 	return true;
 }
 
+/* A vif may do without. */
+static void set_up_ring(struct daemon *daemon)
+{
+	struct priv_user user;
+	bool has_user = priv_find(OWN_USER, &user) == 0;
+
+	if (daemon->policy->xen.vifs)
+		ring_new(has_user ? &user : NULL, &daemon->ring,
+			 daemon->ring_wrong);
+}
+
 static void set_up_engines(struct daemon *daemon)
 {
 	struct engines_config config = { .policy = daemon->policy,
@@ -178,6 +189,11 @@ static void set_up_engines(struct daemon *daemon)
 	error = engines_new(&config, &daemon->engines, wrong);
 	if (error < 0)
 		fatal(EXIT_FAILED, -error, "%s", wrong);
+	if (daemon->ring != NULL)
+		error = engines_set_ring(daemon->engines,
+					 ring_device(daemon->ring));
+	if (error < 0)
+		fatal(EXIT_FAILED, -error, "the device of vifs cannot be used");
 }
 
 static void set_up_status(struct daemon *daemon)
@@ -364,6 +380,7 @@ static void set_up(struct daemon *daemon)
 	if (daemon->follow == NULL)
 		fatal(EXIT_FAILED, ENOMEM, "cannot start");
 	set_up_hold(daemon);
+	set_up_ring(daemon);
 	set_up_engines(daemon);
 	set_up_status(daemon);
 	set_up_control(daemon);
@@ -424,6 +441,7 @@ static void take_down(struct daemon *daemon)
 	engines_free(daemon->engines);
 	travel_free(daemon->travel);
 	hold_free(daemon->hold);
+	ring_free(daemon->ring);
 	follow_free(daemon->follow);
 	status_poll_free(daemon->poll);
 	reload_free(daemon->reload);

@@ -29,6 +29,8 @@ struct vif {
 	bool waits;               /* the process is to hear of it */
 	bool applied; /* the policy that is being taken over has it */
 	bool refused; /* the way that was asked for cannot be had */
+	bool asks_ring;
+	const char *ring_lacks; /* when its way was chosen */
 	enum policy_way way;
 	char why[WAY_TEXT_BYTES];  /* that way, or none */
 	char told[WAY_TEXT_BYTES]; /* logged last */
@@ -341,6 +343,28 @@ void vifs_read(struct vifs *vifs)
 
 /* ------ the policy */
 
+static const char *lacks_ring(const struct vifs *vifs, const struct vif *vif)
+{
+	return vifs->daemon->ring == NULL ? vifs->daemon->ring_wrong
+					  : ring_lacks(vif->keys.interface);
+}
+
+/* Somebody begins to listen to a vif, or ends. */
+void vifs_look(struct vifs *vifs)
+{
+	if (vifs == NULL)
+		return;
+	for (size_t i = 0; i < vifs->count; i++) {
+		const struct vif *vif = &vifs->list[i];
+
+		if (vif->leaving || !vif->asks_ring ||
+		    vif->ring_lacks == lacks_ring(vifs, vif))
+			continue;
+		reload_vifs(vifs->daemon->reload);
+		return;
+	}
+}
+
 /* What the operator asks for of this vif, and then the tool stack. */
 static void wish_of(const struct policy *policy, const struct vifkeys *keys,
 		    struct guest_wish *ret_wish)
@@ -373,13 +397,20 @@ static bool bind_one(struct policy *policy, struct vifkeys *keys,
 	return policy_add_binding(policy, &binding);
 }
 
-static bool give_way(struct policy *policy, struct vif *vif,
+static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
 		     const struct guest_wish *wish)
 {
 	struct policy_vif entry = { 0 };
+	bool before = vif->refused;
 
-	vif->refused = !vifways_choose(policy, vif->keys.interface, wish->way,
-				       &vif->way, vif->why);
+	vif->ring_lacks = lacks_ring(vifs, vif);
+	vif->asks_ring =
+		wish->way == POLICY_WAY_RING ||
+		(wish->way == POLICY_WAY_AUTO && !policy->nfqueue.bridge);
+	vif->refused = !vifways_choose(policy, vif->keys.interface,
+				       vif->ring_lacks, wish->way, &vif->way,
+				       vif->why);
+	vif->waits |= vif->refused != before;
 	if (vif->refused)
 		return true;
 	memcpy(entry.interface, vif->keys.interface, sizeof(entry.interface));
@@ -401,7 +432,7 @@ bool vifs_apply(struct vifs *vifs, struct policy *policy)
 			continue;
 		wish_of(policy, &vif->keys, &wish);
 		if (!bind_one(policy, &vif->keys, &wish) ||
-		    !give_way(policy, vif, &wish))
+		    !give_way(vifs, policy, vif, &wish))
 			return false;
 		viftable_way(vifs->table, &vif->keys,
 			     vif->refused ? "" : policy_way_name(vif->way),

@@ -30,6 +30,9 @@ void vifs_measure(struct vifs *vifs, uint64_t wall_ns, uint64_t now_ns);
 /* All that are known, guarded or not. */
 const struct viftable *vifs_table(const struct vifs *vifs);
 
+/* Once a second: may each still have its way? */
+void vifs_look(struct vifs *vifs); /* NULL is fine */
+
 /* Add what guards them; false: out of memory.  NULL adds nothing. */
 bool vifs_apply(struct vifs *vifs, struct policy *policy);
 /* What vifs_apply added last is in force in rules and engines, or could not

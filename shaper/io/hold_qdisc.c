@@ -19,6 +19,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +30,9 @@
 
 enum {
 	MAJOR = 0x5359 << 16,
-	KICK = 0xfffe,      /* the class that never waits */
-	TBF_MAJOR = 0x6000, /* of class n: this + n */
+	KICK = 0xfffe,        /* the class that never waits */
+	TBF_MAJOR = 0x6000,   /* of class n: this + n */
+	OPEN_BYTES = 1 << 20, /* at once */
 	COST_BYTES = 0xffff,
 	QUANTUM_BYTES = 60000,
 	MESSAGE_BYTES = 512,
@@ -43,6 +45,7 @@ enum {
 
 struct holdqdisc {
 	struct holdqdisc_options options;
+	bool shared; /* somebody else removes the device */
 	struct mnl_socket *netlink;
 	int kick;
 	uint32_t ifindex;
@@ -91,8 +94,8 @@ static int say(struct holdqdisc *hold, struct message *message)
 		       : 0;
 }
 
-static struct nlattr *begin_link(struct message *message, uint16_t type,
-				 uint16_t flags)
+static struct nlattr *begin_link(struct message *message, const char *name,
+				 uint16_t type, uint16_t flags)
 {
 	struct nlmsghdr *header = mnl_nlmsg_put_header(message->bytes);
 	struct ifinfomsg *info;
@@ -102,15 +105,16 @@ static struct nlattr *begin_link(struct message *message, uint16_t type,
 	info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
 	info->ifi_flags = IFF_UP;
 	info->ifi_change = IFF_UP;
-	mnl_attr_put_strz(header, IFLA_IFNAME, NAME);
+	mnl_attr_put_strz(header, IFLA_IFNAME, name);
 	return mnl_attr_nest_start(header, IFLA_LINKINFO);
 }
 
 static int make_link(struct holdqdisc *hold)
 {
 	struct message message;
-	struct nlattr *nest =
-		begin_link(&message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	struct nlattr *nest = begin_link(&message, hold->options.name,
+					 RTM_NEWLINK,
+					 NLM_F_CREATE | NLM_F_EXCL);
 
 	mnl_attr_put_strz(&message.header, IFLA_INFO_KIND, "ifb");
 	mnl_attr_nest_end(&message.header, nest);
@@ -120,7 +124,8 @@ static int make_link(struct holdqdisc *hold)
 static int remove_link(struct holdqdisc *hold)
 {
 	struct message message;
-	struct nlattr *nest = begin_link(&message, RTM_DELLINK, 0);
+	struct nlattr *nest =
+		begin_link(&message, hold->options.name, RTM_DELLINK, 0);
 
 	mnl_attr_nest_cancel(&message.header, nest);
 	return say(hold, &message);
@@ -188,6 +193,24 @@ static int make_class(struct holdqdisc *hold, uint32_t class)
 	return end(hold, &message, options);
 }
 
+static int set_bucket(struct holdqdisc *hold, uint32_t class, uint16_t flags,
+		      const struct tc_tbf_qopt *what, uint32_t burst_bytes)
+{
+	struct message message;
+	struct nlattr *options = begin(hold, &message, RTM_NEWQDISC, flags,
+				       MAJOR | class, (TBF_MAJOR + class) << 16,
+				       "tbf");
+
+	mnl_attr_put(&message.header, TCA_TBF_PARMS, sizeof(*what), what);
+	mnl_attr_put_u32(&message.header, TCA_TBF_BURST, burst_bytes);
+	return end(hold, &message, options);
+}
+
+static uint32_t room_bytes(const struct holdqdisc *hold)
+{
+	return hold->options.room_bytes ? hold->options.room_bytes : ROOM_BYTES;
+}
+
 static int fill_bucket(struct holdqdisc *hold, uint32_t class, uint16_t flags)
 {
 	const struct tc_tbf_qopt what = {
@@ -196,17 +219,11 @@ static int fill_bucket(struct holdqdisc *hold, uint32_t class, uint16_t flags)
 			  .mpu = COST_BYTES,
 			  .cell_log = 8,
 			  .linklayer = TC_LINKLAYER_ETHERNET },
-		.limit = ROOM_BYTES,
+		.limit = room_bytes(hold),
 	};
-	struct message message;
-	struct nlattr *options = begin(hold, &message, RTM_NEWQDISC, flags,
-				       MAJOR | class, (TBF_MAJOR + class) << 16,
-				       "tbf");
 
-	mnl_attr_put(&message.header, TCA_TBF_PARMS, sizeof(what), &what);
-	mnl_attr_put_u32(&message.header, TCA_TBF_BURST,
-			 hold->options.longest_bytes);
-	return end(hold, &message, options);
+	return set_bucket(hold, class, flags, &what,
+			  hold->options.longest_bytes);
 }
 
 static int kick(const struct holdqdisc *hold)
@@ -229,6 +246,24 @@ int holdqdisc_let_go(struct holdqdisc *hold, uint32_t class)
 	if (error == 0)
 		error = kick(hold);
 	return error;
+}
+
+int holdqdisc_open(struct holdqdisc *hold, uint32_t class)
+{
+	const struct tc_tbf_qopt what = {
+		.rate = { .rate = QUICK_BYTES_S,
+			  .cell_log = 8,
+			  .linklayer = TC_LINKLAYER_ETHERNET },
+		.limit = room_bytes(hold),
+	};
+	int error = set_bucket(hold, class, NLM_F_ACK, &what, OPEN_BYTES);
+
+	return error == 0 ? kick(hold) : error;
+}
+
+int holdqdisc_shut(struct holdqdisc *hold, uint32_t class)
+{
+	return fill_bucket(hold, class, NLM_F_ACK);
 }
 
 /* ------ */
@@ -310,7 +345,7 @@ static int set_up(struct holdqdisc *hold, char ret_wrong[HOLDQDISC_TEXT_BYTES])
 	}
 	if (error == 0) {
 		lacks = "this kernel has no HTB (CONFIG_NET_SCH_HTB)";
-		hold->ifindex = if_nametoindex(NAME);
+		hold->ifindex = if_nametoindex(hold->options.name);
 		error = make_root(hold);
 	}
 	if (error == 0) {
@@ -340,6 +375,8 @@ int holdqdisc_new(const struct holdqdisc_options *options,
 		return -ENOMEM;
 	}
 	hold->options = *options;
+	if (options->name == NULL)
+		hold->options.name = NAME;
 	hold->kick = -1;
 	error = set_up(hold, ret_wrong);
 	if (error < 0) {
@@ -356,16 +393,40 @@ void holdqdisc_free(struct holdqdisc *hold)
 		return;
 	if (hold->kick >= 0)
 		close(hold->kick);
-	if (hold->ifindex != 0)
+	if (hold->ifindex != 0 && !hold->shared)
 		remove_link(hold);
 	if (hold->netlink != NULL)
 		mnl_socket_close(hold->netlink);
 	free(hold);
 }
 
-int holdqdisc_remove(void)
+int holdqdisc_share(const struct holdqdisc *hold, struct holdqdisc **ret_share)
 {
-	struct holdqdisc hold = { .kick = -1 };
+	struct holdqdisc *share = calloc(1, sizeof(*share));
+	int error;
+
+	if (share == NULL)
+		return -ENOMEM;
+	*share = (struct holdqdisc){ .options = hold->options,
+				     .shared = true,
+				     .kick = -1,
+				     .ifindex = hold->ifindex };
+	error = open_netlink(share);
+	if (error == 0) {
+		share->kick = open_kick(share->ifindex, KICK);
+		error = share->kick < 0 ? share->kick : 0;
+	}
+	if (error == 0)
+		*ret_share = share;
+	else
+		holdqdisc_free(share);
+	return error;
+}
+
+int holdqdisc_remove(const char *name)
+{
+	struct holdqdisc hold = { .kick = -1,
+				  .options = { .name = name ? name : NAME } };
 	int error = open_netlink(&hold);
 
 	if (error == 0)

@@ -29,6 +29,8 @@ enum {
 };
 
 struct holdqdisc_options {
+	const char *name;       /* of the device; NULL: symtap-hold */
+	uint32_t room_bytes;    /* of each class; 0: the bounds are yours */
 	uint32_t longest_bytes; /* of a frame: MTU and headers; at most 60000 */
 	uint64_t leak_ns;
 };
@@ -39,11 +41,14 @@ int holdqdisc_new(const struct holdqdisc_options *options,
 		  struct holdqdisc **ret_hold,
 		  char ret_wrong[HOLDQDISC_TEXT_BYTES]);
 
-/* What waits is dropped: let it go before. */
+/* Another handle of the same device, for another thread.  As holdqdisc_new. */
+int holdqdisc_share(const struct holdqdisc *hold, struct holdqdisc **ret_share);
+
+/* What waits is dropped, but by a share: let it go before. */
 void holdqdisc_free(struct holdqdisc *hold);
 
 /* One that a process left which was killed, from another.  0 or -errno. */
-int holdqdisc_remove(void);
+int holdqdisc_remove(const char *name);
 
 uint32_t holdqdisc_ifindex(const struct holdqdisc *hold);
 
@@ -53,5 +58,10 @@ uint32_t holdqdisc_major(void);
 /* One packet, now.  When none waits there, the next that comes.  0 or
  * -errno. */
 int holdqdisc_let_go(struct holdqdisc *hold, uint32_t class);
+
+/* All of its packets, and those that come; or, as at the beginning, none but
+ * who is let go, and maybe one more.  0 or -errno. */
+int holdqdisc_open(struct holdqdisc *hold, uint32_t class);
+int holdqdisc_shut(struct holdqdisc *hold, uint32_t class);
 
 #endif

@@ -52,6 +52,7 @@ static int on_readable(void *self, size_t fd_index, uint64_t now_ns)
 	}
 	nfqueue_open_room(nfqueue, now_ns);
 	nfqueue_pace_tell(nfqueue);
+	nfqueue_ring_advance(nfqueue, now_ns);
 	if (error >= 0)
 		return 0;
 	nfqueue_note_error(nfqueue, error);
@@ -64,9 +65,12 @@ static uint64_t next_ns(const void *self)
 	uint64_t pump_ns = pump_next_ns(nfqueue->config.pump);
 
 	uint64_t fast_ns = nfqueue_fast_next_ns(nfqueue);
+	uint64_t ring_ns = nfqueue_ring_next_ns(nfqueue);
 
 	if (fast_ns < pump_ns)
 		pump_ns = fast_ns;
+	if (ring_ns < pump_ns)
+		pump_ns = ring_ns;
 	return pump_ns < nfqueue->look_ns ? pump_ns : nfqueue->look_ns;
 }
 
@@ -104,6 +108,7 @@ static int advance(void *self, uint64_t now_ns)
 	nfqueue_collect(nfqueue);
 	nfqueue_open_room(nfqueue, now_ns);
 	nfqueue_pace_tell(nfqueue);
+	nfqueue_ring_advance(nfqueue, now_ns);
 	if (now_ns >= nfqueue->look_ns)
 		look_at_kernel(nfqueue, now_ns);
 	return 0;
@@ -145,6 +150,7 @@ static void close_down(void *self, uint64_t now_ns)
 {
 	struct nfqueue *nfqueue = self;
 
+	nfqueue_ring_close(nfqueue);
 	nfqueue_shut(nfqueue, now_ns);
 	nfqueue_receive_hold(nfqueue, now_ns);
 	pump_settle(nfqueue->config.pump);
@@ -258,6 +264,7 @@ void nfqueue_free(struct nfqueue *nfqueue)
 	nfqueue_fast_free(nfqueue);
 	nfqueue_qdisc_free(nfqueue);
 	nfqueue_pace_free(nfqueue);
+	nfqueue_ring_free(nfqueue);
 	nfqueue_reader_fini(&nfqueue->reader);
 	free(nfqueue);
 }
@@ -297,6 +304,7 @@ void nfqueue_set_policy(struct nfqueue *nfqueue, const struct policy *policy)
 	nfqueue_fast_set_policy(nfqueue);
 	nfqueue_qdisc_set_policy(nfqueue, policy);
 	nfqueue_pace_set_policy(nfqueue);
+	nfqueue_ring_set_policy(nfqueue);
 }
 
 const struct nfqueue_stats *nfqueue_stats(const struct nfqueue *nfqueue)

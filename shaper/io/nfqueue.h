@@ -58,6 +58,11 @@ uint32_t nfqueue_owner(uint16_t queue);
  * (vif_debt.h), which stays the caller's.  0 or -errno. */
 int nfqueue_set_pace(struct nfqueue *nfqueue, int fd);
 
+/* Before privileges are dropped: vifs of xen.way: ring wait in `device`, in
+ * these of its classes.  0 or -errno. */
+int nfqueue_set_ring(struct nfqueue *nfqueue, const struct holdqdisc *device,
+		     uint32_t first_class, uint32_t classes);
+
 /* Does not release what is held: close does. */
 void nfqueue_free(struct nfqueue *nfqueue);
 

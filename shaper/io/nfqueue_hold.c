@@ -17,10 +17,24 @@ static void note_left(struct nfqueue *nfqueue, uint64_t id)
 {
 	uint32_t first = (uint32_t)(id >> FIRST_SHIFT);
 
-	if (id & (HOLD_TICKET | NFQUEUE_PACE_TICKET))
+	if (id & (HOLD_TICKET | NFQUEUE_PACE_TICKET | NFQUEUE_RING_TICKET))
 		return;
 	if (first != 0)
 		nfqueue_room_left(nfqueue->room, first);
+}
+
+/* Its packet went long ago, and only its token was here. */
+static bool left_before(struct nfqueue *nfqueue, uint64_t id)
+{
+	if (id & HOLD_TICKET)
+		return false;
+	if (id & NFQUEUE_PACE_TICKET)
+		nfqueue_pace_left(nfqueue, id);
+	else if (id & NFQUEUE_RING_TICKET)
+		nfqueue_ring_left(nfqueue, id);
+	else
+		return false;
+	return true;
 }
 
 void nfqueue_collect(struct nfqueue *nfqueue)
@@ -32,11 +46,8 @@ void nfqueue_collect(struct nfqueue *nfqueue)
 				   NFQUEUE_BATCH)) > 0) {
 		for (size_t i = 0; i < got; i++) {
 			release = &nfqueue->releases[i];
-			if (release->id & NFQUEUE_PACE_TICKET &&
-			    !(release->id & HOLD_TICKET)) {
-				nfqueue_pace_left(nfqueue, release->id);
+			if (left_before(nfqueue, release->id))
 				continue;
-			}
 			nfqueue_count(nfqueue,
 				      release->verdict == PUMP_DROP
 					      ? NFQUEUE_hold_dropped_pkts

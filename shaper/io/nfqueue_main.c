@@ -50,7 +50,24 @@ struct part {
 	size_t judged_from, judged_end;
 };
 
-/* Those of vifs that are paused go.  Returns whether there were any. */
+/* It goes, although it should wait: it will be made up for. */
+static bool goes(struct nfqueue *nfqueue, const struct pump_packet *packet,
+		 uint64_t now_ns)
+{
+	if (nfqueue_rings(nfqueue, packet)) {
+		if (packet->verdict == PUMP_WAIT)
+			return nfqueue_ring_owe(nfqueue, packet, now_ns);
+		nfqueue_ring_passed(nfqueue, packet);
+	} else if (packet->verdict == PUMP_WAIT &&
+		   nfqueue_paces(nfqueue, packet)) {
+		nfqueue_pace_owe(nfqueue, packet, now_ns);
+		return true;
+	}
+	return false;
+}
+
+/* Of vifs that do not wait here.  Returns whether any packet went that should
+ * have waited. */
 static bool owe(struct nfqueue *nfqueue, const struct part *part,
 		uint64_t now_ns)
 {
@@ -59,10 +76,8 @@ static bool owe(struct nfqueue *nfqueue, const struct part *part,
 	for (size_t i = part->judged_from; i < part->judged_end; i++) {
 		struct pump_packet *packet = &nfqueue->main_batch.packets[i];
 
-		if (packet->verdict != PUMP_WAIT ||
-		    !nfqueue_paces(nfqueue, packet))
+		if (!goes(nfqueue, packet, now_ns))
 			continue;
-		nfqueue_pace_owe(nfqueue, packet, now_ns);
 		packet->verdict = PUMP_PASS;
 		any = true;
 	}
@@ -143,7 +158,8 @@ static bool answer(struct nfqueue *nfqueue, const struct part *part)
 static void answer_main(struct nfqueue *nfqueue, const struct part *part,
 			uint64_t now_ns)
 {
-	bool owed = nfqueue->pace != NULL && owe(nfqueue, part, now_ns);
+	bool owed = (nfqueue->pace != NULL || nfqueue->ring != NULL) &&
+		    owe(nfqueue, part, now_ns);
 	int error;
 
 	if (!answer(nfqueue, part) && !owed)

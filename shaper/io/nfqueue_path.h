@@ -21,6 +21,7 @@ struct fastleases;
 struct nfqueue_fast;
 struct nfqueue_pace;
 struct nfqueue_qdisc;
+struct nfqueue_ring;
 struct nfqueue_room;
 
 /* Ids have no gaps but for what a socket had no room for. */
@@ -37,6 +38,7 @@ struct nfqueue {
 	struct nfqueue_fast *fast;   /* NULL: none */
 	struct nfqueue_qdisc *qdisc; /* the same */
 	struct nfqueue_pace *pace;   /* the same */
+	struct nfqueue_ring *ring;   /* the same */
 	struct nfqueue_ids main_ids, hold_ids;
 
 	/* How fast packets come: see pause_ns. */
@@ -135,6 +137,31 @@ void nfqueue_pace_owe(struct nfqueue *nfqueue, const struct pump_packet *packet,
 void nfqueue_pace_left(struct nfqueue *nfqueue, uint64_t id);
 /* At the end of a wake-up. */
 void nfqueue_pace_tell(struct nfqueue *nfqueue);
+
+/* --- nfqueue_ring.c: vifs whose packets wait as they leave them; fine without
+ * any */
+
+#define NFQUEUE_RING_TICKET (UINT64_C(1) << 61)
+
+void nfqueue_ring_free(struct nfqueue *nfqueue);
+/* Vifs may be others. */
+void nfqueue_ring_set_policy(struct nfqueue *nfqueue);
+/* Is it sent by such a vif? */
+bool nfqueue_rings(struct nfqueue *nfqueue, const struct pump_packet *packet);
+/* It should wait: true: it goes, and the next of its key wait; false: it must
+ * wait in the queue.  Until pump_settle. */
+bool nfqueue_ring_owe(struct nfqueue *nfqueue, const struct pump_packet *packet,
+		      uint64_t now_ns);
+/* It may go. */
+void nfqueue_ring_passed(struct nfqueue *nfqueue,
+			 const struct pump_packet *packet);
+/* The pump would let it go by now; `id` is a ticket. */
+void nfqueue_ring_left(struct nfqueue *nfqueue, uint64_t id);
+/* At the end of a wake-up. */
+void nfqueue_ring_advance(struct nfqueue *nfqueue, uint64_t now_ns);
+uint64_t nfqueue_ring_next_ns(const struct nfqueue *nfqueue);
+/* All that waits goes. */
+void nfqueue_ring_close(struct nfqueue *nfqueue);
 
 /* Let those go on who waited in the room for a packet that has left.  At the
  * end of a wake-up, outside of everything else. */

@@ -76,6 +76,9 @@
 	  "should have waited, and their vif was paused for them")             \
 	X(paced_beyond_pkts, "packets",                                        \
 	  "the same, when so many were owed already")                          \
+	X(ring_waited_pkts, "packets",                                         \
+	  "should have waited at their vif; the next of their key do")         \
+	X(ring_failed, "times", "the kernel took or let go none there")        \
 	X(qdisc_failed, "times", "the kernel did not let one leave there")
 
 enum nfqueue_counter {

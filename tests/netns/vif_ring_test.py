@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The way `ring`: packets wait as they leave a vif, and their sender with
+them; a veth's socket stands for a guest."""
+
+import signal
+import socket
+import time
+
+import gateway_bed as bed
+import lab
+import traffic
+import vifs_test
+import xenstore
+from gateway_hold_test import Flood
+from vifs_test import GUEST, OUTER
+
+DEVICE = "symtap-ring"
+
+
+class VifRing(bed.Case):
+
+    @classmethod
+    def build(cls):
+        cls.net = vifs_test.VifNet(cls.lab)
+        cls.check_path(cls.net.host, cls.net.outside, (GUEST, OUTER))
+
+    def start(self, way="ring"):
+        self.store = xenstore.Xenstore(self.lab, self.symtapd.build)
+        self.store.domain(7, "web")
+        self.symtapd.start(bridge=True, inside=vifs_test.INSIDE_NET,
+                           limits=bed.ROOM,
+                           xen=f"{{vifs: follow, way: {way}}}")
+        self.store.vif(7, lab.GUARDED_MAC, GUEST)
+
+    def guarded(self):
+        self.until("its packets wait by way of ring")
+        self.until("vif7.0 of domain 7 (web) is guarded")
+
+    def until(self, text, seconds=5, times=1):
+        self.assertTrue(lab.eventually(
+            lambda: self.symtapd.log().count(text) >= times, seconds),
+            self.symtapd.log())
+
+    def tearDown(self):
+        super().tearDown()
+        self.store.process.terminate()
+        self.store.process.wait()
+
+    def flood(self, size=1200):
+        source = self.net.host.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        source.bind((GUEST, 0))
+        ear = traffic.Receiver(self.net.outside, OUTER, 9)
+        self.addCleanup(ear.socket.close)
+        flood = Flood(lambda number: source.sendto(
+            traffic.numbered(number).ljust(size, b"."), (OUTER, 9)))
+        self.addCleanup(flood.stop)
+        return flood, ear
+
+    def test_a_flood_waits_and_an_innocent_flow_does_not(self):
+        self.start()
+        self.guarded()
+        flood, ear = self.flood()
+        arrived = ear.receive(0.5)
+        talk = self.talk((GUEST, OUTER), seconds=3)
+        arrived += ear.receive(4)
+        self.check_whole(talk.finish())
+        seconds = [0] * 8
+        for each in arrived:
+            seconds[min(int(each.at - arrived[0].at), 7)] += 1
+        longest = flood.longest()
+        flood.stop()
+        self.assertEqual(self.symtapd.stop(), 0)
+        flood.finish()
+        arrived += ear.receive(1, flood.sent - len(arrived))
+        print(f"{flood.sent} sent, by seconds {seconds}, {longest:.3f} s the "
+              f"longest one blocked")
+        self.assertEqual(traffic.numbers(arrived), list(range(flood.sent)))
+        self.assertGreater(longest, 0.4)
+        self.assertLessEqual(seconds[0], 80)
+        self.assertLessEqual(max(seconds[1:]), 12)
+        self.assertNotIn(DEVICE, self.net.gateway.run("ip", "link"))
+
+    def test_an_answer_lets_all_go(self):
+        self.start()
+        self.guarded()
+        flood, ear = self.flood()
+        arrived = ear.receive(1.5)
+        sent = flood.sent
+        flood.stop()
+        for each in arrived * 8:
+            ear.answer(each)
+        flood.finish()
+        arrived += ear.receive(2, flood.sent - len(arrived))
+        self.assertGreaterEqual(flood.sent, sent)
+        self.assertEqual(traffic.numbers(arrived), list(range(flood.sent)))
+
+    def test_who_listens_is_in_its_way(self):
+        with self.net.gateway.socket(
+                socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as tap:
+            tap.bind(("vif7.0", 3))
+            self.start()
+            self.until("its packets cannot wait: ring: somebody listens")
+        self.guarded()
+        with self.net.gateway.socket(
+                socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as tap:
+            tap.bind(("vif7.0", 3))
+            self.until("its packets cannot wait: ring: somebody listens",
+                       times=2)
+        self.until("its packets wait by way of ring", times=2)
+
+    def test_killed_it_holds_nobody(self):
+        self.start()
+        self.guarded()
+        flood, ear = self.flood()
+        ear.receive(1.5)
+        self.symtapd.stop(signal.SIGKILL)
+        begin, sent = time.monotonic(), flood.sent
+        self.assertTrue(lab.eventually(lambda: flood.sent > sent + 1000, 5))
+        print(f"free {time.monotonic() - begin:.3f} s after kill -9")
+        flood.stop()
+        flood.finish()
+        self.assertNotIn(DEVICE, self.net.gateway.run("ip", "link"))
+        self.assertNotIn("u32", self.net.gateway.run(
+            "tc", "filter", "show", "dev", "vif7.0", "ingress"))
+
+
+if __name__ == "__main__":
+    bed.main()
