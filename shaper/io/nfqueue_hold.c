@@ -10,31 +10,19 @@ enum {
 	/* Bounds what one wake-up may lead to. */
 	ROUNDS_MAX = 16,
 	FIRST_SHIFT = 32, /* a pump's id: ours, and above it the first */
+	FIRST_MASK = 0xffff,
 };
 
 /* After its verdict was sent. */
 static void note_left(struct nfqueue *nfqueue, uint64_t id)
 {
-	uint32_t first = (uint32_t)(id >> FIRST_SHIFT);
+	uint32_t first = (uint32_t)(id >> FIRST_SHIFT) & FIRST_MASK;
 
-	if (id & (HOLD_TICKET | NFQUEUE_PACE_TICKET | NFQUEUE_RING_TICKET))
+	if (id & (HOLD_TICKET | NFQUEUE_PACE_TICKET))
 		return;
+	nfqueue_ring_left(nfqueue, id);
 	if (first != 0)
 		nfqueue_room_left(nfqueue->room, first);
-}
-
-/* Its packet went long ago, and only its token was here. */
-static bool left_before(struct nfqueue *nfqueue, uint64_t id)
-{
-	if (id & HOLD_TICKET)
-		return false;
-	if (id & NFQUEUE_PACE_TICKET)
-		nfqueue_pace_left(nfqueue, id);
-	else if (id & NFQUEUE_RING_TICKET)
-		nfqueue_ring_left(nfqueue, id);
-	else
-		return false;
-	return true;
 }
 
 void nfqueue_collect(struct nfqueue *nfqueue)
@@ -46,8 +34,11 @@ void nfqueue_collect(struct nfqueue *nfqueue)
 				   NFQUEUE_BATCH)) > 0) {
 		for (size_t i = 0; i < got; i++) {
 			release = &nfqueue->releases[i];
-			if (left_before(nfqueue, release->id))
+			if (release->id & NFQUEUE_PACE_TICKET &&
+			    !(release->id & HOLD_TICKET)) {
+				nfqueue_pace_left(nfqueue, release->id);
 				continue;
+			}
 			nfqueue_count(nfqueue,
 				      release->verdict == PUMP_DROP
 					      ? NFQUEUE_hold_dropped_pkts
@@ -77,6 +68,7 @@ static void note_held(struct nfqueue *nfqueue, struct nfqueue_batch *batch)
 		packet = &batch->packets[i];
 		packet->id |= (uint64_t)nfqueue_room_hold(nfqueue->room, packet)
 			      << FIRST_SHIFT;
+		packet->id |= nfqueue_ring_hold(nfqueue, packet);
 	}
 }
 
@@ -128,6 +120,8 @@ int nfqueue_receive_hold(struct nfqueue *nfqueue, uint64_t now_ns)
 		note_held(nfqueue, batch);
 		pump_hold(nfqueue->config.pump, batch->packets,
 			  batch->judged_count, now_ns);
+		for (size_t i = 0; i < batch->judged_count; i++)
+			nfqueue_ring_judged(nfqueue, &batch->packets[i]);
 		/* What it let go meanwhile came before these. */
 		nfqueue_collect(nfqueue);
 		answer_held(nfqueue, batch);

@@ -54,20 +54,16 @@ struct part {
 static bool goes(struct nfqueue *nfqueue, const struct pump_packet *packet,
 		 uint64_t now_ns)
 {
-	if (nfqueue_rings(nfqueue, packet)) {
-		if (packet->verdict == PUMP_WAIT)
-			return nfqueue_ring_owe(nfqueue, packet, now_ns);
-		nfqueue_ring_passed(nfqueue, packet);
-	} else if (packet->verdict == PUMP_WAIT &&
-		   nfqueue_paces(nfqueue, packet)) {
-		nfqueue_pace_owe(nfqueue, packet, now_ns);
-		return true;
-	}
-	return false;
+	if (packet->verdict == PUMP_PASS && nfqueue_rings(nfqueue, packet))
+		nfqueue_ring_passed(nfqueue, packet, now_ns);
+	if (packet->verdict != PUMP_WAIT || !nfqueue_paces(nfqueue, packet))
+		return false;
+	nfqueue_pace_owe(nfqueue, packet, now_ns);
+	return true;
 }
 
-/* Of vifs that do not wait here.  Returns whether any packet went that should
- * have waited. */
+/* Of vifs that do not, or not only, wait here.  Returns whether any packet went
+ * that should have waited. */
 static bool owe(struct nfqueue *nfqueue, const struct part *part,
 		uint64_t now_ns)
 {

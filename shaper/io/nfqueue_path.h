@@ -141,21 +141,27 @@ void nfqueue_pace_tell(struct nfqueue *nfqueue);
 /* --- nfqueue_ring.c: vifs whose packets wait as they leave them; fine without
  * any */
 
-#define NFQUEUE_RING_TICKET (UINT64_C(1) << 61)
+/* A held packet's id: its class, above the first that it is in the room. */
+enum { NFQUEUE_RING_SHIFT = 48 };
+static inline uint32_t nfqueue_ring_class(uint64_t id)
+{
+	return (uint32_t)(id >> NFQUEUE_RING_SHIFT) & 0x7f;
+}
 
 void nfqueue_ring_free(struct nfqueue *nfqueue);
 /* Vifs may be others. */
 void nfqueue_ring_set_policy(struct nfqueue *nfqueue);
 /* Is it sent by such a vif? */
 bool nfqueue_rings(struct nfqueue *nfqueue, const struct pump_packet *packet);
-/* It should wait: true: it goes, and the next of its key wait; false: it must
- * wait in the queue.  Until pump_settle. */
-bool nfqueue_ring_owe(struct nfqueue *nfqueue, const struct pump_packet *packet,
-		      uint64_t now_ns);
-/* It may go. */
+/* It came to the main queue, and may go. */
 void nfqueue_ring_passed(struct nfqueue *nfqueue,
+			 const struct pump_packet *packet, uint64_t now_ns);
+/* It came to the hold queue: what its id gets, or 0.  Then it was judged
+ * there; and when it leaves, by its id. */
+uint64_t nfqueue_ring_hold(struct nfqueue *nfqueue,
+			   const struct pump_packet *packet);
+void nfqueue_ring_judged(struct nfqueue *nfqueue,
 			 const struct pump_packet *packet);
-/* The pump would let it go by now; `id` is a ticket. */
 void nfqueue_ring_left(struct nfqueue *nfqueue, uint64_t id);
 /* At the end of a wake-up. */
 void nfqueue_ring_advance(struct nfqueue *nfqueue, uint64_t now_ns);

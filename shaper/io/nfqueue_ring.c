@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Vifs whose packets wait as they leave them (xen.way: ring).  The first of a
- * key that should wait goes, and the pump has a token for it; from then on the
- * kernel sends packets of that key to a class of a device of ours.  When the
- * token leaves, one packet of the class may: it comes here as any other, and
- * mostly gets a token in its turn.  So all is judged by the pump, and a key is
- * one packet ahead of it.  When many in a row needed no token the class is
- * opened, and when none needs one for a second everything is as before.
+ * key that must wait do so in the queue, as everywhere; from then on the kernel
+ * sends packets of that key to a class of a device of ours.  When none of them
+ * waits here any more, one packet of the class is let go: it comes here as any
+ * other, to be judged.  So all is decided by the pump, and nothing twice.  When
+ * many in a row need not wait the class is opened, and when none has to for a
+ * second everything is as before.
  *
  * What the kernel's filter does not catch (fragments, options, tags) waits in
  * the queue, as that of a key that finds no class.
  */
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -24,18 +25,16 @@
 #include "shaper/io/ring_filter.h"
 
 enum {
-	/* As in nfqueue_pace.c. */
-	OWED_MAX_PKTS = 48,
-	SEGMENT_BYTES = 1448,
 	OPENS_AFTER_PKTS = 16,
 	LEAVE_MS = 20, /* for what is on its way through an open class */
 };
-#define UNDERWAY_NS (UINT64_C(50) * 1000000) /* before a filter caught it */
-#define QUIET_NS    UINT64_C(1000000000)
+#define QUIET_NS UINT64_C(1000000000)
+/* Between two packets: who leaves the class then overtakes nobody. */
+#define GAP_NS UINT64_C(5000000)
 
 enum stage {
 	FREE,
-	UNCAUGHT, /* no filter could be had: until its tokens have left */
+	UNCAUGHT, /* by no filter, yet or at all: until none waits */
 	HELD,
 	OPEN,
 	ENDING, /* nothing comes to its class any more */
@@ -45,10 +44,12 @@ struct ringed {
 	enum stage stage;
 	struct ringfilter_key where;
 	char interface[16];
-	uint32_t owed_pkts;
-	uint32_t passed_pkts; /* in a row */
-	bool asked;           /* one was let go, and did not come yet */
-	uint64_t since_ns;    /* of its stage, or since one was asked for */
+	uint32_t waiting_pkts; /* here */
+	uint32_t passed_pkts;  /* in a row */
+	bool tried;            /* UNCAUGHT: to have a filter */
+	bool asked;            /* one was let go, and did not come yet */
+	uint64_t since_ns;     /* of its stage, or since one was asked for */
+	uint64_t came_ns;      /* the last of its packets */
 };
 
 enum known { UNKNOWN, NOT_HERE, HERE };
@@ -128,17 +129,9 @@ static struct ringed *find(struct nfqueue_ring *ring,
 	return NULL;
 }
 
-static bool has_flow_filter(const struct pump_packet *packet)
-{
-	return packet->by == PUMP_BY_FLOW &&
-	       packet->meta.fragment == PACKET_WHOLE &&
-	       (packet->meta.ends.proto == 6 || packet->meta.ends.proto == 17);
-}
-
 static struct ringed *make(struct nfqueue *nfqueue,
 			   const struct pump_packet *packet,
-			   const struct flow_key *flow,
-			   const struct flow_key *pair)
+			   const struct flow_key *flow)
 {
 	struct nfqueue_ring *ring = nfqueue->ring;
 	const struct zone *zone =
@@ -153,7 +146,7 @@ static struct ringed *make(struct nfqueue *nfqueue,
 	ringed = &ring->keys[class];
 	*ringed = (struct ringed){ .stage = UNCAUGHT };
 	memcpy(ringed->interface, zone->interface, sizeof(ringed->interface));
-	ringed->where.key = has_flow_filter(packet) ? *flow : *pair;
+	ringed->where.key = *flow;
 	ringed->where.vif = if_nametoindex(zone->interface);
 	ringed->where.device = holdqdisc_ifindex(ring->device);
 	ringed->where.class = class;
@@ -161,93 +154,70 @@ static struct ringed *make(struct nfqueue *nfqueue,
 	return ringed;
 }
 
-static void failed(struct nfqueue *nfqueue, int error)
+static struct ringed *ringed_of(struct nfqueue *nfqueue, uint64_t id)
 {
-	if (error < 0)
-		nfqueue_count(nfqueue, NFQUEUE_ring_failed, 1);
+	uint32_t class = nfqueue_ring_class(id);
+
+	return class != 0 ? &nfqueue->ring->keys[class] : NULL;
 }
 
-static void catch (struct nfqueue *nfqueue, struct ringed *ringed,
-		   uint64_t now_ns)
+uint64_t nfqueue_ring_hold(struct nfqueue *nfqueue,
+			   const struct pump_packet *packet)
 {
-	int error = ringfilter_add(nfqueue->ring->filter, &ringed->where);
-
-	failed(nfqueue, error);
-	ringed->since_ns = now_ns;
-	if (error == 0)
-		ringed->stage = HELD;
-}
-
-static void owe_pieces(struct nfqueue *nfqueue, struct ringed *ringed,
-		       const struct pump_packet *packet, uint64_t now_ns)
-{
-	uint32_t pieces = packet->wire_pkts;
-	struct pump_packet one = *packet;
-
-	if (pieces == 0)
-		pieces = 1 + packet->meta.length_bytes / SEGMENT_BYTES;
-	if (packet->super_packet)
-		one.meta.length_bytes = SEGMENT_BYTES;
-	one.id = NFQUEUE_RING_TICKET | ringed->where.class;
-	one.wire_pkts = 1;
-	one.super_packet = false;
-	for (; pieces > 0 && ringed->owed_pkts < OWED_MAX_PKTS; pieces--) {
-		struct pump_packet each = one;
-
-		pump_hold(nfqueue->config.pump, &each, 1, now_ns);
-		if (each.verdict != PUMP_WAIT)
-			break;
-		ringed->owed_pkts++;
-		nfqueue_count(nfqueue, NFQUEUE_ring_waited_pkts, 1);
-	}
-	nfqueue_collect(nfqueue);
-}
-
-/* Late for what left before its filter was there. */
-static bool is_uncaught(const struct ringed *ringed, uint64_t now_ns)
-{
-	return ringed->stage == UNCAUGHT ||
-	       (ringed->stage == HELD && !ringed->asked &&
-		ringed->owed_pkts > 0 &&
-		now_ns - ringed->since_ns > UNDERWAY_NS);
-}
-
-bool nfqueue_ring_owe(struct nfqueue *nfqueue, const struct pump_packet *packet,
-		      uint64_t now_ns)
-{
-	struct nfqueue_ring *ring = nfqueue->ring;
 	struct flow_key flow, pair;
-	struct ringed *ringed = find(ring, packet, &flow, &pair);
-	bool is_new = ringed == NULL;
+	struct ringed *ringed;
 
-	if (is_new)
-		ringed = make(nfqueue, packet, &flow, &pair);
-	if (ringed == NULL || ringed->stage == ENDING ||
-	    (!is_new && is_uncaught(ringed, now_ns)))
-		return false;
-	owe_pieces(nfqueue, ringed, packet, now_ns);
+	if (!nfqueue_rings(nfqueue, packet))
+		return 0;
+	ringed = find(nfqueue->ring, packet, &flow, &pair);
+	if (ringed == NULL)
+		ringed = make(nfqueue, packet, &flow);
+	if (ringed == NULL)
+		return 0;
+	ringed->waiting_pkts++;
 	ringed->passed_pkts = 0;
-	if (!is_new && !ringed->asked && ringed->stage == HELD)
-		return true;
 	ringed->asked = false;
-	ringed->since_ns = now_ns;
-	if (is_new && ringed->owed_pkts > 0) {
-		catch (nfqueue, ringed, now_ns);
-	} else if (ringed->stage == OPEN && ringed->owed_pkts > 0) {
-		failed(nfqueue,
-		       holdqdisc_shut(ring->device, ringed->where.class));
-		ringed->stage = HELD;
-	}
-	return true;
+	return (uint64_t)ringed->where.class << NFQUEUE_RING_SHIFT;
+}
+
+static bool has_flow_filter(const struct pump_packet *packet)
+{
+	return packet->by == PUMP_BY_FLOW &&
+	       packet->meta.fragment == PACKET_WHOLE &&
+	       (packet->meta.ends.proto == IPPROTO_TCP ||
+		packet->meta.ends.proto == IPPROTO_UDP);
+}
+
+void nfqueue_ring_judged(struct nfqueue *nfqueue,
+			 const struct pump_packet *packet)
+{
+	struct ringed *ringed = ringed_of(nfqueue, packet->id);
+	struct flow_key flow;
+
+	if (ringed == NULL)
+		return;
+	nfqueue_count(nfqueue, NFQUEUE_ring_waited_pkts,
+		      packet->verdict == PUMP_WAIT);
+	if (ringed->stage != UNCAUGHT || has_flow_filter(packet) ||
+	    ringed->where.key.scope != FLOW_SCOPE_FLOW)
+		return;
+	flow = ringed->where.key;
+	flow_key_widen(&flow, FLOW_SCOPE_PAIR, &ringed->where.key);
 }
 
 void nfqueue_ring_passed(struct nfqueue *nfqueue,
-			 const struct pump_packet *packet)
+			 const struct pump_packet *packet, uint64_t now_ns)
 {
 	struct flow_key flow, pair;
-	struct ringed *ringed = find(nfqueue->ring, packet, &flow, &pair);
+	struct ringed *ringed;
 
-	if (ringed == NULL || ringed->stage != HELD)
+	if (nfqueue->ring->used == 0)
+		return;
+	ringed = find(nfqueue->ring, packet, &flow, &pair);
+	if (ringed == NULL)
+		return;
+	ringed->came_ns = now_ns;
+	if (ringed->stage != HELD)
 		return;
 	ringed->asked = false;
 	ringed->passed_pkts++;
@@ -255,9 +225,10 @@ void nfqueue_ring_passed(struct nfqueue *nfqueue,
 
 void nfqueue_ring_left(struct nfqueue *nfqueue, uint64_t id)
 {
-	uint64_t class = id & ~NFQUEUE_RING_TICKET;
+	struct ringed *ringed = ringed_of(nfqueue, id);
 
-	nfqueue->ring->keys[class].owed_pkts--;
+	if (ringed != NULL)
+		ringed->waiting_pkts--;
 }
 
 /* ------ time */
@@ -266,6 +237,50 @@ static void forget(struct nfqueue_ring *ring, struct ringed *ringed)
 {
 	*ringed = (struct ringed){ .stage = FREE };
 	ring->used--;
+}
+
+static void failed(struct nfqueue *nfqueue, int error)
+{
+	if (error < 0)
+		nfqueue_count(nfqueue, NFQUEUE_ring_failed, 1);
+}
+
+static bool has_twin(const struct nfqueue_ring *ring,
+		     const struct ringed *ringed)
+{
+	for (uint32_t i = ring->first; i < ring->end; i++)
+		if (&ring->keys[i] != ringed && ring->keys[i].stage >= HELD &&
+		    flow_key_equal(&ring->keys[i].where.key,
+				   &ringed->where.key))
+			return true;
+	return false;
+}
+
+static void catch (struct nfqueue *nfqueue, struct ringed *ringed,
+		   uint64_t now_ns)
+{
+	int error;
+
+	if (ringed->waiting_pkts == 0) {
+		forget(nfqueue->ring, ringed);
+		return;
+	}
+	if (ringed->tried)
+		return;
+	ringed->tried = true;
+	if (has_twin(nfqueue->ring, ringed))
+		return;
+	error = ringfilter_add(nfqueue->ring->filter, &ringed->where);
+	failed(nfqueue, error);
+	ringed->since_ns = now_ns;
+	if (error == 0)
+		ringed->stage = HELD;
+}
+
+static void shut_class(struct nfqueue *nfqueue, struct ringed *ringed)
+{
+	failed(nfqueue,
+	       holdqdisc_shut(nfqueue->ring->device, ringed->where.class));
 }
 
 static void open_class(struct nfqueue *nfqueue, struct ringed *ringed,
@@ -287,7 +302,7 @@ static void end(struct nfqueue *nfqueue, struct ringed *ringed, uint64_t now_ns)
 static void held(struct nfqueue *nfqueue, struct ringed *ringed,
 		 uint64_t now_ns)
 {
-	if (ringed->owed_pkts > 0)
+	if (ringed->waiting_pkts > 0)
 		return;
 	if (ringed->passed_pkts >= OPENS_AFTER_PKTS ||
 	    (ringed->asked && now_ns - ringed->since_ns >= QUIET_NS)) {
@@ -300,6 +315,14 @@ static void held(struct nfqueue *nfqueue, struct ringed *ringed,
 	}
 }
 
+static uint64_t opened_until_ns(const struct ringed *ringed)
+{
+	uint64_t quiet_ns = ringed->since_ns + QUIET_NS;
+	uint64_t gap_ns = ringed->came_ns + GAP_NS;
+
+	return gap_ns > quiet_ns ? gap_ns : quiet_ns;
+}
+
 static void advance(struct nfqueue *nfqueue, struct ringed *ringed,
 		    uint64_t now_ns)
 {
@@ -307,22 +330,24 @@ static void advance(struct nfqueue *nfqueue, struct ringed *ringed,
 	case FREE:
 		return;
 	case UNCAUGHT:
-		if (ringed->owed_pkts == 0)
-			forget(nfqueue->ring, ringed);
+		catch (nfqueue, ringed, now_ns);
 		return;
 	case HELD:
 		held(nfqueue, ringed, now_ns);
 		return;
 	case OPEN:
-		if (now_ns - ringed->since_ns >= QUIET_NS)
+		if (ringed->waiting_pkts > 0) {
+			shut_class(nfqueue, ringed);
+			ringed->stage = HELD;
+		} else if (now_ns >= opened_until_ns(ringed)) {
 			end(nfqueue, ringed, now_ns);
+		}
 		return;
 	case ENDING:
 		if (now_ns - ringed->since_ns < LEAVE_MS * UINT64_C(1000000) ||
-		    ringed->owed_pkts > 0)
+		    ringed->waiting_pkts > 0)
 			return;
-		failed(nfqueue, holdqdisc_shut(nfqueue->ring->device,
-					       ringed->where.class));
+		shut_class(nfqueue, ringed);
 		forget(nfqueue->ring, ringed);
 		return;
 	}
@@ -345,11 +370,11 @@ static uint64_t due_ns(const struct ringed *ringed)
 	case UNCAUGHT:
 		break;
 	case HELD:
-		if (ringed->asked && ringed->owed_pkts == 0)
+		if (ringed->asked && ringed->waiting_pkts == 0)
 			return ringed->since_ns + QUIET_NS;
 		break;
 	case OPEN:
-		return ringed->since_ns + QUIET_NS;
+		return opened_until_ns(ringed);
 	case ENDING:
 		return ringed->since_ns + LEAVE_MS * UINT64_C(1000000);
 	}
@@ -378,8 +403,6 @@ static void let_all_go(struct nfqueue *nfqueue, struct ringed *ringed)
 {
 	if (ringed->stage == HELD)
 		open_class(nfqueue, ringed, ringed->since_ns);
-	if (ringed->stage == OPEN)
-		end(nfqueue, ringed, ringed->since_ns);
 }
 
 void nfqueue_ring_set_policy(struct nfqueue *nfqueue)
@@ -408,5 +431,9 @@ void nfqueue_ring_close(struct nfqueue *nfqueue)
 		return;
 	for (uint32_t i = ring->first; i < ring->end; i++)
 		let_all_go(nfqueue, &ring->keys[i]);
+	nanosleep(&leave, NULL);
+	for (uint32_t i = ring->first; i < ring->end; i++)
+		if (ring->keys[i].stage == OPEN)
+			end(nfqueue, &ring->keys[i], ring->keys[i].since_ns);
 	nanosleep(&leave, NULL);
 }

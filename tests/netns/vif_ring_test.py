@@ -15,6 +15,7 @@ import xenstore
 from gateway_hold_test import Flood
 from vifs_test import GUEST, OUTER
 
+ANOTHER = "10.20.128.2"
 DEVICE = "symtap-ring"
 
 
@@ -23,6 +24,7 @@ class VifRing(bed.Case):
     @classmethod
     def build(cls):
         cls.net = vifs_test.VifNet(cls.lab)
+        cls.net.outside.address("eth0", f"{ANOTHER}/16")
         cls.check_path(cls.net.host, cls.net.outside, (GUEST, OUTER))
 
     def start(self, way="ring"):
@@ -62,7 +64,7 @@ class VifRing(bed.Case):
         self.guarded()
         flood, ear = self.flood()
         arrived = ear.receive(0.5)
-        talk = self.talk((GUEST, OUTER), seconds=3)
+        talk = self.talk((GUEST, ANOTHER), seconds=3)
         arrived += ear.receive(4)
         self.check_whole(talk.finish())
         seconds = [0] * 8
@@ -75,9 +77,11 @@ class VifRing(bed.Case):
         arrived += ear.receive(1, flood.sent - len(arrived))
         print(f"{flood.sent} sent, by seconds {seconds}, {longest:.3f} s the "
               f"longest one blocked")
-        self.assertEqual(traffic.numbers(arrived), list(range(flood.sent)))
+        # What goes by no device any more may overtake what still does.
+        self.assertEqual(sorted(traffic.numbers(arrived)),
+                         list(range(flood.sent)))
         self.assertGreater(longest, 0.4)
-        self.assertLessEqual(seconds[0], 80)
+        self.assertLessEqual(seconds[0], bed.FIRST_SECOND)
         self.assertLessEqual(max(seconds[1:]), 12)
         self.assertNotIn(DEVICE, self.net.gateway.run("ip", "link"))
 
