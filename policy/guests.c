@@ -50,6 +50,8 @@ static void add(struct guest_wish *wish, const struct guest_wish *more)
 		wish->guarded = more->guarded;
 	if (said & GUEST_THRESHOLD)
 		wish->ratio_q16 = more->ratio_q16;
+	if (said & GUEST_RATE)
+		wish->rate = more->rate;
 	wish->said = (uint8_t)(wish->said | said);
 }
 
@@ -135,7 +137,10 @@ bool guests_add_rules(struct policy *policy, const char *vif,
 bool guest_wish_equal(const struct guest_wish *a, const struct guest_wish *b)
 {
 	return a->said == b->said && a->way == b->way && a->mac == b->mac &&
-	       a->guarded == b->guarded && a->ratio_q16 == b->ratio_q16;
+	       a->guarded == b->guarded && a->ratio_q16 == b->ratio_q16 &&
+	       a->rate.pkts_per_s == b->rate.pkts_per_s &&
+	       a->rate.bytes_per_s == b->rate.bytes_per_s &&
+	       a->rate.burst_ns == b->rate.burst_ns;
 }
 
 bool guest_equal(const struct policy_guest *a, const struct policy_guest *b)

@@ -27,6 +27,7 @@ enum guest_said {
 	GUEST_MAC = 2,
 	GUEST_GUARD = 4,
 	GUEST_THRESHOLD = 8,
+	GUEST_RATE = 16,
 };
 
 struct guest_wish { /* all-zero: nothing is said */
@@ -35,6 +36,7 @@ struct guest_wish { /* all-zero: nothing is said */
 	enum policy_xen_mac mac;
 	bool guarded;       /* else anything passes, and nothing waits */
 	uint32_t ratio_q16; /* instead of limiter.threshold */
+	struct rate_params rate;
 };
 
 /* Who is meant: everything that is set must fit.  `*` stands for any
@@ -51,7 +53,7 @@ struct guest_identity {
 };
 
 /* `own` is what the tool stack says of it.  Every field of ret_wish is said,
- * but for the threshold, if nobody did.  Cannot fail. */
+ * but for threshold and rate, if nobody did.  Cannot fail. */
 void guests_wish_of(const struct policy *policy,
 		    const struct guest_identity *guest,
 		    const struct guest_wish *own, struct guest_wish *ret_wish);

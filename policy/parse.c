@@ -21,7 +21,7 @@ static bool set_defaults(struct policy *policy)
 		.dhcp_pkts_per_s = 100,
 		.icmp_error_pkts_per_s = 1000,
 		.fragment_pkts_per_s = 1000,
-		.rate = { .burst_ns = 100000000 },
+		.rate = { .burst_ns = RATE_BURST_NS },
 		.xen = { .held_slots_per_key = 40,
 			 .held_slots_per_vif = 200 },
 		.limits = {

@@ -10,6 +10,16 @@
 
 static const char *const GUARDS[] = { "off", "on", NULL };
 
+/* What is left out stays as it comes, not as `rate` has it. */
+static bool read_rate(struct keys_reader *reader, const struct yaml_node *node,
+		      void *into)
+{
+	struct policy_guest *guest = into;
+
+	guest->wish.rate.burst_ns = RATE_BURST_NS;
+	return keys_read(reader, node, DRAFT_RATE_KEYS, &guest->wish.rate);
+}
+
 #define WISH_KEYS                                                          \
 	{ .name = "way",                                                   \
 	  .type = KEYS_WORD,                                               \
@@ -26,10 +36,13 @@ static const char *const GUARDS[] = { "off", "on", NULL };
 		  .words = GUARDS,                                         \
 		  KEYS_FIELD(struct policy_guest, wish.guarded),           \
 		  .help = "off: anything passes, and nothing waits; on" }, \
+		{ .name = "threshold",                                     \
+		  .type = KEYS_LOG2,                                       \
+		  KEYS_FIELD(struct policy_guest, wish.ratio_q16),         \
+		  .help = "instead of limiter.threshold" },                \
 	{                                                                  \
-		.name = "threshold", .type = KEYS_LOG2,                    \
-		KEYS_FIELD(struct policy_guest, wish.ratio_q16),           \
-		.help = "instead of limiter.threshold"                     \
+		.name = "rate", .type = KEYS_OTHER, .read = read_rate,     \
+		.help = "what its vif may send in all; as rate"            \
 	}
 
 static const struct keys_entry OWN_KEYS[] = { WISH_KEYS, { 0 } };
@@ -62,10 +75,9 @@ static uint8_t said_in(const struct yaml_node *node)
 		const char *key;
 		enum guest_said said;
 	} keys[] = {
-		{ "way", GUEST_WAY },
-		{ "mac", GUEST_MAC },
-		{ "guard", GUEST_GUARD },
-		{ "threshold", GUEST_THRESHOLD },
+		{ "way", GUEST_WAY },     { "mac", GUEST_MAC },
+		{ "guard", GUEST_GUARD }, { "threshold", GUEST_THRESHOLD },
+		{ "rate", GUEST_RATE },
 	};
 	unsigned said = 0;
 

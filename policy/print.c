@@ -428,6 +428,10 @@ static void add_guest(struct text *text, const struct policy_guest *guest)
 		units_print_log2(wish->ratio_q16, threshold);
 		add_name(text, &count, "threshold", threshold);
 	}
+	if (wish->said & GUEST_RATE) {
+		add(text, count > 0 ? ", " : "");
+		add_rate(text, &wish->rate);
+	}
 }
 
 static void add_xen(struct text *text, const struct policy_xen *xen)

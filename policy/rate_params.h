@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define RATE_BURST_NS UINT64_C(100000000) /* unless it is said */
+
 /* How much a guarded host may send in all: shaper/bucket.h. */
 struct rate_params {
 	uint64_t bytes_per_s; /* 1 kB/s..12.5 GB/s; 0: any */

@@ -392,6 +392,9 @@ static bool bind_one(struct policy *policy, struct vifkeys *keys,
 		return false;
 	if (!wish->guarded || !keys->has_mac || keys->addresses_count == 0)
 		return true;
+	binding.has_rate = (wish->said & GUEST_RATE) != 0;
+	if (binding.has_rate)
+		binding.rate = wish->rate;
 	memcpy(binding.mac, keys->mac, sizeof(binding.mac));
 	memcpy(binding.interface, keys->interface, sizeof(binding.interface));
 	return policy_add_binding(policy, &binding);

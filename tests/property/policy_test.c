@@ -254,6 +254,19 @@ static void draw_fast(struct policy *policy)
 	policy->fast.mark_bit = (uint8_t)draw_between(0, 28);
 }
 
+static struct rate_params draw_rate(void)
+{
+	struct rate_params rate = {
+		.burst_ns = draw_between(1000000, 1000000000),
+	};
+
+	if (draw_bool())
+		rate.pkts_per_s = (uint32_t)draw_between(1, 100000000);
+	if (draw_bool())
+		rate.bytes_per_s = draw_between(1000, 12500000000);
+	return rate;
+}
+
 static void draw_guest(struct policy_guest *guest, bool bridge)
 {
 	if (draw_bool())
@@ -268,7 +281,7 @@ static void draw_guest(struct policy_guest *guest, bool bridge)
 	if (draw_bool())
 		snprintf(guest->bridge, sizeof(guest->bridge), "br:*");
 	guest->domain = (uint16_t)draw_between(0, 32751);
-	guest->wish.said = (uint8_t)draw_between(0, 15);
+	guest->wish.said = (uint8_t)draw_between(0, 31);
 	if (!bridge)
 		guest->wish.said &= (uint8_t)~GUEST_WAY;
 	if (guest->wish.said & GUEST_WAY)
@@ -276,23 +289,12 @@ static void draw_guest(struct policy_guest *guest, bool bridge)
 			(enum policy_way)draw_between(0, POLICY_WAYS - 1);
 	if (guest->wish.said & GUEST_MAC)
 		guest->wish.mac = (enum policy_xen_mac)draw_bool();
+	if (guest->wish.said & GUEST_RATE)
+		guest->wish.rate = draw_rate();
 	if (guest->wish.said & GUEST_GUARD)
 		guest->wish.guarded = draw_bool();
 	if (guest->wish.said & GUEST_THRESHOLD)
 		guest->wish.ratio_q16 = (uint32_t)draw_between(1, 16) << 16;
-}
-
-static struct rate_params draw_rate(void)
-{
-	struct rate_params rate = {
-		.burst_ns = draw_between(1000000, 1000000000),
-	};
-
-	if (draw_bool())
-		rate.pkts_per_s = (uint32_t)draw_between(1, 100000000);
-	if (draw_bool())
-		rate.bytes_per_s = draw_between(1000, 12500000000);
-	return rate;
 }
 
 static void draw_rates(struct policy *policy)
