@@ -241,6 +241,16 @@ static void intercept(struct tapcarrier *carrier,
 	give(carrier, packet->token, TAP_DROP);
 }
 
+bool tapcarrier_has_room(const struct tapcarrier *carrier)
+{
+	if (carrier->talk != TALK_ON)
+		return true;
+	return carrier->wire.has_room(carrier->wire.self) &&
+	       (carrier->mode != TAP_INTERPOSE ||
+		tapwaiting_count(carrier->waiting) <
+			carrier->config.waiting_max);
+}
+
 void tapcarrier_offer(struct tapcarrier *carrier,
 		      const struct tapcarrier_packet *packet, uint64_t now_ns)
 {

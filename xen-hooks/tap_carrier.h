@@ -96,6 +96,13 @@ bool tapcarrier_is_connected(const struct tapcarrier *carrier);
 bool tapcarrier_is_judged(const struct tapcarrier *carrier);
 enum tap_mode tapcarrier_mode(const struct tapcarrier *carrier);
 
+/*
+ * One more would not have to be left unjudged.  A flood must not get past its
+ * judge by being more than can be told: where packets can wait until then, as
+ * in a kernel's queue, do not offer them meanwhile.
+ */
+bool tapcarrier_has_room(const struct tapcarrier *carrier);
+
 void tapcarrier_offer(struct tapcarrier *carrier,
 		      const struct tapcarrier_packet *packet, uint64_t now_ns);
 

@@ -82,6 +82,9 @@ enum {
 	TAPMESSAGE_BYTES_MAX = sizeof(struct tapmessage_head) +
 			       sizeof(struct tapmessage_packet) +
 			       TAP_PACKET_BYTES,
+	/* One that is judged. */
+	TAPMESSAGE_HEADERS_MAX =
+		TAPMESSAGE_BYTES_MAX - TAP_PACKET_BYTES + TAP_HEADERS_BYTES,
 };
 
 /*

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,13 @@ static int send_all(void *self, const uint8_t *bytes, size_t count)
 	return errno == EAGAIN || errno == ENOBUFS ? -EAGAIN : -errno;
 }
 
+static bool has_room(void *self)
+{
+	struct pollfd ready = { .fd = fd_of(self), .events = POLLOUT };
+
+	return poll(&ready, 1, 0) != 0;
+}
+
 static ssize_t receive(void *self, uint8_t *ret_bytes, size_t room)
 {
 	ssize_t got = recv(fd_of(self), ret_bytes, room, MSG_DONTWAIT);
@@ -51,6 +59,7 @@ void tapsocket_wire(int fd, struct tapwire *ret_wire)
 		.fd = fd,
 		.wake = wake,
 		.send = send_all,
+		.has_room = has_room,
 		.receive = receive,
 		.close = close_socket,
 	};

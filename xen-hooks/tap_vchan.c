@@ -35,6 +35,11 @@ static int send_all(void *self, const uint8_t *bytes, size_t count)
 	return sent == 0 ? -EAGAIN : 0;
 }
 
+static bool has_room(void *self)
+{
+	return libxenvchan_buffer_space(self) >= TAPMESSAGE_HEADERS_MAX;
+}
+
 static ssize_t receive(void *self, uint8_t *ret_bytes, size_t room)
 {
 	int got = libxenvchan_read(self, ret_bytes, room);
@@ -57,6 +62,7 @@ static void fill(struct libxenvchan *vchan, struct tapwire *ret_wire)
 		.fd = libxenvchan_fd_for_select(vchan),
 		.wake = wake,
 		.send = send_all,
+		.has_room = has_room,
 		.receive = receive,
 		.close = close_vchan,
 	};

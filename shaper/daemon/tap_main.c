@@ -104,7 +104,8 @@ static void read_queue(struct tap *tap, uint64_t now_ns)
 	struct tapqueue_packet packet;
 
 	for (int i = 0;
-	     i < PACKETS_AT_ONCE && tapqueue_next(tap->queue, &packet) > 0;
+	     i < PACKETS_AT_ONCE && tapcarrier_has_room(tap->carrier) &&
+	     tapqueue_next(tap->queue, &packet) > 0;
 	     i++) {
 		offered = (struct tapcarrier_packet){
 			.token = packet.id,
@@ -197,6 +198,10 @@ static void run(struct tap *tap)
 		connected = tapcarrier_is_connected(tap->carrier);
 		tap->polls[POLL_JUDGE].fd = connected ? tap->wire.fd
 						      : tap->listening;
+		/* What finds no room waits in the kernel; a verdict, or the
+		 * judge's next beat, wakes us up. */
+		tap->polls[POLL_QUEUE].events =
+			tapcarrier_has_room(tap->carrier) ? POLLIN : 0;
 		if (poll(tap->polls, POLLS, wait_ms(tap, now_ns)) < 0)
 			continue;
 		now_ns = clock_now_ns();

@@ -354,6 +354,7 @@ static void test_tap_a_silent_judge_is_none_within_a_second(void **state)
 static void test_tap_memory_and_patience_are_bounded(void **state)
 {
 	const struct tapmessage beat = { .kind = TAPMESSAGE_BEAT };
+	struct tapmessage message;
 	struct bed bed;
 
 	(void)state;
@@ -362,6 +363,7 @@ static void test_tap_memory_and_patience_are_bounded(void **state)
 	for (uint64_t i = 0; i < WAITING; i++)
 		offer(&bed, i, 60, 60);
 	assert_int_equal(bed.verdicts_count, 0);
+	assert_false(tapcarrier_has_room(bed.carrier));
 	offer(&bed, WAITING, 60, 60);
 	assert_int_equal(bed.verdicts[WAITING], TAP_DROP);
 	assert_int_equal(counter(&bed, TAPCARRIER_full_pkts), 1);
@@ -371,6 +373,9 @@ static void test_tap_memory_and_patience_are_bounded(void **state)
 	}
 	assert_int_equal(bed.verdicts_count, WAITING + 1);
 	assert_int_equal(counter(&bed, TAPCARRIER_late_pkts), WAITING);
+	while (hear(&bed, TAPMESSAGE_PACKET, &message))
+		;
+	assert_true(tapcarrier_has_room(bed.carrier));
 	/* A judge that does not read finds its wire full. */
 	for (uint64_t i = WAITING + 1; i < PACKETS; i++)
 		offer(&bed, i, 60, 60);
