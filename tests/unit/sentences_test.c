@@ -179,6 +179,18 @@ static void test_each_reason_has_its_sentence(void **state)
 		  "line. In",
 		  "; 11 wait. The last leaves within about 2 s. An answer from "
 		  "a host that was tried makes room sooner." },
+		{ { .held_pkts = 3,
+		    .by = PUMP_BY_RATE,
+		    .rate_pkts_per_s = 20000,
+		    .rate_bytes_per_s = 100000000 },
+		  "is held, for 7 s: it waits for the rate of its host, "
+		  "20000/s packets, 100MB/s. In",
+		  "; 3 wait. Those that wait for it take turns." },
+		{ { .key = { .scope = FLOW_SCOPE_HOST },
+		    .rate_line = true,
+		    .rate_pkts_per_s = 5 },
+		  "is held, for 7 s: others wait for its rate, 5/s packets. In",
+		  ". Those that wait for it take turns." },
 		{ { .held_pkts = 1, .by = PUMP_BY_PAIR },
 		  "is held, for 12 s: what came before it still waits. In",
 		  "It is about to be let go." },

@@ -175,6 +175,50 @@ static void test_units_reads_and_prints_bytes(void **state)
 	}
 }
 
+static void test_units_reads_and_prints_rates(void **state)
+{
+	static const struct {
+		const char *text;
+		enum units_result result;
+		uint64_t per_s;
+		const char *printed;
+	} bytes[] = {
+		{ "100MB/s", UNITS_OK, 100000000, "100MB/s" },
+		{ "1000MB/s", UNITS_OK, 1000000000, "1GB/s" },
+		{ "64KiB/s", UNITS_OK, 65536, "64KiB/s" },
+		{ "1500B/s", UNITS_OK, 1500, "1500B/s" },
+		{ "128kB/s", UNITS_OK, 128000, "125KiB/s" },
+		{ "100MB", UNITS_MALFORMED, 0, NULL },
+		{ "100 MB/s", UNITS_MALFORMED, 0, NULL },
+		{ "100Mb/s", UNITS_MALFORMED, 0, NULL },
+		{ "99999999999999GB/s", UNITS_OUT_OF_RANGE, 0, NULL },
+	};
+	char text[UNITS_TEXT_SIZE];
+	uint64_t count = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
+		uint64_t per_s = 0;
+
+		assert_int_equal(bytes[i].result,
+				 units_parse_bytes_per_s(bytes[i].text, 0,
+							 UINT64_MAX, &per_s));
+		assert_int_equal(bytes[i].per_s, per_s);
+		if (!bytes[i].printed)
+			continue;
+		units_print_bytes_per_s(per_s, text);
+		assert_string_equal(bytes[i].printed, text);
+	}
+	assert_int_equal(UNITS_OK,
+			 units_parse_count_per_s("20000/s", 1, 20000, &count));
+	units_print_count_per_s(count, text);
+	assert_string_equal("20000/s", text);
+	assert_int_equal(UNITS_MALFORMED,
+			 units_parse_count_per_s("20000", 1, 20000, &count));
+	assert_int_equal(UNITS_OUT_OF_RANGE,
+			 units_parse_count_per_s("20001/s", 1, 20000, &count));
+}
+
 /* Ratios from sixty decimal digits of 2^T x 65536, rounded. */
 static const struct {
 	const char *text;
@@ -303,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_units_reads_and_prints_times),
 		cmocka_unit_test(test_units_keeps_times_and_bytes_in_range),
 		cmocka_unit_test(test_units_reads_and_prints_bytes),
+		cmocka_unit_test(test_units_reads_and_prints_rates),
 		cmocka_unit_test(test_units_reads_logarithms_to_the_last_bit),
 		cmocka_unit_test(test_units_prints_the_shortest_logarithm),
 		cmocka_unit_test(
