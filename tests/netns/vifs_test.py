@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Vifs by XenStore: the store is the real one, a vif is a veth of its name."""
 
+import time
+
 import frames
 import gateway_bed as bed
 import lab
@@ -94,6 +96,72 @@ class Vifs(bed.Case):
         self.store.key(7, "state", "5")
         self.until("vif7.0 of domain 7 is let go")
         self.assertEqual(len(ear.receive(1, 60 - before)), 60 - before)
+
+    def vif(self):
+        return self.symtapd.ask("vifs")["vifs"][0]
+
+    def published(self, key):
+        return self.store.read(f"/local/domain/0/symtap/vif/7/0/{key}")
+
+    def eventually(self, question):
+        self.assertTrue(lab.eventually(question, 5), self.symtapd.log())
+
+    def test_what_becomes_of_it_is_shown_and_published(self):
+        self.start()
+        self.store.key(7, "mac", "nonsense")
+        self.store.key(7, "state", "4")
+        self.eventually(lambda: self.published("state") == "attaching")
+        self.assertIn("mac: not six", self.vif()["wrong"])
+        self.assertEqual(self.published("wrong"), self.vif()["wrong"])
+        self.store.vif(7, lab.GUARDED_MAC, GUEST)
+        self.eventually(lambda: self.published("state") == "active")
+        vif = self.vif()
+        self.assertEqual((vif["domain"], vif["name"], vif["vif"], vif["state"],
+                          vif["way"], vif["wrong"], vif["addresses"]),
+                         (7, "web", "vif7.0", "active", "queue", None, [GUEST]))
+        source = traffic.sender(self.net.host, GUEST)
+        begin = time.time()
+
+        def floods():
+            for _ in range(10):
+                source.sendto(traffic.numbered(0), (OUTER, 9))
+            return (self.published("state") == "held" and
+                    float(self.published("S")) > 3 and
+                    int(self.published("held")) > 20)
+
+        self.eventually(floods)
+        vif = self.vif()
+        self.assertEqual(vif["state"], "held")
+        self.assertGreater(vif["held_packets"], 20)
+        self.assertLess(abs(int(self.published("since")) - begin), 3)
+        self.assertIn("1 vifs, of which 1 wait", self.symtapd.ctl("status"))
+        self.assertRegex(self.symtapd.ctl("vifs"), r"\n +7 web +vif7.0 +held "
+                                                   r"+queue +\d+\.\d\d +\d+ ")
+        self.store.unplug(7)
+        self.eventually(lambda: self.published("state") is None)
+        self.assertEqual(self.symtapd.ask("vifs")["vifs"], [])
+
+    def test_a_policy_in_xenstore_stands_below_the_operators(self):
+        self.start()
+        uuid = "00000000-0000-4000-8000-000000000007"
+        policy = f"/local/domain/0/symtap/policy/{uuid}"
+        self.store.vif(7, lab.GUARDED_MAC, GUEST)
+        self.until("is guarded")
+        self.assertFalse(self.arrives_from(STRANGER))
+        self.store.write(policy, "guard: off")
+        self.until("is guarded", times=2)
+        self.assertTrue(self.arrives_from(STRANGER))
+        self.assertEqual(self.vif()["state"], "off")
+        self.symtapd.write_policy(
+            bridge=True, inside=INSIDE_NET, limits=bed.ROOM,
+            xen="{vifs: follow, guests: [{name: \"w*\", guard: on}]}")
+        self.symtapd.reload()
+        self.assertFalse(self.arrives_from(STRANGER))
+        self.assertEqual(self.vif()["state"], "active")
+        self.store.write(policy, "guard: of")
+        self.eventually(lambda: "did you mean off" in
+                        (self.vif()["wrong"] or ""))
+        self.assertFalse(self.arrives_from(STRANGER))
 
     def test_vifs_stay_through_reload_and_the_end_of_xenstored(self):
         self.start()
