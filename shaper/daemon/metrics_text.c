@@ -10,6 +10,7 @@
 #include "shaper/daemon/counters.h"
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/status.h"
+#include "shaper/daemon/vif_answers.h"
 
 static bool ends_with(const char *text, size_t length, const char *end)
 {
@@ -209,6 +210,34 @@ static void fast_gauges(FILE *page, const struct status *status)
 	      leases->keys_max);
 }
 
+/* By state, not by guest: their names are others' and without end. */
+static void vif_gauges(FILE *page, const struct viftable *table)
+{
+	struct vif_sums sums;
+
+	if (table == NULL)
+		return;
+	vif_answers_count(table, &sums);
+	const struct {
+		const char *state;
+		size_t count;
+	} rows[] = {
+		{ "active", sums.active },     { "held", sums.held },
+		{ "off", sums.off },           { "attaching", sums.attaching },
+		{ "draining", sums.draining },
+	};
+
+	head(page, "symtap_vifs", "gauge", "vifs of guests of this Xen host");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		fprintf(page, "symtap_vifs{state=\"%s\"} %zu\n", rows[i].state,
+			rows[i].count);
+	gauge(page, "symtap_vifs_wrong",
+	      "with a key that is wrong, or that cannot be guarded",
+	      (double)sums.wrong);
+	gauge(page, "symtap_vifs_held_packets", "that wait behind vifs",
+	      (double)sums.held_pkts);
+}
+
 static void counter(FILE *page, const char *name, const char *help,
 		    uint64_t value)
 {
@@ -265,6 +294,7 @@ char *metrics_text(const struct status *status, uint64_t now_ns)
 	gauges(page, status, now_ns);
 	tables(page, &status->sums.totals);
 	fast_gauges(page, status);
+	vif_gauges(page, status->vifs);
 	daemon_counters(page, status);
 	kernel_counters(page, status);
 	core_counters(page, status);

@@ -15,6 +15,7 @@
 #include "shaper/daemon/priv.h"
 #include "shaper/io/clock.h"
 #include "shaper/io/vif_debt.h"
+#include "xen-hooks/vif_slots.h"
 #include "xen-hooks/way_rate.h"
 
 enum { WAIT_MAX_MS = 10000 };
@@ -102,6 +103,20 @@ static bool has_interface(void *self, const char *name)
 	return if_nametoindex(name) != 0;
 }
 
+static void tell_slots(const struct process *process,
+		       const struct vif_report *report)
+{
+	static struct vif_order word;
+
+	memset(&word, 0, sizeof(word));
+	word.is_of_slots = true;
+	word.keys.domain = report->domain;
+	word.keys.handle = report->handle;
+	word.slots = vifslots_read(report->interface, report->queues);
+	if (send(process->fd, &word, sizeof(word), MSG_NOSIGNAL) < 0)
+		_exit(EXIT_FAILURE);
+}
+
 static void take_report(struct process *process, struct vif_report *report)
 {
 	report->wrong[sizeof(report->wrong) - 1] = '\0';
@@ -113,6 +128,7 @@ static void take_report(struct process *process, struct vif_report *report)
 	case VIF_REPORT_FIGURES:
 		vifpublish_figures(process->publish, report->domain,
 				   report->handle, &report->figures);
+		tell_slots(process, report);
 		break;
 	}
 }

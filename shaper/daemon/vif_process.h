@@ -19,6 +19,8 @@ struct vif_order {              /* to symtapd */
 	struct vifkeys keys;
 	enum vif_state state; /* ABSENT: it is forgotten */
 	char wrong[VIFKEYS_TEXT_BYTES];
+	bool is_of_slots; /* says these alone, of keys.domain, keys.handle */
+	int32_t slots;
 };
 
 enum vif_report_kind {
@@ -32,6 +34,8 @@ struct vif_report { /* and back */
 	enum vif_event event; /* GUARDED, REFUSED or DRAINED */
 	char wrong[VIFKEYS_TEXT_BYTES];
 	struct vif_figures figures;
+	char interface[16]; /* FIGURES: whose slots are wanted in return */
+	uint16_t queues;
 };
 
 /* Before privileges are dropped and before any thread.  The socket, or -errno;

@@ -120,6 +120,11 @@ bool viftable_see(struct viftable *table, const struct vif_order *order)
 	size_t at;
 	struct entry *entry = find(table, &order->keys, &at);
 
+	if (order->is_of_slots) {
+		if (entry != NULL)
+			entry->row.slots = order->slots;
+		return true;
+	}
 	if (is_gone) {
 		if (entry != NULL)
 			forget(table, at);

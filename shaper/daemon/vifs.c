@@ -69,13 +69,16 @@ static void tell_figures(const struct vifs *vifs, struct viftable_row *row)
 {
 	struct vif_report word;
 
-	if (row->is_told && figures_equal(&row->told, &row->figures))
+	if (row->is_told && figures_equal(&row->told, &row->figures) &&
+	    row->figures.since_s == 0 && row->slots <= 0)
 		return;
 	memset(&word, 0, sizeof(word));
 	word.kind = VIF_REPORT_FIGURES;
 	word.domain = row->keys.domain;
 	word.handle = row->keys.handle;
 	word.figures = row->figures;
+	memcpy(word.interface, row->keys.interface, sizeof(word.interface));
+	word.queues = row->keys.queues;
 	if (send(vifs->fd, &word, sizeof(word), MSG_NOSIGNAL | MSG_DONTWAIT) <
 	    0)
 		return;
