@@ -27,8 +27,9 @@ struct vif {
 	bool leaving;
 	struct letting_go *going; /* leaving; NULL: out of memory */
 	bool waits;               /* the process is to hear of it */
-	bool applied; /* the policy that is being taken over has it */
-	bool refused; /* the way that was asked for cannot be had */
+	bool applied;      /* the policy that is being taken over has it */
+	bool refused;      /* the way that was asked for cannot be had */
+	bool cannot_stamp; /* nor the MAC be written */
 	bool asks_ring;
 	const char *ring_lacks; /* when its way was chosen */
 	enum policy_way way;
@@ -417,6 +418,8 @@ static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
 				       vif->ring_lacks, wish->way, &vif->way,
 				       vif->why);
 	vif->waits |= vif->refused != before;
+	vif->cannot_stamp = wish->mac == POLICY_XEN_MAC_OVERWRITE &&
+			    (vif->refused || vif->way != POLICY_WAY_NETBACK);
 	if (vif->refused)
 		return true;
 	memcpy(entry.interface, vif->keys.interface, sizeof(entry.interface));
@@ -464,6 +467,11 @@ static void tell_way(struct vif *vif)
 		log_info(0, "xen: %s: its packets wait by way of %s (%s)",
 			 vif->keys.interface, policy_way_name(vif->way),
 			 vif->why);
+	if (vif->cannot_stamp)
+		log_warn(0,
+			 "xen: %s: mac: overwrite cannot be had by this way: "
+			 "they are judged as with mac: drop",
+			 vif->keys.interface);
 }
 
 /* A vif that is there, once what guards it is in force, or could not be. */
