@@ -279,6 +279,9 @@ static void say_wait(struct text *text, const struct snapshot_row *row,
 {
 	if (row->held_pkts > 0)
 		say(text, "; %" PRIu32 " wait", row->held_pkts);
+	if (row->held_slots > 0)
+		say(text, ", in %" PRIu32 " places of their guest's ring",
+		    row->held_slots);
 	if (row->icmp_errors > 0)
 		say(text, "; %" PRIu32 " ICMP error%s complained of it",
 		    row->icmp_errors, row->icmp_errors == 1 ? "" : "s");

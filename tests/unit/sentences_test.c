@@ -181,11 +181,13 @@ static void test_each_reason_has_its_sentence(void **state)
 		  "a host that was tried makes room sooner." },
 		{ { .held_pkts = 3,
 		    .by = PUMP_BY_RATE,
+		    .held_slots = 2,
 		    .rate_pkts_per_s = 20000,
 		    .rate_bytes_per_s = 100000000 },
 		  "is held, for 7 s: it waits for the rate of its host, "
 		  "20000/s packets, 100MB/s. In",
-		  "; 3 wait. Those that wait for it take turns." },
+		  "; 3 wait, in 2 places of their guest's ring. Those that "
+		  "wait for it take turns." },
 		{ { .key = { .scope = FLOW_SCOPE_HOST },
 		    .rate_line = true,
 		    .rate_pkts_per_s = 5 },
