@@ -34,6 +34,7 @@ void policy_free(struct policy *policy)
 		free(policy->bindings[i].addresses.list);
 	free(policy->bindings);
 	free(policy->vifs);
+	free(policy->owners);
 	for (size_t i = 0; i < policy->zones_count; i++)
 		free(policy->zones[i].members);
 	free(policy->zones);
@@ -59,6 +60,18 @@ bool policy_add_binding(struct policy *policy,
 	memcpy(addresses, binding->addresses.list, bytes);
 	list[policy->bindings_count] = *binding;
 	list[policy->bindings_count++].addresses.list = addresses;
+	return true;
+}
+
+bool policy_add_owner(struct policy *policy, const struct policy_owner *owner)
+{
+	struct policy_owner *list = policy->owners;
+
+	list = realloc(list, (policy->owners_count + 1) * sizeof(*list));
+	if (list == NULL)
+		return false;
+	policy->owners = list;
+	list[policy->owners_count++] = *owner;
 	return true;
 }
 

@@ -159,6 +159,11 @@ struct policy_xen {
 	size_t guests_count;
 };
 
+struct policy_owner { /* of a port: frames of another MAC are forged */
+	char interface[16];
+	uint8_t mac[6];
+};
+
 struct policy_vif { /* one that is there */
 	char interface[16];
 	enum policy_way way; /* as it was chosen: never AUTO */
@@ -217,6 +222,8 @@ struct policy {
 	struct policy_xen xen;
 	struct policy_vif *vifs; /* of no file: see policy_add_vif */
 	size_t vifs_count;
+	struct policy_owner *owners; /* of no file: see policy_add_owner */
+	size_t owners_count;
 	char control_socket[108];
 	char control_group[32];
 	uint16_t control_mode;   /* octal file mode */
@@ -249,6 +256,9 @@ bool policy_prepare(struct policy *policy);
  */
 bool policy_add_binding(struct policy *policy,
 			const struct policy_binding *binding);
+
+/* One more owner of a port: copied.  false: out of memory, nothing changed. */
+bool policy_add_owner(struct policy *policy, const struct policy_owner *owner);
 
 /* One more vif: copied.  false: out of memory, nothing changed. */
 bool policy_add_vif(struct policy *policy, const struct policy_vif *vif);

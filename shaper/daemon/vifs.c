@@ -384,6 +384,17 @@ static void wish_of(const struct policy *policy, const struct vifkeys *keys,
 	guests_wish_of(policy, &guest, &keys->wish, ret_wish);
 }
 
+/* With or without `ip`, no other guest's MAC: nor one that a bridge would learn
+ * from a frame that carries no address. */
+static bool own_port(struct policy *policy, const struct vifkeys *keys)
+{
+	struct policy_owner owner;
+
+	memcpy(owner.interface, keys->interface, sizeof(owner.interface));
+	memcpy(owner.mac, keys->mac, sizeof(owner.mac));
+	return policy_add_owner(policy, &owner);
+}
+
 /* A vif without `ip` may send from any address of the inside. */
 static bool bind_one(struct policy *policy, struct vifkeys *keys,
 		     const struct guest_wish *wish)
@@ -394,7 +405,11 @@ static bool bind_one(struct policy *policy, struct vifkeys *keys,
 
 	if (!guests_add_rules(policy, keys->interface, wish))
 		return false;
-	if (!wish->guarded || !keys->has_mac || keys->addresses_count == 0)
+	if (!wish->guarded || !keys->has_mac)
+		return true;
+	if (!own_port(policy, keys))
+		return false;
+	if (keys->addresses_count == 0)
 		return true;
 	binding.has_rate = (wish->said & GUEST_RATE) != 0;
 	if (binding.has_rate)

@@ -2,9 +2,10 @@
 
 /*
  * Nobody sends as somebody else.  A listed interface passes its own sources
- * only, a bound MAC its own addresses only, and a bound address comes from its
- * own MAC only; what comes in elsewhere is not from inside.  Runs before
- * anything else, so that a forged packet leaves no trace but its counters.
+ * only, a bound MAC its own addresses only, a bound address comes from its own
+ * MAC only, and a port with an owner has frames of no other MAC; what comes in
+ * elsewhere is not from inside.  Runs before anything else, so that a forged
+ * packet leaves no trace but its counters.
  */
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -15,8 +16,11 @@
 #include "shaper/io/nft_bindings.h"
 #include "shaper/io/nft_claims.h"
 #include "shaper/io/nft_compile.h"
+#include "shaper/io/nft_fields.h"
 #include "shaper/io/nft_plan.h"
 #include "shaper/io/nft_ranges.h"
+
+enum { PORT_BYTES = 16, MAC_BYTES = 8 };
 
 static void source_sets(const struct nftclaims_port *port, bool with_ipv6)
 {
@@ -216,6 +220,45 @@ static void elsewhere(struct nftplan_table *table, const struct policy *policy,
 		nftclaims_elsewhere(table, policy, chain, NFTCLAIMS_ARP);
 }
 
+/* A port of one owner: whatever a frame carries, its MAC is the owner's. */
+static void owned_ports(struct nftplan_table *table,
+			const struct policy *policy, const char *chain)
+{
+	struct nftnl_set *ports, *owners;
+	struct nftexpr_rule rule;
+	size_t i;
+
+	if (policy->owners_count == 0)
+		return;
+	ports = nftplan_set(table, &(struct nftplan_set){
+					   .name = "owned",
+					   .kind = NFTPLAN_FIXED,
+					   .fields = { NFTPLAN_INTERFACE } });
+	owners = nftplan_set(
+		table, &(struct nftplan_set){
+			       .name = "owners",
+			       .kind = NFTPLAN_FIXED,
+			       .fields = { NFTPLAN_INTERFACE, NFTPLAN_MAC } });
+	for (i = 0; i < policy->owners_count; i++) {
+		const struct policy_owner *owner = &policy->owners[i];
+		char key[PORT_BYTES + MAC_BYTES] = { 0 };
+
+		memcpy(key, owner->interface,
+		       strnlen(owner->interface, PORT_BYTES - 1));
+		nftplan_element(table, ports, key, NULL, PORT_BYTES, NULL);
+		memcpy(key + PORT_BYTES, owner->mac, sizeof(owner->mac));
+		nftplan_element(table, owners, key, NULL, sizeof(key), NULL);
+	}
+	nftplan_counter(table, "forged_mac");
+	rule = nftplan_rule(table, chain, NULL);
+	nftexpr_meta(rule, NFT_META_IIFNAME, 0);
+	nftexpr_in_set(rule, 0, "owned");
+	nftexpr_load(rule, NFTFIELDS_SOURCE_MAC, 4);
+	nftexpr_not_in_set(rule, 0, "owners");
+	nftexpr_count(rule, "forged_mac");
+	nftexpr_drop(rule);
+}
+
 void nftantispoof_compile(struct nftplan_table *table,
 			  const struct policy *policy, const char *chain)
 {
@@ -228,6 +271,7 @@ void nftantispoof_compile(struct nftplan_table *table,
 		nftplan_break(table->plan);
 		return;
 	}
+	owned_ports(table, policy, chain);
 	nftclaims_forged(table);
 	count = find_watched(policy, list);
 	for (i = 0; i < count; i++)
@@ -243,5 +287,6 @@ void nftantispoof_compile(struct nftplan_table *table,
 
 bool nftantispoof_is_wanted(const struct policy *policy)
 {
-	return policy->sources_count || policy->bindings_count;
+	return policy->sources_count || policy->bindings_count ||
+	       policy->owners_count;
 }

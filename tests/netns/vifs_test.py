@@ -83,6 +83,31 @@ class Vifs(bed.Case):
         self.until("vif7.0 of domain 7 is let go")
         self.assertTrue(self.arrives_from(STRANGER))
 
+    def frame_passes(self, mac, frame):
+        tap = traffic.Tap(self.net.outside, "eth0",
+                          lambda heard: heard[14:] == frame[14:])
+        frames.Wire(self.net.host, "eth0").send_frame(
+            frame[:6] + frames.mac_bytes(mac) + frame[12:])
+        heard = tap.receive(0.3, 1)
+        tap.socket.close()
+        return bool(heard)
+
+    def test_no_frame_has_anothers_mac(self):
+        """Also of a vif that may have any address, and with no address."""
+        self.start()
+        self.store.vif(7, lab.GUARDED_MAC)
+        self.until("vif7.0 of domain 7 (web) is guarded")
+        for frame in (frames.udp(GUEST, OUTER, 1, 2),
+                      frames.udp(STRANGER, OUTER, 1, 2)):
+            frame = frames.ethernet(frames.BROADCAST, lab.GUARDED_MAC, 0x0800,
+                                    frame)
+            self.assertTrue(self.frame_passes(lab.GUARDED_MAC, frame))
+            self.assertFalse(self.frame_passes(lab.NEIGHBOUR_MAC, frame))
+        frame = frames.ethernet(frames.BROADCAST, lab.GUARDED_MAC, 0x88b5,
+                                b"no address" * 5)
+        self.assertTrue(self.frame_passes(lab.GUARDED_MAC, frame))
+        self.assertFalse(self.frame_passes(lab.NEIGHBOUR_MAC, frame))
+
     def test_what_a_guest_holds_is_let_go_with_its_vif(self):
         self.start()
         self.store.vif(7, lab.GUARDED_MAC, GUEST)

@@ -50,6 +50,9 @@ FORGED = {
     "a large packet": ip(frames.udp(OTHER, TO, 1, 2, b"x" * 1400)),
     "another's IPv6": ip(frames.udp(OTHER6, TO6, 1, 2)),
     "IPv6 of nobody's": ip(frames.udp("2001:db8::1", TO6, 1, 2)),
+    "another's MAC": ip(frames.udp(OTHER, TO, 1, 2), OTHER_MAC),
+    "another's MAC, and no address": frames.ethernet(
+        TO_MAC, OTHER_MAC, 0x88b5, b"no address" * 5),
     "its own IPv4 from another's MAC": ip(frames.udp(OWN, TO, 1, 2),
                                           OTHER_MAC),
     "its own IPv6 from another's MAC": ip(frames.udp(OWN6, TO6, 1, 2),

@@ -56,9 +56,9 @@ static int give(int fd, const struct sockaddr_in *to, double seconds)
 	struct tcp_info info;
 	double begin, took;
 
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0)
 		return EXIT_FAILURE;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	begin = seconds_now();
 	do {
 		send(fd, piece, sizeof(piece), MSG_NOSIGNAL);
