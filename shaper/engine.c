@@ -183,6 +183,15 @@ static void classify_host(const struct engine *engine,
 				    vif->way == POLICY_WAY_RING);
 }
 
+/* On its guest's ring: what comes from there has waited, and is counted. */
+static bool is_held_before(const struct engine *engine, const struct zone *zone)
+{
+	const struct policy_vif *vif =
+		policy_vif_of(engine->policy, zone->interface);
+
+	return vif != NULL && vif->way == POLICY_WAY_NETBACK;
+}
+
 void engine_classify(const struct engine *engine, struct flow_entry *entry)
 {
 	const struct zone *zone = zones_get(engine->zones, entry->key.zone);
@@ -192,7 +201,8 @@ void engine_classify(const struct engine *engine, struct flow_entry *entry)
 	if (entry->key.scope == FLOW_SCOPE_HOST)
 		classify_host(engine, entry, zone);
 	entry->flags &= (uint8_t)~FLOW_ENTRY_EXEMPT;
-	if (class.exempt || is_exempted(engine, &entry->key))
+	if (class.exempt || is_exempted(engine, &entry->key) ||
+	    is_held_before(engine, zone))
 		entry->flags |= FLOW_ENTRY_EXEMPT;
 	entry->params = (uint8_t) class.params;
 	entry->generation = engine->generation;

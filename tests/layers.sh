@@ -21,7 +21,9 @@ allowed() {
 	shaper		flowtable policy shaper
 	shaper/bpf	shaper/bpf
 	shaper/io	flowtable policy shaper shaper/bpf shaper/io
-	xen-hooks	flowtable policy shaper shaper/io/datapath.h xen-hooks
+	xen-hooks	flowtable policy shaper shaper/io/datapath.h xen-hooks xen-hooks/netback
+	xen-hooks/netback	flowtable policy shaper shaper/bpf xen-hooks/netback xen-netback
+	xen-hooks/netback/shim	xen-hooks/netback/shim
 	sim		flowtable policy shaper sim sim/world
 	sim/world	flowtable policy shaper sim/world
 	shaper/daemon	flowtable policy shaper shaper/io shaper/daemon xen-hooks
@@ -88,6 +90,7 @@ libraries() {
 	seccomp.h			shaper/daemon/confine.c
 	bpf/				shaper/io/fast.c
 	xenstore.h			xen-hooks/store.c
+	libmnl/				xen-hooks/way_netback.c
 	libxenvchan.h			xen-hooks/tap_vchan.c
 	bpf/				shaper/io/fast_lacks.c
 	bpf/				shaper/io/fast_links.c

@@ -25,21 +25,17 @@ static const char *lacks_rate(const struct policy *policy,
 	return NULL;
 }
 
-static const char *lacks_netback(void)
-{
-	return "netback has no hook of symtap's here";
-}
-
 bool vifways_choose(const struct policy *policy, const char *interface,
-		    const char *ring_lacks, enum policy_way wanted,
-		    enum policy_way *ret_way, char ret_why[WAY_TEXT_BYTES])
+		    const char *ring_lacks, const char *netback_lacks,
+		    enum policy_way wanted, enum policy_way *ret_way,
+		    char ret_why[WAY_TEXT_BYTES])
 {
 	const struct way_lacks lacks = {
 		.of = {
 			[POLICY_WAY_QUEUE] = lacks_queue(policy),
 			[POLICY_WAY_RING] = ring_lacks,
 			[POLICY_WAY_RATE] = lacks_rate(policy, interface),
-			[POLICY_WAY_NETBACK] = lacks_netback(),
+			[POLICY_WAY_NETBACK] = netback_lacks,
 		},
 	};
 

@@ -9,9 +9,10 @@
 #include "xen-hooks/way.h"
 
 /* As way_choose, of what `policy` and this host have for `interface`.
- * `ring_lacks`: see ring.h. */
+ * `ring_lacks`: see ring.h; `netback_lacks`: see way_netback.h. */
 bool vifways_choose(const struct policy *policy, const char *interface,
-		    const char *ring_lacks, enum policy_way wanted,
-		    enum policy_way *ret_way, char ret_why[WAY_TEXT_BYTES]);
+		    const char *ring_lacks, const char *netback_lacks,
+		    enum policy_way wanted, enum policy_way *ret_way,
+		    char ret_why[WAY_TEXT_BYTES]);
 
 #endif

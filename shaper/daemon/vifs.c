@@ -14,6 +14,7 @@
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/reload.h"
 #include "shaper/daemon/travel.h"
+#include "shaper/daemon/vif_netback.h"
 #include "shaper/daemon/vif_poll.h"
 #include "shaper/daemon/vif_process.h"
 #include "shaper/daemon/vif_table.h"
@@ -30,6 +31,8 @@ struct vif {
 	bool applied;      /* the policy that is being taken over has it */
 	bool refused;      /* the way that was asked for cannot be had */
 	bool cannot_stamp; /* nor the MAC be written */
+	bool in_netback;   /* is to be guarded there */
+	struct waynetback_settings netback;
 	bool asks_ring;
 	const char *ring_lacks; /* when its way was chosen */
 	enum policy_way way;
@@ -43,7 +46,8 @@ struct vifs {
 	int pace_fd; /* whoever can pause vifs; engines write there */
 	struct vif *list;
 	size_t count, room;
-	struct viftable *table; /* also of those that are not guarded */
+	struct waynetback *netback; /* NULL: it cannot be asked */
+	struct viftable *table;     /* also of those that are not guarded */
 	struct vifpoll *poll;
 };
 
@@ -87,10 +91,28 @@ static void tell_figures(const struct vifs *vifs, struct viftable_row *row)
 	row->is_told = true;
 }
 
+/* No engine knows what waits inside of netback. */
+static void add_netback(const struct vifs *vifs)
+{
+	uint64_t counters[WAYNETBACK_COUNTERS];
+
+	for (size_t i = 0; i < vifs->count; i++) {
+		const struct vif *vif = &vifs->list[i];
+		const char *interface = vif->keys.interface;
+
+		if (vif->in_netback &&
+		    waynetback_counters(vifs->netback, interface, counters) ==
+			    0)
+			viftable_add(vifs->table, interface, 0,
+				     (uint32_t)waynetback_waiting(counters), 0);
+	}
+}
+
 static void on_figures(void *self)
 {
 	const struct vifs *vifs = self;
 
+	add_netback(vifs);
 	for (size_t i = 0; vifs->fd >= 0 && i < viftable_count(vifs->table);
 	     i++) {
 		struct viftable_row *row = viftable_at(vifs->table, i);
@@ -123,6 +145,8 @@ int vifs_new(struct daemon *daemon, struct vifs **ret_vifs)
 	vifs->daemon = daemon;
 	vifs->fd = -1;
 	vifs->pace_fd = -1;
+	if (waynetback_open(&vifs->netback) < 0)
+		vifs->netback = NULL;
 	vifs->table = viftable_new();
 	if (vifs->table != NULL)
 		vifs->poll = vifpoll_new(engines_mailboxes(daemon->engines),
@@ -139,10 +163,20 @@ int vifs_new(struct daemon *daemon, struct vifs **ret_vifs)
 	return error;
 }
 
+static void let_netback_go(struct vifs *vifs)
+{
+	for (size_t i = 0; i < vifs->count; i++)
+		if (vifs->list[i].in_netback)
+			waynetback_unset(vifs->netback,
+					 vifs->list[i].keys.interface);
+	waynetback_close(vifs->netback);
+}
+
 void vifs_free(struct vifs *vifs)
 {
 	if (vifs == NULL)
 		return;
+	let_netback_go(vifs);
 	if (vifs->fd >= 0)
 		close(vifs->fd);
 	if (vifs->pace_fd >= 0)
@@ -426,15 +460,19 @@ static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
 	bool before = vif->refused;
 
 	vif->ring_lacks = lacks_ring(vifs, vif);
-	vif->asks_ring =
-		wish->way == POLICY_WAY_RING ||
-		(wish->way == POLICY_WAY_AUTO && !policy->nfqueue.bridge);
 	vif->refused = !vifways_choose(policy, vif->keys.interface,
-				       vif->ring_lacks, wish->way, &vif->way,
-				       vif->why);
+				       vif->ring_lacks,
+				       waynetback_lacks(vifs->netback),
+				       wish->way, &vif->way, vif->why);
 	vif->waits |= vif->refused != before;
 	vif->cannot_stamp = wish->mac == POLICY_XEN_MAC_OVERWRITE &&
 			    (vif->refused || vif->way != POLICY_WAY_NETBACK);
+	vif->in_netback = !vif->refused && wish->guarded &&
+			  vif->way == POLICY_WAY_NETBACK;
+	vif->asks_ring = wish->way == POLICY_WAY_RING ||
+			 (wish->way == POLICY_WAY_AUTO &&
+			  !policy->nfqueue.bridge && !vif->in_netback);
+	vifnetback_settings(policy, wish, &vif->keys, &vif->netback);
 	if (vif->refused)
 		return true;
 	memcpy(entry.interface, vif->keys.interface, sizeof(entry.interface));
@@ -489,14 +527,38 @@ static void tell_way(struct vif *vif)
 			 vif->keys.interface);
 }
 
+/* Who was there before may have left a guard in netback. */
+static void tell_netback(struct vifs *vifs, struct vif *vif)
+{
+	int error;
+
+	if (vifs->netback == NULL)
+		return;
+	if (!vif->in_netback) {
+		waynetback_unset(vifs->netback, vif->keys.interface);
+		return;
+	}
+	vif->netback.keys = &vif->keys;
+	error = waynetback_set(vifs->netback, vif->keys.interface,
+			       &vif->netback);
+	if (error == 0)
+		return;
+	vif->refused = true;
+	snprintf(vif->why, sizeof(vif->why), "netback refuses it: %s",
+		 strerror(-error));
+}
+
 /* A vif that is there, once what guards it is in force, or could not be. */
 static void applied(struct vifs *vifs, struct vif *vif, bool good,
 		    const char *wrong)
 {
-	bool guarded = good && !vif->refused;
+	bool guarded;
 
 	if (good)
+		tell_netback(vifs, vif);
+	if (good)
 		tell_way(vif);
+	guarded = good && !vif->refused;
 	if (vif->waits && guarded)
 		log_info(0, "xen: %s of domain %u (%s) is guarded",
 			 vif->keys.interface, vif->keys.domain, vif->keys.name);

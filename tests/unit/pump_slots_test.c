@@ -118,8 +118,7 @@ static void test_only_ways_that_leave_them_there_hold_slots(void **state)
 		uint32_t slots;
 	} rows[] = { { POLICY_WAY_QUEUE, 1 },
 		     { POLICY_WAY_RING, 1 },
-		     { POLICY_WAY_RATE, 0 },
-		     { POLICY_WAY_NETBACK, 0 } };
+		     { POLICY_WAY_RATE, 0 } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -131,6 +130,16 @@ static void test_only_ways_that_leave_them_there_hold_slots(void **state)
 				 slots_of(&bed, FLOW_SCOPE_HOST, NULL));
 		bed_fini(&bed);
 	}
+}
+
+static void test_what_waited_on_the_ring_does_not_wait_again(void **state)
+{
+	struct bed bed;
+
+	(void)state;
+	vif_init(&bed, WAIT, POLICY_WAY_NETBACK);
+	assert_int_equal(0, flood(&bed, "192.0.2.1", 100, LARGE_BYTES));
+	bed_fini(&bed);
 }
 
 static void test_shed_drops_what_a_key_has_above_its_share(void **state)
@@ -234,6 +243,8 @@ int main(void)
 		cmocka_unit_test(test_a_packet_has_a_slot_for_each_page),
 		cmocka_unit_test(
 			test_only_ways_that_leave_them_there_hold_slots),
+		cmocka_unit_test(
+			test_what_waited_on_the_ring_does_not_wait_again),
 		cmocka_unit_test(
 			test_shed_drops_what_a_key_has_above_its_share),
 		cmocka_unit_test(
