@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests that come and go, and a symtapd that is killed: vifs by a real
+XenStore, a vif is a veth."""
+
+import glob
+import json
+import os
+import signal
+import stat
+import subprocess
+import time
+
+import gateway_bed as bed
+import lab
+import symtapd
+import traffic
+import xenstore
+from vifs_test import GUEST, INSIDE_NET, OUTER, VifNet
+
+UUID = "00000000-0000-4000-8000-000000000007"
+FLOOD_PKTS = 60
+WINDOW_S = 1.0
+
+
+class Travel(bed.Case):
+
+    @classmethod
+    def build(cls):
+        cls.net = VifNet(cls.lab)
+        cls.check_path(cls.net.host, cls.net.outside, (GUEST, OUTER))
+
+    def setUp(self):
+        super().setUp()
+        self.store = xenstore.Xenstore(self.lab, self.symtapd.build)
+        self.store.domain(7, "web")
+        self.ear = traffic.Receiver(self.net.outside, OUTER, 9)
+
+    def tearDown(self):
+        super().tearDown()
+        self.store.process.terminate()
+        self.store.process.wait()
+
+    def start(self, **policy):
+        self.symtapd.start(bridge=True, inside=INSIDE_NET, limits=bed.ROOM,
+                           xen="{vifs: follow}", **policy)
+        self.until("xenstored answers")
+
+    def until(self, text, seconds=5, times=1):
+        self.assertTrue(lab.eventually(
+            lambda: self.symtapd.log().count(text) >= times, seconds, 0.005),
+            self.symtapd.log())
+
+    def guard(self, domain=7):
+        self.store.vif(domain, lab.GUARDED_MAC, GUEST)
+        self.until(f"vif7.0 of domain {domain} (web) is guarded")
+
+    def come_back(self, domain):
+        """The same guest in another domain, whose vif has the same name here,
+        since it is the same interface."""
+        self.store.domain(domain, "web")
+        self.store.write(f"/local/domain/{domain}/vm", f"/vm/{UUID}")
+        self.store.key(domain, "vifname", "vif7.0")
+        self.guard(domain)
+
+    def send(self, pkts=FLOOD_PKTS, seconds=0.5):
+        """How many of them arrive."""
+        source = traffic.sender(self.net.host, GUEST)
+        for number in range(pkts):
+            source.sendto(traffic.numbered(number), (OUTER, 9))
+        return len(self.ear.receive(seconds))
+
+    def is_held_at_once(self):
+        return self.send(20, 0.1) < bed.BURST
+
+    def exported(self, *words):
+        return json.loads(self.symtapd.ctl("state", "export", *words))
+
+    def imported(self, document, *words):
+        """Its exit status, and what it printed."""
+        with self.net.gateway.entered():
+            done = subprocess.run(
+                [symtapd.find(bed.BUILD, "symtapctl"), "-s",
+                 self.symtapd.path("control.sock"), *words, "state", "import"],
+                input=document, text=True, capture_output=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def penalties(self, document):
+        return [key["penalty"] for guest in document["guests"]
+                for key in guest["keys"] if key["scope"] == "pair"]
+
+    def test_a_guest_that_comes_back_is_held_as_it_was(self):
+        self.start()
+        self.guard()
+        before = self.send()
+        self.assertLess(before, 20)
+        left = time.monotonic()
+        self.store.key(7, "state", "5")
+        self.assertEqual(len(self.ear.receive(1, FLOOD_PKTS - before)),
+                         FLOOD_PKTS - before)
+        took = time.monotonic() - left
+        print(f"what it held left within {1000 * took:.0f} ms")
+        self.assertLess(took, 1 if self.is_slow else 0.1)
+        self.until("vif7.0 of domain 7 is let go")
+        self.store.unplug(7)
+        file = self.symtapd.path("state.guests")
+        self.assertTrue(lab.eventually(lambda: os.path.exists(file), 3))
+        self.assertEqual(stat.S_IMODE(os.stat(file).st_mode), 0o600)
+        time.sleep(WINDOW_S + 0.2)
+        penalty, = self.penalties(self.exported("--uuid", UUID))
+        self.assertGreater(penalty, 4)
+        self.come_back(8)
+        self.until("vif7.0 of domain 8 is known: ")
+        self.assertTrue(self.is_held_at_once())
+
+    def test_another_guest_is_not_held_for_it(self):
+        self.start()
+        self.guard()
+        self.send()
+        self.store.key(7, "state", "5")
+        self.until("vif7.0 of domain 7 is let go")
+        self.ear.receive(0.2)
+        self.store.unplug(7)
+        time.sleep(WINDOW_S + 0.2)
+        self.store.domain(9, "web")
+        self.store.key(9, "vifname", "vif7.0")
+        self.guard(9)
+        self.assertGreaterEqual(self.send(20, 0.1), bed.BURST)
+
+    def test_a_penalty_moves_to_another_host(self):
+        self.start()
+        self.guard()
+        self.send()
+        document = self.exported("--uuid", UUID)
+        self.assertGreater(self.penalties(document)[0], 4)
+        self.assertNotIn("vif7.0", json.dumps(document))
+        self.assertEqual(self.symtapd.stop(), 0)
+        for path in glob.glob(self.symtapd.path("state*")):
+            os.unlink(path)
+        self.ear.receive(0.5)
+        self.store.unplug(7)
+        self.symtapd.restart()
+        status, said = self.imported(json.dumps(document), "--json")
+        self.assertEqual(status, 0, said)
+        self.assertGreater(json.loads(said)["ok"]["remembered"], 1)
+        self.come_back(8)
+        self.assertTrue(self.is_held_at_once())
+        # A milder document lifts nothing.
+        for key in document["guests"][0]["keys"]:
+            key.update(penalty=0, wait_ns=0, window=[[0, 0, 1000]])
+        status, said = self.imported(json.dumps(document))
+        self.assertEqual(status, 0, said)
+        self.assertGreater(max(self.penalties(self.exported())), 4)
+        self.assertTrue(self.is_held_at_once())
+
+    def test_mistakes_are_told_with_what_is_wrong(self):
+        self.start()
+        document = {"symtap_state": 1, "guests": [], "keys": [{
+            "scope": "host", "inside": "192.0.2.1", "penalty": 1,
+            "wait_ns": 0, "window": [[0, 1, 0]]}]}
+        status, said = self.imported(json.dumps(document))
+        self.assertEqual(status, 1)
+        self.assertIn("1 keys were refused: no place for that key", said)
+        document["keys"].append({"scope": "host"})
+        status, said = self.imported(json.dumps(document))
+        self.assertEqual(status, 2)
+        self.assertIn("keys[1]: import needs scope=", said)
+
+    def killed_while_it_waits(self, fail):
+        self.start(fail=fail)
+        self.guard()
+        source = traffic.sender(self.net.host, GUEST)
+        for number in range(200):
+            source.sendto(traffic.numbered(number), (OUTER, 9))
+        # Who is held is written every other second.
+        self.assertTrue(lab.eventually(
+            lambda: os.path.exists(self.symtapd.path("state")), 6))
+        self.symtapd.process.send_signal(signal.SIGKILL)
+        self.symtapd.process.wait()
+        self.ear.take()
+        begin = time.monotonic()
+        other = traffic.Receiver(self.net.outside, OUTER, 10)
+        # What is known is known for as long as a window is.
+        for _ in range(10 if fail == "open" else 4):
+            traffic.sender(self.net.host, GUEST).sendto(b"on", (OUTER, 10))
+            if other.receive(0.1, 1):
+                return time.monotonic() - begin
+        return None
+
+    def found_again(self):
+        begin = time.monotonic()
+        self.symtapd.restart()
+        self.until("vif7.0 of domain 7 (web) is guarded", times=2)
+        took = time.monotonic() - begin
+        print(f"guarded {1000 * took:.0f} ms after it was started anew")
+        self.assertNotIn(" 0 keys taken up", self.symtapd.log().split(
+            "is guarded")[1])
+        self.assertTrue(self.is_held_at_once())
+
+    def test_killed_it_is_open_and_finds_all_again(self):
+        took = self.killed_while_it_waits("open")
+        self.assertIsNotNone(took)
+        print(f"open {1000 * took:.0f} ms after it was killed")
+        self.found_again()
+
+    def test_killed_it_is_closed_and_finds_all_again(self):
+        self.assertIsNone(self.killed_while_it_waits("closed"))
+        self.found_again()
+
+
+if __name__ == "__main__":
+    bed.main()
