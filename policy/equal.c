@@ -162,7 +162,8 @@ static bool xen_equal(const struct policy_xen *a, const struct policy_xen *b)
 	if (a->vifs != b->vifs || a->way != b->way || a->mac != b->mac ||
 	    a->held_slots_per_key != b->held_slots_per_key ||
 	    a->held_slots_per_vif != b->held_slots_per_vif ||
-	    a->at_slots != b->at_slots || a->guests_count != b->guests_count)
+	    a->at_slots != b->at_slots || a->announce != b->announce ||
+	    a->guests_count != b->guests_count)
 		return false;
 	for (size_t i = 0; i < a->guests_count; i++)
 		if (!guest_equal(&a->guests[i], &b->guests[i]))

@@ -49,6 +49,11 @@ const struct keys_entry DRAFT_XEN_KEYS[] = {
 	  .words = AT_SLOTS,
 	  KEYS_FIELD(struct draft, policy.xen.at_slots),
 	  .help = "at that bound the guest waits, or packets are shed; wait" },
+	{ .name = "announce",
+	  .type = KEYS_BOOL,
+	  KEYS_FIELD(struct draft, policy.xen.announce),
+	  .help = "tell a bridge of a guest's addresses when it comes; "
+		  "false" },
 	{ 0 },
 };
 

@@ -155,6 +155,7 @@ struct policy_xen {
 	/* Places in a guest's ring that packets which wait may take. */
 	uint16_t held_slots_per_key, held_slots_per_vif;
 	enum policy_at_slots at_slots;
+	bool announce;               /* a guest's addresses, when it comes */
 	struct policy_guest *guests; /* the first that fits; guests.h */
 	size_t guests_count;
 };

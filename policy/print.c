@@ -444,6 +444,8 @@ static void add_xen(struct text *text, const struct policy_xen *xen)
 	    ", held_slots_per_key: %u, held_slots_per_vif: %u, at_slots: %s",
 	    xen->held_slots_per_key, xen->held_slots_per_vif,
 	    xen->at_slots == POLICY_SLOTS_WAIT ? "wait" : "shed");
+	if (xen->announce)
+		add(text, ", announce: true");
 	for (size_t i = 0; i < xen->guests_count; i++) {
 		add(text, i > 0 ? ",\n  {" : ", guests: [\n  {");
 		add_guest(text, &xen->guests[i]);

@@ -41,7 +41,7 @@ expect()
 	fi
 }
 
-expect "symtapctl sta" "status stats"
+expect "symtapctl sta" "status stats state"
 expect "symtapctl -j un" "uninstall"
 expect "symtapctl top --s" "--socket --scope"
 expect "symtapctl top --by " "S rate held"

@@ -16,7 +16,7 @@ _symtapctl()
 {
 	local cur prev words cword command="" socket="" i
 	local commands="status stats top explain release exempt reload doctor
-		uninstall vifs"
+		state uninstall vifs"
 	local options="--json --help --version --socket"
 
 	# Addresses of IPv6 hold colons, which are no word breaks here.
@@ -64,6 +64,13 @@ _symtapctl()
 	"") options="$commands $options" ;;
 	top) options+=" --by --scope --limit --interval --once" ;;
 	doctor) options+=" --config" ;;
+	state)
+		if ((cword == i + 1)); then
+			options="export import"
+		else
+			options+=" --uuid --address all"
+		fi
+		;;
 	explain | release | exempt)
 		if ((cword == i + 1)) && [[ $cur != -* ]]; then
 			options=$(_symtapctl_addresses "$socket")

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "shaper/daemon/announcer.h"
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/priv.h"
 #include "shaper/io/clock.h"
@@ -22,6 +23,7 @@ enum { WAIT_MAX_MS = 10000 };
 
 struct process {
 	struct vifwatch *watch;
+	struct announcer *announcer;
 	struct vifpublish *publish;
 	struct wayrate *rates;
 	int fd;      /* to symtapd */
@@ -49,6 +51,12 @@ static void on_action(void *self, const struct vifwatch_vif *vif,
 	const struct process *process = self;
 	struct store *store = vifwatch_store(process->watch);
 
+	if (action == VIF_DO_EXPECT)
+		announcer_expect(process->announcer, vif->keys.domain,
+				 vif->keys.handle);
+	else if (action == VIF_DO_DRAIN)
+		announcer_forget(process->announcer, vif->keys.domain,
+				 vif->keys.handle);
 	if (action == VIF_DO_DRAIN)
 		wayrate_forget(process->rates, store, vif->keys.domain,
 			       vif->keys.handle);
@@ -117,11 +125,27 @@ static void tell_slots(const struct process *process,
 		_exit(EXIT_FAILURE);
 }
 
+static void guarded(struct process *process, const struct vif_report *report)
+{
+	const struct vifwatch *watch = process->watch;
+
+	for (size_t i = 0; i < vifwatch_stats(watch)->vifs; i++) {
+		const struct vifkeys *keys = &vifwatch_at(watch, i)->keys;
+
+		if (keys->domain == report->domain &&
+		    keys->handle == report->handle)
+			announcer_guarded(process->announcer, keys,
+					  report->announce, clock_now_ns());
+	}
+}
+
 static void take_report(struct process *process, struct vif_report *report)
 {
 	report->wrong[sizeof(report->wrong) - 1] = '\0';
 	switch (report->kind) {
 	case VIF_REPORT_DONE:
+		if (report->event == VIF_GUARDED)
+			guarded(process, report);
 		vifwatch_done(process->watch, report->domain, report->handle,
 			      report->event, report->wrong);
 		break;
@@ -225,15 +249,17 @@ static _Noreturn void child(int fd, int pace_fd)
 	signal(SIGHUP, SIG_IGN);
 	prctl(PR_SET_NAME, "symtapd-xen");
 	process.watch = vifwatch_new(&owner);
+	process.announcer = announcer_new();
 	process.rates = wayrate_new();
 	process.publish = vifpublish_new();
-	if (process.watch == NULL || process.rates == NULL ||
-	    process.publish == NULL || priv_drop_all() < 0 ||
-	    priv_confine() < 0)
+	if (process.watch == NULL || process.announcer == NULL ||
+	    process.rates == NULL || process.publish == NULL ||
+	    priv_drop_all() < 0 || priv_confine() < 0)
 		_exit(EXIT_FAILURE);
 	run(&process);
 	vifpublish_free(process.publish);
 	wayrate_free(process.rates);
+	announcer_free(process.announcer);
 	vifwatch_free(process.watch);
 	_exit(EXIT_SUCCESS);
 }

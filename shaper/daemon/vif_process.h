@@ -32,6 +32,7 @@ struct vif_report { /* and back */
 	enum vif_report_kind kind;
 	uint32_t domain, handle;
 	enum vif_event event; /* GUARDED, REFUSED or DRAINED */
+	bool announce;        /* GUARDED: its addresses, if it is new */
 	char wrong[VIFKEYS_TEXT_BYTES];
 	struct vif_figures figures;
 	char interface[16]; /* FIGURES: whose slots are wanted in return */

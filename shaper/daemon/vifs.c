@@ -204,6 +204,7 @@ static void report(struct vifs *vifs, const struct vifkeys *keys,
 	report.domain = keys->domain;
 	report.handle = keys->handle;
 	report.event = event;
+	report.announce = vifs->daemon->policy->xen.announce;
 	snprintf(report.wrong, sizeof(report.wrong), "%.*s",
 		 (int)sizeof(report.wrong) - 1, wrong);
 	if (vifs->fd >= 0 &&

@@ -320,6 +320,7 @@ static void draw_xen(struct policy *policy)
 					   : POLICY_SLOTS_WAIT;
 	policy->xen.mac = draw_bool() ? POLICY_XEN_MAC_OVERWRITE
 				      : POLICY_XEN_MAC_DROP;
+	policy->xen.announce = draw_bool();
 	policy->xen.guests_count = draw_between(0, 5);
 	policy->xen.guests = make_list(policy->xen.guests_count,
 				       sizeof(*policy->xen.guests));

@@ -218,6 +218,14 @@ class Pool:
                                    f"{guest.console()}")
         return taken[0] if len(taken) == 1 else taken
 
+    def moved(self, guest, domain):
+        """It is the same in another domain."""
+        self.all[guest.number] = guest
+        guest.domain = domain
+        guest.vif = f"vif{domain}.0"
+        guest.backend = f"/local/domain/0/backend/vif/{domain}/0"
+        self._keep()
+
     def destroy(self, guest):
         """How long that took.  Its number is free."""
         del self.all[guest.number]

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests are paused, saved, restored and moved while their packets wait."""
+
+import json
+import os
+import time
+import unittest
+
+import bed
+import dom0
+import lab
+import traffic
+
+IMAGE = "/run/guest.saved"
+FREE_PKTS = 4
+
+
+class Travel(bed.Case):
+
+    def setUp(self):
+        super().setUp()
+        self.guest = self.pool.take(1)
+        self.start(self.guest)
+        self.uuid = dom0.call(
+            "xenstore-read", f"/local/domain/{self.guest.domain}/vm"
+            ).strip().removeprefix("/vm/")
+
+    def tearDown(self):
+        super().tearDown()
+        if os.path.exists(IMAGE):
+            os.unlink(IMAGE)
+
+    def has_no_zombie(self):
+        said = dom0.call("xl", "list")
+        self.assertNotIn("(null)", said)
+        self.assertNotIn("d-", "".join(line.split()[4] for line in
+                                       said.splitlines()[1:]))
+
+    def save(self):
+        """How long that took.  It is gone then, and nothing is left of it."""
+        begin = time.monotonic()
+        dom0.call("xl", "save", self.guest.name, IMAGE)
+        took = time.monotonic() - begin
+        self.until(f"{self.guest.vif} of domain {self.guest.domain} is let go")
+        self.assertTrue(lab.eventually(
+            lambda: not os.path.exists(f"/sys/class/net/{self.guest.vif}"),
+            10))
+        self.has_no_zombie()
+        return took
+
+    def restore(self):
+        dom0.call("xl", "restore", IMAGE)
+        domain = int(dom0.call("xl", "domid", self.guest.name))
+        self.pool.moved(self.guest, domain)
+        self.until(self.guest.guarded, 30)
+        self.assertTrue(lab.eventually(self.guest.is_up, 60, 0.2),
+                        self.guest.console())
+
+    def penalty(self):
+        document = json.loads(self.symtapd.ctl(
+            "state", "export", "--uuid", self.uuid))
+        return max((key["penalty"] for guest in document["guests"]
+                    for key in guest["keys"] if key["scope"] == "pair"),
+                   default=0)
+
+    def held_at_once(self):
+        """After it came back, its flood goes on as it was held."""
+        again = self.flood(self.guest, 1200, 2)
+        begin = again.arrived[0].at if again.arrived else 0
+        first = [each for each in again.arrived if each.at < begin + 0.05]
+        print(f"{len(again.arrived)} packets left in 2 s, {len(first)} of "
+              f"them at first")
+        self.assertLess(len(first), FREE_PKTS)
+        again.told()
+
+    def test_a_guest_is_paused_while_it_waits(self):
+        flood = self.flood(self.guest, 1200, 2)
+        held = self.guest.ring()
+        self.assertGreater(held, 0)
+        dom0.call("xl", "pause", self.guest.name)
+        trickle = flood.look(2)
+        self.assertTrue(trickle)
+        self.assertLess(len(trickle), 2 * bed.LATER_SECONDS)
+        dom0.call("xl", "unpause", self.guest.name)
+        self.assertEqual(self.symtapd.stop(), 0)
+        flood.look(3)
+        told = flood.told()
+        self.assertEqual(traffic.numbers(flood.arrived),
+                         list(range(told["sent"])))
+        self.has_no_zombie()
+
+    def test_a_guest_is_saved_and_restored_while_it_waits(self):
+        flood = self.flood(self.guest, 1200, 3)
+        held = self.guest.ring()
+        self.assertGreater(held, 0)
+        took = self.save()
+        rest = flood.look(1)
+        penalty = self.penalty()
+        print(f"{held} slots were held, saved in {took:.1f} s, {len(rest)} "
+              f"packets left meanwhile, penalty {penalty}")
+        self.assertGreaterEqual(len(rest), held)
+        self.assertGreater(penalty, 1)
+        time.sleep(1.5)
+        self.restore()
+        self.until("is known: ")
+        self.held_at_once()
+
+    def test_a_penalty_moves_to_another_host(self):
+        self.flood(self.guest, 1200, 3)
+        document = self.symtapd.ctl("state", "export", "--uuid", self.uuid)
+        self.save()
+        self.assertEqual(self.symtapd.stop(), 0)
+        path = self.symtapd.path("moved.json")
+        dom0.write(path, document)
+        for name in ("state", "state.guests"):
+            os.unlink(self.symtapd.path(name))
+        self.symtapd.restart()
+        dom0.call("sh", "-c", f"{bed.BUILD}/shaper/ctl/symtapctl -s "
+                  f"{self.symtapd.path('control.sock')} state import <{path}")
+        self.assertGreater(self.penalty(), 1)
+        self.restore()
+        self.held_at_once()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
