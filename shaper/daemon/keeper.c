@@ -10,6 +10,7 @@
 #include "shaper/daemon/mailbox.h"
 #include "shaper/daemon/memory.h"
 #include "shaper/daemon/status.h"
+#include "shaper/daemon/travel.h"
 #include "shaper/io/clock.h"
 #include "shaper/pump.h"
 
@@ -31,6 +32,7 @@ struct part {
 
 struct keeper {
 	const struct status *status;
+	struct travel *travel;
 	struct mailbox *const *mailboxes;
 	size_t count;
 	size_t underway; /* parts that have not come back */
@@ -43,7 +45,7 @@ struct keeper {
 	struct part parts[];
 };
 
-struct keeper *keeper_new(const struct status *status,
+struct keeper *keeper_new(const struct status *status, struct travel *travel,
 			  struct mailbox *const *mailboxes, size_t count)
 {
 	struct keeper *keeper =
@@ -57,6 +59,7 @@ struct keeper *keeper_new(const struct status *status,
 		return NULL;
 	}
 	keeper->status = status;
+	keeper->travel = travel;
 	keeper->mailboxes = mailboxes;
 	keeper->count = count;
 	keeper->log = (struct log_limit){ .subject = "state",
@@ -123,6 +126,7 @@ static void write_down(struct keeper *keeper)
 	size_t count = gather(keeper);
 	int error;
 
+	travel_note(keeper->travel, keeper->records, count, now_ns);
 	if (count == 0 && !keeper->had_held &&
 	    now_ns - keeper->written_ns < OTHER_NS)
 		return;

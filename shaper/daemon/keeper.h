@@ -5,6 +5,7 @@
 /*
  * Who is killed writes no state: so the keys that are held back are written
  * every other second while there are any, and the counters every half minute.
+ * The same keys are told to travel.h.
  * Main thread only.
  */
 
@@ -14,9 +15,10 @@
 struct keeper;
 struct mailbox;
 struct status;
+struct travel;
 
 /* NULL: out of memory. */
-struct keeper *keeper_new(const struct status *status,
+struct keeper *keeper_new(const struct status *status, struct travel *travel,
 			  struct mailbox *const *mailboxes, size_t count);
 /* When no engine's thread runs any more.  NULL is fine. */
 void keeper_free(struct keeper *keeper);

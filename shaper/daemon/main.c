@@ -241,10 +241,10 @@ static void set_up_control(struct daemon *daemon)
 	daemon->poll = status_poll_new(&daemon->status, config.mailboxes,
 				       config.mailboxes_count);
 	daemon->reload = reload_new(daemon);
-	daemon->keeper = keeper_new(&daemon->status, config.mailboxes,
-				    config.mailboxes_count);
 	daemon->travel = travel_new(config.mailboxes, config.mailboxes_count);
 	config.travel = daemon->travel;
+	daemon->keeper = keeper_new(&daemon->status, daemon->travel,
+				    config.mailboxes, config.mailboxes_count);
 	if (daemon->base == NULL || daemon->poll == NULL ||
 	    daemon->reload == NULL || daemon->keeper == NULL ||
 	    daemon->travel == NULL)

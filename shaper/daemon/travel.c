@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "shaper/daemon/answers.h"
+#include "shaper/daemon/lately.h"
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/requests.h"
 #include "shaper/daemon/state_json.h"
@@ -17,6 +18,7 @@
 struct travel {
 	struct passage *passage;
 	struct remembered *guests;
+	struct lately *lately;
 	struct travel_vif *vifs; /* that are here */
 	size_t count, room;
 	char path[PATH_MAX]; /* "": nothing is written */
@@ -46,10 +48,12 @@ struct travel *travel_new(struct mailbox *const *mailboxes, size_t count)
 		return NULL;
 	travel->passage = passage_new(mailboxes, count);
 	travel->guests = remembered_new();
+	travel->lately = lately_new();
 	travel->log = (struct log_limit){ .subject = "guests",
 					  .burst_lines = 1,
 					  .lines_per_min = 1 };
-	if (travel->passage != NULL && travel->guests != NULL)
+	if (travel->passage != NULL && travel->guests != NULL &&
+	    travel->lately != NULL)
 		return travel;
 	travel_free(travel);
 	return NULL;
@@ -93,6 +97,7 @@ void travel_free(struct travel *travel)
 	if (travel->changed)
 		write_down(travel, clock_now_ns());
 	remembered_free(travel->guests);
+	lately_free(travel->lately);
 	free(travel->vifs);
 	free(travel);
 }
@@ -194,9 +199,29 @@ void travel_arrive(struct travel *travel, const struct travel_vif *vif,
 	give(travel, vif, now_ns);
 }
 
+void travel_note(struct travel *travel, const struct memory_record *records,
+		 size_t count, uint64_t now_ns)
+{
+	if (travel->count > 0)
+		lately_note(travel->lately, records, count, now_ns);
+}
+
+static void remember(struct travel *travel, const struct travel_vif *vif,
+		     const struct memory_record *keys, size_t count,
+		     uint64_t now_ns)
+{
+	for (size_t i = 0; i < count && vif->uuid[0] != '\0'; i++)
+		if (!remembered_add(travel->guests, vif->uuid, &keys[i],
+				    now_ns))
+			break;
+	if (count > 0)
+		change(travel, now_ns);
+}
+
 /* It may be here once more: it was moved to another domain of this host. */
 static void has_left(void *self, const struct passage_keys *taken)
 {
+	static struct memory_record lately[REMEMBERED_KEYS_MAX];
 	struct question *question = self;
 	struct travel *travel = question->travel;
 	const struct travel_vif *vif = &question->vif;
@@ -205,12 +230,11 @@ static void has_left(void *self, const struct passage_keys *taken)
 
 	if (known != NULL)
 		*known = travel->vifs[--travel->count];
-	for (size_t i = 0; i < taken->count && vif->uuid[0] != '\0'; i++)
-		if (!remembered_add(travel->guests, vif->uuid, &taken->keys[i],
-				    now_ns))
-			break;
-	if (taken->count > 0)
-		change(travel, now_ns);
+	remember(travel, vif, taken->keys, taken->count, now_ns);
+	remember(travel, vif, lately,
+		 lately_take(travel->lately, &vif->guest, lately,
+			     REMEMBERED_KEYS_MAX, now_ns),
+		 now_ns);
 	known = find_uuid(travel, vif->uuid);
 	if (known != NULL)
 		give(travel, known, now_ns);

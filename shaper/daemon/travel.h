@@ -44,6 +44,10 @@ void travel_begin(struct travel *travel, const char *state_file,
 void travel_arrive(struct travel *travel, const struct travel_vif *vif,
 		   uint64_t now_ns);
 
+/* These keys of anybody are held back now. */
+void travel_note(struct travel *travel, const struct memory_record *records,
+		 size_t count, uint64_t now_ns);
+
 /* It goes: what it holds is let go at once.  on_done is called when its keys
  * are remembered, and is not needed. */
 void travel_depart(struct travel *travel, const struct travel_vif *vif,
