@@ -67,6 +67,8 @@ class VifRate(bed.Case):
             self.flood(5)
             return self.store.read(path) == value
         self.assertTrue(lab.eventually(is_there, 5, 0.01), self.key())
+        # For longer than what comes next.
+        self.flood()
 
     def answer(self):
         for _ in range(40):
