@@ -108,13 +108,13 @@ bool nfqueue_paces(struct nfqueue *nfqueue, const struct pump_packet *packet)
 {
 	uint16_t *zone;
 
-	if (nfqueue->pace == NULL ||
-	    !policy_is_inside(nfqueue->config.policy, packet->meta.ends.src))
+	if (nfqueue->pace == NULL)
 		return false;
 	zone = &nfqueue->pace->zones[packet->src_zone];
 	if (*zone == UNKNOWN)
 		*zone = look_up(nfqueue, packet->src_zone);
-	return *zone >= FIRST;
+	return *zone >= FIRST &&
+	       policy_is_inside(nfqueue->config.policy, packet->meta.ends.src);
 }
 
 /* ------ what it owes */

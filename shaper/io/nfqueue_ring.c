@@ -48,6 +48,7 @@ struct ringed {
 	uint32_t passed_pkts;  /* in a row */
 	bool tried;            /* UNCAUGHT: to have a filter */
 	bool asked;            /* one was let go, and did not come yet */
+	bool leaving;          /* with its vif: nothing is held any more */
 	uint64_t since_ns;     /* of its stage, or since one was asked for */
 	uint64_t came_ns;      /* the last of its packets */
 };
@@ -93,8 +94,7 @@ bool nfqueue_rings(struct nfqueue *nfqueue, const struct pump_packet *packet)
 	const struct policy_vif *vif;
 	uint8_t *zone;
 
-	if (nfqueue->ring == NULL ||
-	    !policy_is_inside(policy, packet->meta.ends.src))
+	if (nfqueue->ring == NULL)
 		return false;
 	zone = &nfqueue->ring->zones[packet->src_zone];
 	if (*zone == UNKNOWN) {
@@ -104,7 +104,7 @@ bool nfqueue_rings(struct nfqueue *nfqueue, const struct pump_packet *packet)
 		*zone = vif != NULL && vif->way == POLICY_WAY_RING ? HERE
 								   : NOT_HERE;
 	}
-	return *zone == HERE;
+	return *zone == HERE && policy_is_inside(policy, packet->meta.ends.src);
 }
 
 /* ------ keys */
@@ -336,7 +336,7 @@ static void advance(struct nfqueue *nfqueue, struct ringed *ringed,
 		held(nfqueue, ringed, now_ns);
 		return;
 	case OPEN:
-		if (ringed->waiting_pkts > 0) {
+		if (ringed->waiting_pkts > 0 && !ringed->leaving) {
 			shut_class(nfqueue, ringed);
 			ringed->stage = HELD;
 		} else if (now_ns >= opened_until_ns(ringed)) {
@@ -401,6 +401,7 @@ uint64_t nfqueue_ring_next_ns(const struct nfqueue *nfqueue)
 
 static void let_all_go(struct nfqueue *nfqueue, struct ringed *ringed)
 {
+	ringed->leaving = true;
 	if (ringed->stage == HELD)
 		open_class(nfqueue, ringed, ringed->since_ns);
 }

@@ -3,6 +3,7 @@
 """The way `ring`: packets wait as they leave a vif, and their sender with
 them; a veth's socket stands for a guest."""
 
+import select
 import signal
 import socket
 import time
@@ -16,6 +17,8 @@ from gateway_hold_test import Flood
 from vifs_test import GUEST, OUTER
 
 ANOTHER = "10.20.128.2"
+GUEST6, OUTER6 = "fd00:20::2", "fd00:20::8000:0:0:1"
+INSIDE = '["10.20.0.0/17", "fd00:20::/65"]'
 DEVICE = "symtap-ring"
 
 
@@ -24,16 +27,17 @@ class VifRing(bed.Case):
     @classmethod
     def build(cls):
         cls.net = vifs_test.VifNet(cls.lab)
-        cls.net.outside.address("eth0", f"{ANOTHER}/16")
+        cls.net.outside.address("eth0", f"{ANOTHER}/16", f"{OUTER6}/64")
+        cls.net.host.address("eth0", f"{GUEST6}/64")
         cls.check_path(cls.net.host, cls.net.outside, (GUEST, OUTER))
 
     def start(self, way="ring"):
         self.store = xenstore.Xenstore(self.lab, self.symtapd.build)
         self.store.domain(7, "web")
-        self.symtapd.start(bridge=True, inside=vifs_test.INSIDE_NET,
+        self.symtapd.start(bridge=True, inside=INSIDE,
                            limits=bed.ROOM,
                            xen=f"{{vifs: follow, way: {way}}}")
-        self.store.vif(7, lab.GUARDED_MAC, GUEST)
+        self.store.vif(7, lab.GUARDED_MAC, GUEST, GUEST6)
 
     def guarded(self):
         self.until("its packets wait by way of ring")
@@ -49,15 +53,24 @@ class VifRing(bed.Case):
         self.store.process.terminate()
         self.store.process.wait()
 
-    def flood(self, size=1200):
-        source = self.net.host.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        source.bind((GUEST, 0))
-        ear = traffic.Receiver(self.net.outside, OUTER, 9)
+    def flood(self, guest=GUEST, outer=OUTER, port=9):
+        source = self.net.host.socket(traffic.family_of(guest),
+                                      socket.SOCK_DGRAM)
+        source.bind((guest, 0))
+        ear = traffic.Receiver(self.net.outside, outer, port)
         self.addCleanup(ear.socket.close)
         flood = Flood(lambda number: source.sendto(
-            traffic.numbered(number).ljust(size, b"."), (OUTER, 9)))
+            traffic.numbered(number).ljust(1200, b"."), (outer, port)))
         self.addCleanup(flood.stop)
         return flood, ear
+
+    def end(self, flood, ear, arrived):
+        """All that was sent arrives once nobody holds it."""
+        flood.finish()
+        arrived += ear.receive(1, flood.sent - len(arrived))
+        # What goes by no device any more may overtake what still does.
+        self.assertEqual(sorted(traffic.numbers(arrived)),
+                         list(range(flood.sent)))
 
     def test_a_flood_waits_and_an_innocent_flow_does_not(self):
         self.start()
@@ -73,17 +86,47 @@ class VifRing(bed.Case):
         longest = flood.longest()
         flood.stop()
         self.assertEqual(self.symtapd.stop(), 0)
-        flood.finish()
-        arrived += ear.receive(1, flood.sent - len(arrived))
+        self.end(flood, ear, arrived)
         print(f"{flood.sent} sent, by seconds {seconds}, {longest:.3f} s the "
               f"longest one blocked")
-        # What goes by no device any more may overtake what still does.
-        self.assertEqual(sorted(traffic.numbers(arrived)),
-                         list(range(flood.sent)))
         self.assertGreater(longest, 0.4)
         self.assertLessEqual(seconds[0], bed.FIRST_SECOND)
         self.assertLessEqual(max(seconds[1:]), 12)
         self.assertNotIn(DEVICE, self.net.gateway.run("ip", "link"))
+
+    def is_reached(self, guest, outer):
+        """Its neighbour has answered, so nothing is lost on the way there."""
+        with traffic.Receiver(self.net.outside, outer, 8).socket as heard, \
+                self.net.host.socket(traffic.family_of(guest),
+                                     socket.SOCK_DGRAM) as source:
+            source.bind((guest, 0))
+            source.sendto(b"are you there", (outer, 8))
+            return bool(select.select([heard], [], [], 0.2)[0])
+
+    def test_so_does_one_over_ipv6(self):
+        self.assertTrue(lab.eventually(
+            lambda: self.is_reached(GUEST6, OUTER6), 10))
+        self.start()
+        self.guarded()
+        flood, ear = self.flood(GUEST6, OUTER6)
+        arrived = ear.receive(2.5)
+        flood.stop()
+        self.assertLessEqual(len(arrived), bed.FIRST_SECOND + 20)
+        self.assertEqual(self.symtapd.stop(), 0)
+        self.end(flood, ear, arrived)
+
+    def test_flows_of_a_pair_wait_as_one(self):
+        self.start()
+        self.guarded()
+        floods = [self.flood(port=port) for port in range(9, 15)]
+        time.sleep(2.5)
+        arrived = [ear.receive(0.01) for _, ear in floods]
+        for flood, _ in floods:
+            flood.stop()
+        self.assertLessEqual(sum(map(len, arrived)), bed.FIRST_SECOND + 20)
+        self.assertEqual(self.symtapd.stop(), 0)
+        for (flood, ear), of_it in zip(floods, arrived):
+            self.end(flood, ear, of_it)
 
     def test_an_answer_lets_all_go(self):
         self.start()
