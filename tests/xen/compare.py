@@ -158,7 +158,8 @@ def held(world, setup, size):
         sender = guest.flood(dom0.OUTSIDE2, FLOOD_PORT, size, 0, FLOOD_SECONDS)
         beside = guest.begin(probe(50))
         arrived = ear.receive(FLOOD_SECONDS)
-        later = sum(each.at > arrived[0].at + 1 for each in arrived)
+        begin = arrived[0].at if arrived else 0
+        later = sum(each.at > begin + 1 for each in arrived)
         slots = guest.ring()
         beside = json.loads(guest.finish(beside))
         while_held, dropped = len(arrived), setup.dropped()
