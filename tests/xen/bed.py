@@ -36,10 +36,12 @@ class Way:
     later: int = LATER_SECONDS  # and in each other
 
 
-# Those that every test runs for.
+# Those that each_way() runs for.
 WAYS = (Way("queue", small=False, selective=True),
         Way("rate", small=True, selective=False, first=2200,
             later=40))
+# And those that have subjects of their own.
+COMPARED = (*WAYS, Way("ring", small=False, selective=True))
 POLICY = {
     "inside": '[10.0.1.0/26, "fd00:1::/122"]',
     "limits": "{pairs: 4096, flows: 4096, hosts: 256, suspects: 1024, "

@@ -26,6 +26,8 @@ FLOOD_PORT, PROBE_PORT, STREAM_PORT = 9000, 9002, 9003
 LARGE, SMALL, PROBE_BYTES = 1200, 60, 200
 MTUS = (1500, 750, 300)
 FLOOD_SECONDS, PROBE_SECONDS, STREAM_SECONDS = 5, 3, 3
+RING_MODULES = ("ifb", "sch_htb", "sch_tbf", "sch_ingress", "cls_u32",
+                "act_mirred")
 RESULT = dom0.JOB / "compare.json"
 
 
@@ -129,6 +131,7 @@ class World:
 
     def __init__(self, world):
         self.host = dom0.Host(world)
+        dom0.call("modprobe", "-a", *RING_MODULES)
         self.pool = guests.Pool()
         bed.outside_runs(self.host, "probe", "answer", dom0.OUTSIDE,
                          PROBE_PORT)
@@ -285,13 +288,13 @@ def tables(found):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
-    names = [way.name for way in bed.WAYS] + ["extension"]
+    names = [way.name for way in bed.COMPARED] + ["extension"]
     parser.add_argument("--ways", default=",".join(names))
     options = parser.parse_args()
     wanted = options.ways.split(",")
     with lab.Lab("xen") as made:
         world = World(made)
-        setups = [Setup(world), *(Ours(world, way) for way in bed.WAYS
+        setups = [Setup(world), *(Ours(world, way) for way in bed.COMPARED
                                   if way.name in wanted)]
         if "extension" in wanted:
             setups.append(Extension(world))
