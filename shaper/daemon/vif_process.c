@@ -14,6 +14,7 @@
 #include "shaper/daemon/announcer.h"
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/priv.h"
+#include "shaper/daemon/vif_mail.h"
 #include "shaper/io/clock.h"
 #include "shaper/io/vif_debt.h"
 #include "xen-hooks/vif_slots.h"
@@ -25,6 +26,7 @@ struct process {
 	struct vifwatch *watch;
 	struct announcer *announcer;
 	struct vifpublish *publish;
+	struct vifmail *mail;
 	struct wayrate *rates;
 	int fd;      /* to symtapd */
 	int pace_fd; /* from its engines */
@@ -41,7 +43,7 @@ static void order(const struct process *process, const struct vifwatch_vif *vif,
 	word.keys = vif->keys;
 	word.state = vif->state;
 	memcpy(word.wrong, vif->wrong, sizeof(word.wrong));
-	if (send(process->fd, &word, sizeof(word), MSG_NOSIGNAL) < 0)
+	if (!vifmail_say(process->mail, &word))
 		_exit(EXIT_FAILURE);
 }
 
@@ -121,7 +123,7 @@ static void tell_slots(const struct process *process,
 	word.keys.domain = report->domain;
 	word.keys.handle = report->handle;
 	word.slots = vifslots_read(report->interface, report->queues);
-	if (send(process->fd, &word, sizeof(word), MSG_NOSIGNAL) < 0)
+	if (!vifmail_say(process->mail, &word))
 		_exit(EXIT_FAILURE);
 }
 
@@ -161,12 +163,11 @@ static void take_report(struct process *process, struct vif_report *report)
 static bool take_reports(struct process *process)
 {
 	struct vif_report report;
-	ssize_t got;
+	int got;
 
-	while ((got = recv(process->fd, &report, sizeof(report),
-			   MSG_DONTWAIT)) == (ssize_t)sizeof(report))
+	while ((got = vifmail_hear(process->mail, &report)) > 0)
 		take_report(process, &report);
-	return got < 0 && errno == EAGAIN;
+	return got == 0;
 }
 
 static int wait_ms(const struct process *process, uint64_t now_ns)
@@ -179,7 +180,7 @@ static int wait_ms(const struct process *process, uint64_t now_ns)
 		next_ns = rates_ns;
 	if (process->connected && publish_ns < next_ns)
 		next_ns = publish_ns;
-	if (next_ns <= now_ns)
+	if (next_ns <= now_ns || vifmail_has_kept(process->mail))
 		return 0;
 	next_ns = (next_ns - now_ns) / 1000000 + 1;
 	return next_ns < WAIT_MAX_MS ? (int)next_ns : WAIT_MAX_MS;
@@ -252,11 +253,14 @@ static _Noreturn void child(int fd, int pace_fd)
 	process.announcer = announcer_new();
 	process.rates = wayrate_new();
 	process.publish = vifpublish_new();
+	process.mail = vifmail_new(fd);
 	if (process.watch == NULL || process.announcer == NULL ||
 	    process.rates == NULL || process.publish == NULL ||
+	    process.mail == NULL ||
 	    priv_drop_all() < 0 || priv_confine() < 0)
 		_exit(EXIT_FAILURE);
 	run(&process);
+	vifmail_free(process.mail);
 	vifpublish_free(process.publish);
 	wayrate_free(process.rates);
 	announcer_free(process.announcer);
