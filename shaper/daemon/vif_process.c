@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "shaper/daemon/vif_process.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <net/if.h>
 #include <poll.h>
@@ -20,7 +21,7 @@
 #include "xen-hooks/vif_slots.h"
 #include "xen-hooks/way_rate.h"
 
-enum { WAIT_MAX_MS = 10000 };
+enum { WAIT_MAX_MS = 10000, ROOM_BYTES = 8 << 20 };
 
 struct process {
 	struct vifwatch *watch;
@@ -235,6 +236,13 @@ static void run(struct process *process)
 	wayrate_let_go(process->rates, vifwatch_store(process->watch));
 }
 
+/* libxenstore ends its thread by pthread_cancel when it closes a connection,
+ * and that loads a library, which it may not once it is confined. */
+static bool load_what_ends_threads(void)
+{
+	return dlopen("libgcc_s.so.1", RTLD_NOW) != NULL;
+}
+
 static _Noreturn void child(int fd, int pace_fd)
 {
 	struct process process = { .fd = fd, .pace_fd = pace_fd };
@@ -256,7 +264,7 @@ static _Noreturn void child(int fd, int pace_fd)
 	process.mail = vifmail_new(fd);
 	if (process.watch == NULL || process.announcer == NULL ||
 	    process.rates == NULL || process.publish == NULL ||
-	    process.mail == NULL ||
+	    process.mail == NULL || !load_what_ends_threads() ||
 	    priv_drop_all() < 0 || priv_confine() < 0)
 		_exit(EXIT_FAILURE);
 	run(&process);
@@ -287,6 +295,17 @@ static int make_pairs(int orders[2], int debts[2])
 	return error;
 }
 
+/* As many orders as there are vifs fit in at once: symtapd takes them all up
+ * together, with one change of rules.  Without the right to, less does. */
+static void widen(int fd)
+{
+	const int bytes = ROOM_BYTES;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) <
+	    0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
 int vif_process_start(int *ret_pace_fd)
 {
 	int orders[2], debts[2];
@@ -295,6 +314,8 @@ int vif_process_start(int *ret_pace_fd)
 
 	if (error < 0)
 		return error;
+	widen(orders[0]);
+	widen(orders[1]);
 	pid = fork();
 	if (pid < 0) {
 		error = -errno;

@@ -13,6 +13,7 @@ import xenstore
 GUEST = "10.20.0.2"
 STRANGER = "10.20.0.3"
 OUTER = "10.20.128.1"
+MANY = 250
 INSIDE_NET = "[10.20.0.0/17]"
 
 
@@ -188,6 +189,39 @@ class Vifs(bed.Case):
                         (self.vif()["wrong"] or ""))
         self.assertFalse(self.arrives_from(STRANGER))
 
+    def test_hundreds_at_once(self):
+        names = [f"vif{number}.0" for number in range(100, 100 + MANY)]
+        batch = self.symtapd.path("links")
+        pairs = list(zip(names[::2], names[1::2]))
+        for verb, line in (("add", "link add {} type veth peer name {}\n"),
+                           ("del", "link del {}\n")):
+            with open(f"{batch}-{verb}", "w", encoding="utf-8") as file:
+                file.writelines(line.format(*pair) for pair in pairs)
+        self.net.gateway.run("ip", "-batch", f"{batch}-add")
+        self.addCleanup(self.net.gateway.run, "ip", "-batch", f"{batch}-del")
+        self.start()
+        for number in range(100, 100 + MANY):
+            self.store.domain(number, f"guest{number}")
+            self.store.vif(number, f"00:16:3e:00:01:{number - 100:02x}",
+                           f"10.20.1.{number - 100}")
+        begin = time.monotonic()
+        self.assertTrue(lab.eventually(
+            lambda: sum(vif["state"] == "active" for vif in
+                        self.symtapd.ask("vifs")["vifs"]) == MANY, 30),
+            self.symtapd.log())
+        print(f"{MANY} vifs guarded {time.monotonic() - begin:.2f} s after the "
+              "last was written")
+        self.eventually(lambda: all(
+            self.store.read(f"/local/domain/0/symtap/vif/{number}/0/state") ==
+            "active" for number in range(100, 100 + MANY)))
+        begin = time.monotonic()
+        self.store.key(100, "ip", "10.20.1.250")
+        self.until("vif100.0 of domain 100 (guest100) is guarded", times=2)
+        print(f"one of them renewed within {time.monotonic() - begin:.3f} s")
+        self.store.process.kill()
+        self.until("xenstored is gone")
+        self.assertEqual(len(self.symtapd.ask("vifs")["vifs"]), MANY)
+
     def test_vifs_stay_through_reload_and_the_end_of_xenstored(self):
         self.start()
         self.store.vif(7, lab.GUARDED_MAC, GUEST)
@@ -198,6 +232,12 @@ class Vifs(bed.Case):
         self.until("xenstored is gone")
         self.assertFalse(self.arrives_from(STRANGER))
         self.assertTrue(self.arrives_from(GUEST))
+        self.store.restart()
+        self.until("xenstored answers", times=2)
+        self.until("vif7.0 of domain 7 is let go")
+        self.store.domain(7, "web")
+        self.store.vif(7, lab.GUARDED_MAC, GUEST)
+        self.until("is guarded", times=2)
 
 
 if __name__ == "__main__":

@@ -26,15 +26,25 @@ class Xenstore:
             "XENSTORED_PATH": self.path("socket"),
             "HYPERVISOR_DIR": self.folder,
         }
+        self.owner, self.build = owner, build
+        self._start()
+
+    def _start(self):
         self.process = subprocess.Popen(
             [os.environ["SYMTAP_XENSTORED"], "-N"], stdin=subprocess.DEVNULL,
             env={**self.environment, "LD_PRELOAD": os.path.join(
-                build, "tests/xenstore/libhypervisor.so")})
-        owner.processes.append(self.process)
+                self.build, "tests/xenstore/libhypervisor.so")})
+        self.owner.processes.append(self.process)
         os.environ["XENSTORED_PATH"] = self.path("socket")
         self.handle = ctypes.c_void_p(
             lab.eventually(lambda: LIBRARY.xs_open(0)))
         assert self.handle.value, "xenstored did not start"
+
+    def restart(self):
+        """After its end, with nothing."""
+        self.process.wait()
+        os.unlink(self.path("socket"))
+        self._start()
 
     def path(self, name):
         return os.path.join(self.folder, name)
