@@ -36,7 +36,7 @@ class Case(bed.Case):
     def start_without(self, prefix, **policy):
         self.symtapd.start(prefix=prefix, **policy)
 
-    def check_fast(self, seconds=1):
+    def check_fast(self, seconds=0.4):
         """A conversation stays in the kernel."""
         before = self.symtapd.settled()
         talk = self.talk(seconds=seconds).finish()
@@ -50,7 +50,7 @@ class Case(bed.Case):
 
     def check_slow(self):
         """It goes by the queue, and a flood is held there."""
-        self.check_whole(self.talk(seconds=0.5).finish())
+        self.check_whole(self.talk(seconds=0.2).finish())
         self.assertEqual(self.symtapd.settled()["fast_out_pkts"], 0)
         ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 9)
         _, arrived = traffic.flood(traffic.sender(self.net.host, lab.GUARDED),
@@ -155,7 +155,7 @@ class Follow(Case):
     def test_reload_onto_a_new_interface_and_back(self):
         self.start(datapath=self.DATAPATH.format("[lan0]"))
         self.wait_attached("lan0")
-        talk = self.talk(seconds=5, pkts_per_s=2000)
+        talk = self.talk(seconds=4.5, pkts_per_s=2000)
         self.symtapd.write_policy(datapath=self.DATAPATH.format("[lan1]"))
         answer = self.symtapd.reload()
         self.assertNotIn("unchanged", str(answer))
