@@ -482,6 +482,9 @@ static __noinline int read_closely(struct __sk_buff *skb, bool in)
 	if (to->meta.ethertype == 0 || (to->meta.vlan[0] != 0 && !has_tags()) ||
 	    (to->meta.kind == PACKET_NEIGHBOUR && !fast_config.bridge))
 		return NOT_OURS;
+	/* What comes in for a group is no answer to anybody. */
+	if (to->meta.kind == PACKET_MULTICAST && in)
+		return NOT_OURS;
 	if (to->meta.kind != PACKET_UNICAST)
 		return NO_PAIR;
 	to->packet.tagged = to->meta.vlan[0] != 0;

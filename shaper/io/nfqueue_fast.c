@@ -92,7 +92,8 @@ static bool zone_of(const struct nfqueue_fast *fast, uint32_t ifindex,
 	uint16_t of_program;
 
 	if (!fast_zone_of(fast->program, ifindex, &of_program) ||
-	    of_program >= FAST_INTERFACES)
+	    of_program >= FAST_INTERFACES ||
+	    fast->zones[of_program] == ZONES_MAX)
 		return false;
 	*ret_zone = fast->zones[of_program];
 	return true;

@@ -127,6 +127,16 @@ static void add_chains(struct nftplan_table *table,
 	nftexpr_goto(nftplan_rule(table, in.text, NULL), in_queue.text);
 }
 
+static void is_family(struct nftexpr_rule rule, bool ipv4)
+{
+	if (ipv4)
+		nftexpr_is_ipv4(rule);
+	else
+		nftexpr_is_ipv6(rule);
+}
+
+/* In a table of one family the nft command cannot list a rule that asks for it
+ * and for an address. */
 void nftfast_in(struct nftplan_table *table, const struct nftcompile *compile,
 		const char *chain, bool ipv4)
 {
@@ -136,10 +146,8 @@ void nftfast_in(struct nftplan_table *table, const struct nftcompile *compile,
 		return;
 	for (size_t i = 0; i < compile->fast_count; i++) {
 		rule = nftplan_rule(table, chain, NULL);
-		if (ipv4)
-			nftexpr_is_ipv4(rule);
-		else
-			nftexpr_is_ipv6(rule);
+		if (nftplan_sees(table, !ipv4))
+			is_family(rule, ipv4);
 		nftcompile_is_outside(rule, compile->policy,
 				      nftfields_source(ipv4), ipv4);
 		leaves_by(rule, compile->policy, compile->fast_ifindexes[i]);

@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The gateway hands frames on instead of routing packets."""
 
+import signal
+
 import frames
 import gateway_bed as bed
 import lab
+import symtapd
 import traffic
 
 INSIDE = ("10.20.0.2", "10.20.7.1")
@@ -44,6 +47,8 @@ class Bridged(bed.Case):
 
     def start(self, **policy):
         self.symtapd.start(bridge=True, inside=INSIDE_NET, **policy)
+        # An operator can list what it made.
+        self.assertIn("symtap", self.net.gateway.nft("list ruleset"))
         self.check_whole(self.talk((INSIDE[0], OUTER), seconds=0.02).finish())
 
     def zones(self):
@@ -62,6 +67,17 @@ class Bridged(bed.Case):
         self.assertEqual(traffic.numbers(arrived), list(range(len(arrived))))
         self.check_figures([each.at for each in arrived], 1)
         self.assertEqual(self.zones(), {"lan0"})
+
+    def test_killed_closed_nothing_passes(self):
+        self.start(fail="closed")
+        self.check_whole(self.talk((INSIDE[0], OUTER), seconds=0.5).finish())
+        if symtapd.FAST:
+            self.assertGreater(self.symtapd.settled()["fast_out_pkts"], 100)
+        self.symtapd.stop(signal.SIGKILL)
+        ear = traffic.Receiver(self.net.outside, OUTER, 9)
+        for _ in range(5):
+            traffic.sender(self.net.host, INSIDE[1]).sendto(b"no", (OUTER, 9))
+        self.assertEqual(ear.receive(0.3), [])
 
     def tagged(self, packet, *tags):
         frame = frames.ethernet(self.outside_mac, lab.GUARDED_MAC, 0x0800,
