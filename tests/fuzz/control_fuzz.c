@@ -21,6 +21,15 @@ static void check_request(const struct request *request)
 		assert(request->limit >= 1 &&
 		       request->limit <= REQUEST_ROWS_MAX);
 	}
+	if (request->verb == REQUEST_IMPORT) {
+		const struct pump_record *record = &request->state.record;
+
+		assert(record->key.scope < FLOW_SCOPES);
+		assert(record->key.zone == 0);
+		assert(record->runs_count >= 1 &&
+		       record->runs_count <= PUMP_RECORD_RUNS);
+		assert(record->armed_in_ns <= REQUEST_STATE_NS_MAX);
+	}
 	assert(request->exempt_ns == 0 || request->verb == REQUEST_EXEMPT);
 	assert(request->exempt_ns % NS_PER_S == 0);
 	assert(request->exempt_ns <= 30ull * 24 * 3600 * NS_PER_S);
