@@ -21,6 +21,8 @@
 
 enum { MANY = 300 };
 
+#define FOUND_NS (300 * MS)
+
 struct bed {
 	struct store_bed store;
 	struct vifwatch *watch;
@@ -113,16 +115,21 @@ static void settle(struct bed *bed)
 		step(bed, until_ns);
 }
 
-static int set_up(void **state)
+static struct vifwatch_owner owner_of(struct bed *bed)
 {
-	struct bed *bed = calloc(1, sizeof(*bed));
-	const struct vifwatch_owner owner = {
+	return (struct vifwatch_owner){
 		.on_action = on_action,
 		.on_wrong = on_wrong,
 		.on_seen = on_seen,
 		.has_interface = has_interface,
 		.self = bed,
 	};
+}
+
+static int set_up(void **state)
+{
+	struct bed *bed = calloc(1, sizeof(*bed));
+	const struct vifwatch_owner owner = owner_of(bed);
 
 	bed->answers = true;
 	bed->has_interfaces = true;
@@ -423,9 +430,7 @@ static void test_vifwatch_has_hundreds(void **state)
 		store_bed_domain(&bed->store, id);
 		store_bed_vif(&bed->store, id, "4");
 	}
-	took_ns = await(bed, &bed->guards, MANY);
-	print_message("%d vifs after %.1f ms\n", MANY,
-		      (double)took_ns / (double)MS);
+	await(bed, &bed->guards, MANY);
 	store_bed_key(&bed->store, 5, "ip", "10.9.9.9");
 	took_ns = await(bed, &bed->guards, MANY + 1);
 	print_message("one of them renewed after %.1f ms\n",
@@ -438,9 +443,38 @@ static void test_vifwatch_has_hundreds(void **state)
 	assert_int_equal(0, vifwatch_stats(bed->watch)->vifs);
 }
 
+/* Started anew; the least of several times, since others may be busy. */
+static void test_vifwatch_finds_hundreds_again(void **state)
+{
+	struct bed *bed = *state;
+	uint64_t least_ns = UINT64_MAX;
+
+	for (uint32_t id = 1; id <= MANY; id++) {
+		store_bed_domain(&bed->store, id);
+		store_bed_vif(&bed->store, id, "4");
+	}
+	for (int i = 0; i < 10 && least_ns > FOUND_NS; i++) {
+		const struct vifwatch_owner owner = owner_of(bed);
+		uint64_t took_ns;
+
+		vifwatch_free(bed->watch);
+		bed->watch = vifwatch_new(&owner);
+		assert_non_null(bed->watch);
+		bed->guards = 0;
+		took_ns = await(bed, &bed->guards, MANY);
+		if (took_ns < least_ns)
+			least_ns = took_ns;
+	}
+	print_message("%d vifs found after %.1f ms\n", MANY,
+		      (double)least_ns / (double)MS);
+	assert_true(least_ns <= FOUND_NS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			test_vifwatch_finds_hundreds_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_vifwatch_guards_a_vif_that_connects, set_up,
 			tear_down),
