@@ -16,7 +16,14 @@
 #define S  UINT64_C(1000000000)
 #define MS UINT64_C(1000000)
 
-enum { SLOTS = 64, SPAN = 1 << 20, ZONES = 4096, THREADS = 2, KEYS = 24 };
+enum {
+	SLOTS = 64,
+	SPAN = 1 << 20,
+	ZONES = 4096,
+	THREADS = 2,
+	KEYS = 24,
+	STEPS = 1000000
+};
 
 struct world {
 	struct fast_slot slots[FAST_ELEMENTS * SLOTS];
@@ -148,6 +155,7 @@ struct engine {
 	struct fasttable table;
 	uint16_t first; /* key */
 	pthread_t thread;
+	pthread_barrier_t *both;
 	uint64_t made;
 	const char *wrong;
 };
@@ -161,7 +169,8 @@ static void *work(void *self)
 
 	for (int i = 0; i < KEYS; i++)
 		places[i] = FASTTABLE_NONE;
-	for (int step = 0; step < 400000 && !engine->wrong; step++) {
+	pthread_barrier_wait(engine->both);
+	for (int step = 0; step < STEPS && !engine->wrong; step++) {
 		struct flow_key key;
 		uint32_t which, at;
 
@@ -193,10 +202,13 @@ static void test_table_is_taken_from_by_two_threads_at_once(void **state)
 {
 	static struct fast_slot slots[FAST_ELEMENTS * SLOTS];
 	static struct engine engines[THREADS];
+	pthread_barrier_t both;
 
 	(void)state;
+	pthread_barrier_init(&both, NULL, THREADS);
 	for (int i = 0; i < THREADS; i++) {
 		engines[i].first = (uint16_t)(i * KEYS);
+		engines[i].both = &both;
 		assert_true(
 			fasttable_init(&engines[i].table, slots, SLOTS, 1, 2));
 		assert_int_equal(pthread_create(&engines[i].thread, NULL, work,
@@ -205,9 +217,10 @@ static void test_table_is_taken_from_by_two_threads_at_once(void **state)
 	}
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(engines[i].thread, NULL);
+	pthread_barrier_destroy(&both);
 	for (int i = 0; i < THREADS; i++) {
 		assert_ptr_equal(engines[i].wrong, NULL);
-		assert_true(engines[i].made > 100000);
+		assert_true(engines[i].made > STEPS / 4);
 		fasttable_fini(&engines[i].table);
 	}
 	/* Whoever came last has put the light out. */
