@@ -18,6 +18,7 @@ const uint32_t NFTPLAN_FAMILIES[NFTPLAN_TABLES] = {
 };
 
 struct nftplan {
+	size_t last_chain, last_set; /* that were found, of any table */
 	struct nftplan_table tables[NFTPLAN_TABLES];
 	size_t tables_count;
 	bool broken;
@@ -411,16 +412,22 @@ void nftplan_element(struct nftplan_table *table, struct nftnl_set *set,
 		close_range(table, set, key_end, key_bytes);
 }
 
+/* Who asks does so in order, mostly: rule by rule of a chain, and one chain or
+ * set after the other.  So the search begins where the last one ended. */
 struct nftnl_chain *nftplan_find_chain(const struct nftplan_table *table,
 				       const char *name)
 {
-	const char *other;
-	size_t i;
+	size_t *last = &table->plan->last_chain;
 
-	for (i = 0; i < table->chains_count; i++) {
-		other = nftnl_chain_get_str(table->chains[i], NFTNL_CHAIN_NAME);
+	for (size_t n = table->chains_count; n > 0; n--, ++*last) {
+		const char *other;
+
+		if (*last >= table->chains_count)
+			*last = 0;
+		other = nftnl_chain_get_str(table->chains[*last],
+					    NFTNL_CHAIN_NAME);
 		if (other && strcmp(other, name) == 0)
-			return table->chains[i];
+			return table->chains[*last];
 	}
 	return NULL;
 }
@@ -428,13 +435,16 @@ struct nftnl_chain *nftplan_find_chain(const struct nftplan_table *table,
 struct nftnl_set *nftplan_find_set(const struct nftplan_table *table,
 				   const char *name)
 {
-	const char *other;
-	size_t i;
+	size_t *last = &table->plan->last_set;
 
-	for (i = 0; i < table->sets_count; i++) {
-		other = nftnl_set_get_str(table->sets[i], NFTNL_SET_NAME);
+	for (size_t n = table->sets_count; n > 0; n--, ++*last) {
+		const char *other;
+
+		if (*last >= table->sets_count)
+			*last = 0;
+		other = nftnl_set_get_str(table->sets[*last], NFTNL_SET_NAME);
 		if (other && strcmp(other, name) == 0)
-			return table->sets[i];
+			return table->sets[*last];
 	}
 	return NULL;
 }
