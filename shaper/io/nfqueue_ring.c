@@ -109,24 +109,36 @@ bool nfqueue_rings(struct nfqueue *nfqueue, const struct pump_packet *packet)
 
 /* ------ keys */
 
-/* The first that fits, as for the kernel. */
+static bool fits(const struct ringed *ringed, const struct flow_key *flow,
+		 const struct flow_key *pair)
+{
+	const struct flow_key *key = &ringed->where.key;
+
+	return ringed->stage != FREE &&
+	       flow_key_equal(key, key->scope == FLOW_SCOPE_FLOW ? flow : pair);
+}
+
+/* The first that has a filter and fits, as for the kernel; else one that has
+ * none. */
 static struct ringed *find(struct nfqueue_ring *ring,
 			   const struct pump_packet *packet,
-			   struct flow_key *ret_flow, struct flow_key *ret_pair)
+			   struct flow_key *ret_flow)
 {
+	struct ringed *without = NULL;
+	struct flow_key pair;
+
 	flow_key_of(&packet->meta, FLOW_OUT, packet->src_zone, ret_flow);
-	flow_key_widen(ret_flow, FLOW_SCOPE_PAIR, ret_pair);
+	flow_key_widen(ret_flow, FLOW_SCOPE_PAIR, &pair);
 	for (uint32_t i = ring->first; ring->used > 0 && i < ring->end; i++) {
 		struct ringed *ringed = &ring->keys[i];
-		const struct flow_key *key = &ringed->where.key;
 
-		if (ringed->stage != FREE &&
-		    flow_key_equal(key, key->scope == FLOW_SCOPE_FLOW
-						? ret_flow
-						: ret_pair))
+		if (!fits(ringed, ret_flow, &pair))
+			continue;
+		if (ringed->stage != UNCAUGHT)
 			return ringed;
+		without = ringed;
 	}
-	return NULL;
+	return without;
 }
 
 static struct ringed *make(struct nfqueue *nfqueue,
@@ -164,12 +176,12 @@ static struct ringed *ringed_of(struct nfqueue *nfqueue, uint64_t id)
 uint64_t nfqueue_ring_hold(struct nfqueue *nfqueue,
 			   const struct pump_packet *packet)
 {
-	struct flow_key flow, pair;
+	struct flow_key flow;
 	struct ringed *ringed;
 
 	if (!nfqueue_rings(nfqueue, packet))
 		return 0;
-	ringed = find(nfqueue->ring, packet, &flow, &pair);
+	ringed = find(nfqueue->ring, packet, &flow);
 	if (ringed == NULL)
 		ringed = make(nfqueue, packet, &flow);
 	if (ringed == NULL)
@@ -208,12 +220,12 @@ void nfqueue_ring_judged(struct nfqueue *nfqueue,
 void nfqueue_ring_passed(struct nfqueue *nfqueue,
 			 const struct pump_packet *packet, uint64_t now_ns)
 {
-	struct flow_key flow, pair;
+	struct flow_key flow;
 	struct ringed *ringed;
 
 	if (nfqueue->ring->used == 0)
 		return;
-	ringed = find(nfqueue->ring, packet, &flow, &pair);
+	ringed = find(nfqueue->ring, packet, &flow);
 	if (ringed == NULL)
 		return;
 	ringed->came_ns = now_ns;

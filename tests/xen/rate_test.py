@@ -31,7 +31,7 @@ class Rate(bed.Case):
 
     def held(self, size):
         """A flood: what left in each second, and nothing of it is lost."""
-        flood = self.flood(self.guest, size, 6)
+        flood = self.flood(self.guest, size, 4)
         begin = flood.arrived[0].at
         seconds = [0] * 8
         for each in flood.arrived:
@@ -49,11 +49,11 @@ class Rate(bed.Case):
 
     def test_a_flood_of_small_packets_waits_in_the_guest(self):
         seconds = self.held(60)
-        self.assertLess(sum(seconds[2:6]), 4 * 40)
+        self.assertLess(sum(seconds[2:4]), 2 * 40)
 
     def test_a_flood_of_large_packets_waits_in_the_guest(self):
         seconds = self.held(1200)
-        self.assertLess(sum(seconds[2:6]), 4 * 20)
+        self.assertLess(sum(seconds[2:4]), 2 * 20)
 
     def test_replies_free_it(self):
         self.symtapd.stop()
@@ -78,14 +78,10 @@ class Rate(bed.Case):
         self.assertEqual(self.rate(), OPERATORS)
         dom0.call("xenstore-rm", f"{self.guest.backend}/rate")
 
-    def test_others_do_not_wait(self):
+    def test_others_do_not_wait_nor_it_when_symtapd_is_killed(self):
         flood = self.flood(self.guest, 60, 1)
-        said = self.other.ask(f"ping -c 10 -i 0.1 {dom0.OUTSIDE}")
+        said = self.other.ask(f"ping -c 5 -i 0.1 {dom0.OUTSIDE}")
         self.assertIn(" 0% packet loss", said)
-        flood.told()
-
-    def test_the_guest_goes_on_when_symtapd_is_killed(self):
-        flood = self.flood(self.guest, 60, 1)
         self.symtapd.process.send_signal(signal.SIGKILL)
         self.symtapd.process.wait()
         begin = time.monotonic()

@@ -37,7 +37,7 @@ class Ring(bed.Case):
 
     def test_a_flood_is_held_to_the_check_figures(self):
         self.guard()
-        flood = self.flood(self.guest, 1200, 5)
+        flood = self.flood(self.guest, 1200, 4)
         pending = self.guest.ring()
         seconds = [0] * 8
         for each in flood.arrived:
