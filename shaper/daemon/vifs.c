@@ -460,7 +460,11 @@ static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
 	struct policy_vif entry = { 0 };
 	bool before = vif->refused;
 
-	vif->ring_lacks = lacks_ring(vifs, vif);
+	vif->asks_ring =
+		wish->way == POLICY_WAY_RING ||
+		(wish->way == POLICY_WAY_AUTO && !policy->nfqueue.bridge);
+	vif->ring_lacks = vif->asks_ring ? lacks_ring(vifs, vif)
+					 : "not looked for";
 	vif->refused = !vifways_choose(policy, vif->keys.interface,
 				       vif->ring_lacks,
 				       waynetback_lacks(vifs->netback),
@@ -470,9 +474,7 @@ static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
 			    (vif->refused || vif->way != POLICY_WAY_NETBACK);
 	vif->in_netback = !vif->refused && wish->guarded &&
 			  vif->way == POLICY_WAY_NETBACK;
-	vif->asks_ring = wish->way == POLICY_WAY_RING ||
-			 (wish->way == POLICY_WAY_AUTO &&
-			  !policy->nfqueue.bridge && !vif->in_netback);
+	vif->asks_ring &= !vif->in_netback;
 	vifnetback_settings(policy, wish, &vif->keys, &vif->netback);
 	if (vif->refused)
 		return true;

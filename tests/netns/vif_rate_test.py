@@ -91,7 +91,7 @@ class VifRate(bed.Case):
             self.store.write(KEY, value)
             paused = value if value == "0,1000" else PAUSED
             self.flood_until(NOTE, f"{paused}\n{value}")
-            self.assertEqual(self.key(), paused)
+            self.stands(paused)
             self.answer()
             self.assertTrue(lab.eventually(
                 lambda: self.store.read(NOTE) is None, 3))
