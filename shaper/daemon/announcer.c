@@ -53,15 +53,6 @@ void announcer_free(struct announcer *announcer)
 	free(announcer);
 }
 
-void announcer_expect(struct announcer *announcer, uint32_t domain,
-		      uint32_t handle)
-{
-	if (announcer->count == EXPECTED_MAX)
-		return;
-	announcer->expected[announcer->count].domain = domain;
-	announcer->expected[announcer->count++].handle = handle;
-}
-
 static bool take(struct announcer *announcer, uint32_t domain, uint32_t handle)
 {
 	for (size_t i = 0; i < announcer->count; i++) {
@@ -73,6 +64,16 @@ static bool take(struct announcer *announcer, uint32_t domain, uint32_t handle)
 		return true;
 	}
 	return false;
+}
+
+void announcer_expect(struct announcer *announcer, uint32_t domain,
+		      uint32_t handle)
+{
+	take(announcer, domain, handle);
+	if (announcer->count == EXPECTED_MAX)
+		return;
+	announcer->expected[announcer->count].domain = domain;
+	announcer->expected[announcer->count++].handle = handle;
 }
 
 void announcer_forget(struct announcer *announcer, uint32_t domain,

@@ -21,7 +21,7 @@ enum { ANNOUNCER_FRAMES_PER_S = 256 };
 struct announcer *announcer_new(void);
 void announcer_free(struct announcer *announcer); /* NULL is fine */
 
-/* It is new here; it is gone.. */
+/* It is new here, and not guarded yet; it is gone.. */
 void announcer_expect(struct announcer *announcer, uint32_t domain,
 		      uint32_t handle);
 void announcer_forget(struct announcer *announcer, uint32_t domain,

@@ -54,7 +54,9 @@ static void on_action(void *self, const struct vifwatch_vif *vif,
 	const struct process *process = self;
 	struct store *store = vifwatch_store(process->watch);
 
-	if (action == VIF_DO_EXPECT)
+	/* Who was there when we connected is not new. */
+	if (action != VIF_DO_DRAIN && process->connected &&
+	    vif->state == VIF_ATTACHING)
 		announcer_expect(process->announcer, vif->keys.domain,
 				 vif->keys.handle);
 	else if (action == VIF_DO_DRAIN)
