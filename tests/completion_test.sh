@@ -43,6 +43,7 @@ expect()
 
 expect "symtapctl sta" "status stats state"
 expect "symtapctl -j un" "uninstall"
+expect "symtapctl vi" "vifs"
 expect "symtapctl top --s" "--socket --scope"
 expect "symtapctl top --by " "S rate held"
 expect "symtapctl top --scope h" "host"

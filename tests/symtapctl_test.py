@@ -78,6 +78,7 @@ class Commands(CtlCase):
                          "10.20.0.9: no longer exempt\n")
         self.assertIn("reloaded: ", self.ctl("reload"))
         self.assertIn("line 3: mode", self.ctl("reload", want=NO))
+        self.assertIn("no vifs are followed", self.ctl("vifs", want=NO))
         self.assertIn("the last reload was refused", self.ctl("status"))
 
     def test_every_command_speaks_json(self):

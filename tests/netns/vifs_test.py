@@ -190,7 +190,8 @@ class Vifs(bed.Case):
         self.assertFalse(self.arrives_from(STRANGER))
 
     def test_hundreds_at_once(self):
-        names = [f"vif{number}.0" for number in range(100, 100 + MANY)]
+        count = MANY // 5 if self.is_slow else MANY
+        names = [f"vif{number}.0" for number in range(100, 100 + count)]
         batch = self.symtapd.path("links")
         pairs = list(zip(names[::2], names[1::2]))
         for verb, line in (("add", "link add {} type veth peer name {}\n"),
@@ -200,27 +201,27 @@ class Vifs(bed.Case):
         self.net.gateway.run("ip", "-batch", f"{batch}-add")
         self.addCleanup(self.net.gateway.run, "ip", "-batch", f"{batch}-del")
         self.start()
-        for number in range(100, 100 + MANY):
+        for number in range(100, 100 + count):
             self.store.domain(number, f"guest{number}")
             self.store.vif(number, f"00:16:3e:00:01:{number - 100:02x}",
                            f"10.20.1.{number - 100}")
         begin = time.monotonic()
         self.assertTrue(lab.eventually(
             lambda: sum(vif["state"] == "active" for vif in
-                        self.symtapd.ask("vifs")["vifs"]) == MANY, 30),
+                        self.symtapd.ask("vifs")["vifs"]) == count, 30),
             self.symtapd.log())
-        print(f"{MANY} vifs guarded {time.monotonic() - begin:.2f} s after the "
+        print(f"{count} vifs guarded {time.monotonic() - begin:.2f} s after the "
               "last was written")
         self.eventually(lambda: all(
             self.store.read(f"/local/domain/0/symtap/vif/{number}/0/state") ==
-            "active" for number in range(100, 100 + MANY)))
+            "active" for number in range(100, 100 + count)))
         begin = time.monotonic()
         self.store.key(100, "ip", "10.20.1.250")
         self.until("vif100.0 of domain 100 (guest100) is guarded", times=2)
         print(f"one of them renewed within {time.monotonic() - begin:.3f} s")
         self.store.process.kill()
         self.until("xenstored is gone")
-        self.assertEqual(len(self.symtapd.ask("vifs")["vifs"]), MANY)
+        self.assertEqual(len(self.symtapd.ask("vifs")["vifs"]), count)
 
     def test_vifs_stay_through_reload_and_the_end_of_xenstored(self):
         self.start()
