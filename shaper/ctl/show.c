@@ -206,7 +206,7 @@ static void show_judgement(const struct json_t *body)
 	printf("  %s waited for the rate of their host\n",
 	       judged(body, "waited_rate", first));
 	printf("  %s places in guests' rings are held; beyond its share %s "
-	       "waited, ",
+	       "waited,\n  ",
 	       cell_count(reply_number(body, "held_slots"), first),
 	       judged(body, "slots_over", second));
 	printf("%s of a key, ", judged(body, "shed_key", first));
