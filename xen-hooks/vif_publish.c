@@ -234,11 +234,12 @@ static bool has_other(const struct vifpublish *publish, const struct row *row)
 }
 
 static int remove_row(struct vifpublish *publish, struct store *store,
-		      struct row *row)
+		      struct row *row, uint64_t now_ns)
 {
 	char path[PATH_BYTES];
 	int error;
 
+	row->next_ns = now_ns + SECOND_NS;
 	if (has_other(publish, row))
 		snprintf(path, sizeof(path), HOME "/%u/%u", row->domain,
 			 row->handle);
@@ -256,10 +257,10 @@ static int write_row(struct vifpublish *publish, struct store *store,
 {
 	int error = 0;
 
-	row->changed = false;
 	row->next_ns = now_ns + SECOND_NS;
 	for (int leaf = 0; leaf < LEAVES && error == 0; leaf++)
 		error = write_leaf(publish, store, row, (enum leaf)leaf);
+	row->changed = error < 0; /* then again, in a second */
 	return error;
 }
 
@@ -300,7 +301,7 @@ static int advance_rows(struct vifpublish *publish, struct store *store,
 			continue;
 		}
 		written++;
-		error = row->gone ? remove_row(publish, store, row)
+		error = row->gone ? remove_row(publish, store, row, now_ns)
 				  : write_row(publish, store, row, now_ns);
 		publish->stats.failed += error < 0;
 		publish->at++;

@@ -227,6 +227,50 @@ static void test_vifpublish_writes_anew_after_the_end_of_xenstored(void **state)
 	expect(bed->store.dom0, "0.01", HOME "/7/0/S");
 }
 
+/* A driver domain may have no more nodes than its quota: others go on. */
+static void test_vifpublish_tries_again_in_a_second(void **state)
+{
+	struct bed *bed = *state;
+	const struct vifpublish_stats *stats = vifpublish_stats(bed->publish);
+	struct xs_permissions perms[] = { { .id = 5, .perms = XS_PERM_NONE } };
+	struct xs_handle *guest;
+	char path[128];
+
+	store_bed_domain(&bed->store, 5);
+	store_bed_put(bed->store.dom0, "5", "/local/domain/5/domid");
+	assert_true(xs_set_permissions(bed->store.dom0, XBT_NULL,
+				       "/local/domain/5/domid", perms, 1));
+	store_bed_put(bed->store.dom0, "", "/local/domain/5/symtap");
+	assert_true(xs_set_permissions(bed->store.dom0, XBT_NULL,
+				       "/local/domain/5/symtap", perms, 1));
+	guest = store_bed_speak(&bed->store, "dom5.sock");
+	xs_close(guest);
+	store_close(bed->ours);
+	snprintf(path, sizeof(path), "%s/dom5.sock", bed->store.folder);
+	setenv("XENSTORED_PATH", path, 1);
+	assert_int_equal(0, store_open(&bed->ours));
+	write_all(bed);
+	/* Somebody took the vif's folder for himself. */
+	snprintf(path, sizeof(path), "/local/domain/5/symtap/vif/7");
+	store_bed_put(bed->store.dom0, "", "%s", path);
+	perms[0].id = 9;
+	assert_true(
+		xs_set_permissions(bed->store.dom0, XBT_NULL, path, perms, 1));
+	vifpublish_state(bed->publish, 7, 0, "active", "");
+	vifpublish_state(bed->publish, 8, 0, "active", "");
+	write_all(bed);
+	assert_int_equal(1, stats->failed);
+	expect(bed->store.dom0, "active",
+	       "/local/domain/5/symtap/vif/8/0/state");
+	write_all(bed);
+	assert_int_equal(1, stats->failed);
+	assert_true(xs_rm(bed->store.dom0, XBT_NULL, path));
+	bed->now_ns += S;
+	write_all(bed);
+	expect(bed->store.dom0, "active",
+	       "/local/domain/5/symtap/vif/7/0/state");
+}
+
 static void test_vifpublish_has_hundreds(void **state)
 {
 	struct bed *bed = *state;
@@ -298,6 +342,7 @@ int main(void)
 		TEST(test_vifpublish_shows_a_guest_its_own_state_only),
 		TEST(test_vifpublish_removes_what_an_earlier_life_left),
 		TEST(test_vifpublish_writes_anew_after_the_end_of_xenstored),
+		TEST(test_vifpublish_tries_again_in_a_second),
 		TEST(test_vifpublish_has_hundreds),
 		TEST(test_vifpublish_needs_a_home),
 	};
