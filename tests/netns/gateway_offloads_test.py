@@ -45,11 +45,12 @@ class Offloads(bed.Case):
                                       (self.net.host, ("eth0",)),
                                       (self.net.outside, ("eth0",))):
             on = who == EVERYBODY or (who == GATEWAY and namespace is gateway)
+            state = "on" if on else "off"
             for name in interfaces:
-                namespace.run("ip", "link", "set", name, "mtu", str(mtu))
-                for feature in FEATURES:
-                    namespace.run("ethtool", "-K", name, feature,
-                                  "on" if on else "off")
+                namespace.write(f"/sys/class/net/{name}/mtu", mtu)
+                namespace.run("ethtool", "-K", name,
+                              *(word for feature in FEATURES
+                                for word in (feature, state)))
 
     def tearDown(self):
         super().tearDown()
