@@ -163,6 +163,13 @@ static void on_signal(evutil_socket_t fd, short what, void *self)
 	event_base_loopbreak(world->base);
 }
 
+static void on_read(void *self)
+{
+	struct world *world = self;
+
+	status_poll_freshen(world->poll, clock_now_ns());
+}
+
 /* Every other reload is refused, to see both. */
 static void on_reload(void *self, uint64_t token)
 {
@@ -216,6 +223,7 @@ static void listen_on(struct world *world, const char *path,
 					 .status = world->status,
 					 .mailboxes = &world->mailbox,
 					 .mailboxes_count = 1,
+					 .on_read = on_read,
 					 .on_reload = on_reload,
 					 .self = world };
 

@@ -212,10 +212,12 @@ static void handle(struct client *client, const struct request *request)
 	log_word(client, request);
 	switch (request->verb) {
 	case REQUEST_STATUS:
+		config->on_read(config->self);
 		send_answer(client,
 			    answers_status(config->status, clock_now_ns()));
 		return;
 	case REQUEST_STATS:
+		config->on_read(config->self);
 		send_answer(client, answers_stats(config->status));
 		return;
 	case REQUEST_DOCTOR:

@@ -37,6 +37,8 @@ struct control_config {
 
 	struct travel *travel; /* export, import */
 
+	/* Somebody reads the status. */
+	void (*on_read)(void *self);
 	/* Somebody asks for a reload; answer with control_reloaded when it is
 	 * done, at once or later. */
 	void (*on_reload)(void *self, uint64_t token);

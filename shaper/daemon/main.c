@@ -221,6 +221,13 @@ static void on_control_reload(void *self, uint64_t token)
 	reload_by_client(daemon->reload, token);
 }
 
+static void on_control_read(void *self)
+{
+	struct daemon *daemon = self;
+
+	status_poll_freshen(daemon->poll, clock_now_ns());
+}
+
 /* All that is beside the packet path. */
 static void set_up_control(struct daemon *daemon)
 {
@@ -232,6 +239,7 @@ static void set_up_control(struct daemon *daemon)
 		.status = &daemon->status,
 		.mailboxes = engines_mailboxes(daemon->engines),
 		.mailboxes_count = engines_count(daemon->engines),
+		.on_read = on_control_read,
 		.on_reload = on_control_reload,
 		.self = daemon,
 	};

@@ -11,6 +11,7 @@
 #include "shaper/io/nfqueue.h"
 
 #define INTERFACES_NS 10000000000ull
+#define FRESH_NS      100000000ull
 
 struct part {
 	struct status_poll *poll;
@@ -104,4 +105,10 @@ int status_poll_start(struct status_poll *poll, uint64_t now_ns)
 			poll->underway++;
 	}
 	return poll->underway > 0 ? 0 : -EAGAIN;
+}
+
+void status_poll_freshen(struct status_poll *poll, uint64_t now_ns)
+{
+	if (now_ns - poll->asked_ns > FRESH_NS)
+		status_poll_start(poll, now_ns);
 }

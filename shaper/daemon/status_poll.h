@@ -23,6 +23,9 @@ struct status_poll *status_poll_new(struct status *status,
  */
 int status_poll_start(struct status_poll *poll, uint64_t now_ns);
 
+/* Somebody reads: ask, if that was not done a moment ago. */
+void status_poll_freshen(struct status_poll *poll, uint64_t now_ns);
+
 /* After the mailboxes are freed, since they end what is under way. */
 void status_poll_free(struct status_poll *poll);
 

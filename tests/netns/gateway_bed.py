@@ -130,6 +130,11 @@ class Case(unittest.TestCase):
                                0x0800, frames.udp(lab.GUARDED, to, 4000, port,
                                                   bytes(22)))
 
+    def counted_by_the_kernel(self):
+        """All that it counted before this call."""
+        self.symtapd.a_second_later()
+        return self.kernel_counters()
+
     def kernel_counters(self):
         return {row["name"]: row["packets"] for row in
                 self.symtapd.ask("status")["kernel_counters"]}

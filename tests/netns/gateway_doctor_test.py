@@ -44,7 +44,7 @@ class Doctor(bed.Case):
     def test_programs_of_others_are_found(self):
         gateway = self.net.gateway
         self.start()
-        self.symtapd.settled()  # it knows the interfaces by then
+        self.symtapd.a_second_later()  # it knows the interfaces by then
         before = self.doctor()
         for name in ("xdp", "tc-program", "mark-taken", "lro", "fast-off"):
             self.assertNotIn(name, before)

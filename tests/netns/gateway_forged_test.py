@@ -82,7 +82,7 @@ class Forged(bed.Case):
         counters = self.symtapd.carried()
         # Nine times a mark, and what was no forgery.
         self.assertEqual(counters["out_pkts"] - before, len(rows) + 2)
-        self.assertEqual(self.kernel_counters()["forged lan0"], 7)
+        self.assertEqual(self.counted_by_the_kernel()["forged lan0"], 7)
         offenders = {(row["interface"], row["mac"], row["address"])
                      for row in self.symtapd.ask("status")["offenders"]}
         self.assertIn(("lan0", lab.GUARDED_MAC, "198.51.100.9"), offenders)
@@ -98,7 +98,8 @@ class Forged(bed.Case):
         self.assertEqual(self.sees(self.tap), 0)
         after = self.symtapd.settled()
         self.assertLess(after["keys_made"] - before["keys_made"], 10)
-        self.assertEqual(self.kernel_counters()["forged lan0"], sent["sent"])
+        self.assertEqual(self.counted_by_the_kernel()["forged lan0"],
+                         sent["sent"])
 
     def test_outside_cannot_claim_an_inside_source(self):
         """Also without a list of interfaces."""

@@ -144,7 +144,7 @@ class Fragments(bed.Case):
                                   20000, 10000).finish()["sent"]
                 most = 100 + 100 * (time.monotonic() - begin + 0.2)
                 judged = self.symtapd.settled()["out_pkts"] - before
-                counters = self.kernel_counters()
+                counters = self.counted_by_the_kernel()
                 dropped, refused = (counters["tiny fragments"],
                                     counters["refused"])
                 self.assertGreaterEqual(sent - dropped, 100)

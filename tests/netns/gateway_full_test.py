@@ -73,13 +73,13 @@ class Full(bed.Case):
         times = [each.at for each in ear.receive(20, 20)]
         self.spray(inward=inward).finish()
         before, before_kib = self.symtapd.carried(), self.rss_kib()
-        refused = self.kernel_counters()["refused"]
+        refused = self.counted_by_the_kernel()["refused"]
         sprayed = self.spray(inward=inward).finish()
         blast.process.terminate()
         times += [each.at for each in ear.take()]
         count = self.counted(before)
         missed += self.symtapd.counters()["missed_pkts"]
-        refused = self.kernel_counters()["refused"] - refused
+        refused = self.counted_by_the_kernel()["refused"] - refused
         talked = [talk.finish() for talk in talks]
         print(f"\n{sprayed['sent'] / sprayed['seconds']:.0f} packets/s, "
               f"{refused} refused in the kernel, {count['judged_by_host']} "

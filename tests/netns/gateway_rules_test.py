@@ -68,12 +68,12 @@ class Rules(bed.Case):
         for guarded, outside in PATHS:
             with self.subTest(guarded):
                 before = self.symtapd.settled()
-                dropped = self.kernel_counters().get("rule 20", 0)
+                dropped = self.counted_by_the_kernel().get("rule 20", 0)
                 self.assertEqual(self.send(guarded, outside, 5009), [])
                 self.assertEqual(self.answer(guarded, outside, 5009), [])
                 count = self.counted(before)
                 self.assertEqual((count["out_pkts"], count["in_pkts"]), (0, 0))
-                self.assertEqual(self.kernel_counters()["rule 20"] - dropped,
+                self.assertEqual(self.counted_by_the_kernel()["rule 20"] - dropped,
                                  2 * MANY)
 
     def test_accept_is_never_held_and_never_counted(self):
@@ -163,8 +163,7 @@ class Rules(bed.Case):
                             f"{length} bytes, lan0 to wan0" in line
                             for line in self.logged(number))),
                         self.symtapd.log())
-        self.symtapd.settled()
-        self.assertEqual(self.kernel_counters()["rule 2"], 2)
+        self.assertEqual(self.counted_by_the_kernel()["rule 2"], 2)
 
     def test_log_is_rate_limited_and_its_packets_are_judged(self):
         # Nobody listens there: what comes is not answered, not even so.

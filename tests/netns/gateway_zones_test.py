@@ -35,7 +35,7 @@ class Zones(bed.Case):
         """The same five-tuple on both sides: no answer to one of them, and an
         answer to each packet of the other."""
         self.start(limits=bed.ROOM)
-        self.symtapd.settled()  # its readers know what may be leased
+        self.symtapd.a_second_later()  # its readers know what may be leased
         level, option = ((socket.IPPROTO_IPV6, socket.IPV6_TCLASS)
                          if ":" in shared else
                          (socket.IPPROTO_IP, socket.IP_TOS))
