@@ -64,7 +64,7 @@ class Hotplug(bed.Case):
 
     def test_a_vif_is_guarded_before_it_is_on_its_network(self):
         self.start(self.guest, fail="closed")
-        status, said, took = self.attach("vif-symtap")
+        status, said, took = self.attach("vif-symtap", SYMTAP_WAIT_S="30")
         self.assertEqual(status, 0, said + self.symtapd.log())
         print(f"attached and guarded within {took:.2f} s")
         self.assertIn(f"{self.vif} of domain {self.guest.domain} "
