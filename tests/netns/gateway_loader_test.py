@@ -16,7 +16,7 @@ import symtapd
 import traffic
 
 FAST = "lan0, lan1"
-FEW = 20  # packets that reach the daemon until it trusts a conversation
+FEW = 30  # packets that reach the daemon until it trusts a conversation
 WITHOUT = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                        "without.py")
 with open(os.path.join(os.path.dirname(WITHOUT),
