@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The way `netback`: packets of any size wait on the guest's ring, in a netback
+that has a hook."""
+
+import pathlib
+import re
+import time
+import unittest
+
+import bed
+import dom0
+import flood_test
+import forged_test
+import frames
+import lab
+import netguard
+import traffic
+
+MODULES = pathlib.Path(bed.BUILD, "netback/built")
+NETBACK = bed.Way("netback", small=True, selective=True)
+SLOTS, FULL_SLOTS = 200, 180
+SMALL, LARGE = 60, 1200
+REWRITTEN = 40
+JUDGED = 14 + 20 + 8  # bytes of headers
+
+
+def is_rewritten(frame):
+    return frame[12:14] == b"\x08\0" and frame[36:38] == (9013).to_bytes(2, "big")
+
+
+def is_loaded():
+    return pathlib.Path("/sys/module/symtap_netback").exists()
+
+
+def destroy_all():
+    pool = bed.guests.Pool()
+    for guest in list(pool.all.values()):
+        pool.destroy(guest)
+        vif = pathlib.Path("/sys/class/net", guest.vif)
+        lab.eventually(lambda path=vif: not path.exists(), 10)
+
+
+def load():
+    """Ours in the place of the distribution's."""
+    destroy_all()
+    dom0.call("rmmod", "xen-netback")
+    dom0.call("insmod", str(MODULES / "xen-netback/xen-netback.ko"),
+              f"max_queues={dom0.QUEUES_MAX}")
+    dom0.call("insmod", str(MODULES / "symtap_netback.ko"))
+
+
+def tearDownModule():
+    """For the subjects behind this one."""
+    if is_loaded():
+        destroy_all()
+        dom0.call("rmmod", "symtap_netback", "xen-netback")
+        dom0.call("modprobe", "xen-netback", f"max_queues={dom0.QUEUES_MAX}")
+
+
+def receive_rounds():
+    """How often the kernel looked for packets, on all processors."""
+    text = pathlib.Path("/proc/softirqs").read_text(encoding="ascii")
+    line = re.search("NET_RX:(.*)", text)[1]
+    return sum(map(int, line.split()))
+
+
+class Hooked(bed.Case):
+    way = NETBACK
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if not is_loaded():
+            load()
+            cls.pool = bed.guests.Pool()
+
+
+class Ring(Hooked):
+    """The guard alone, told by the test what to do."""
+
+    def setUp(self):
+        super().setUp()
+        self.guest, self.other = self.pool.take(1, 2)
+        self.netguard = netguard.Netguard()
+        self.addCleanup(self.netguard.close)
+
+    def guard(self, guest, **changes):
+        self.netguard.set(guest.vif, mac=guest.mac,
+                          prefixes=[f"{guest.address}/32",
+                                    f"{guest.address6}/128"], **changes)
+        self.addCleanup(self.unguard, guest)
+
+    def unguard(self, guest):
+        try:
+            self.netguard.unset(guest.vif)
+        except OSError:
+            pass  # as the test has already, or the vif is gone
+
+    def counters(self):
+        return self.netguard.counters(self.guest.vif)
+
+    def test_a_full_ring_waits_in_order_and_asleep(self):
+        self.guard(self.guest)
+        flood = self.begin_flood(self.guest, SMALL, 4, port=9010)
+        flood.look(3)
+        rounds, began = receive_rounds(), time.monotonic()
+        flood.look(2)
+        a_second = ((receive_rounds() - rounds) /
+                    (time.monotonic() - began))
+        slots, counters = self.guest.ring(), self.counters()
+        begin = flood.arrived[0].at
+        later = sum(each.at > begin + 1 for each in flood.arrived)
+        seen = len(flood.arrived) + counters["waiting_pkts"]
+        self.netguard.unset(self.guest.vif)
+        flood.look(3)
+        told = flood.told()
+        print(f"{slots} slots held, {a_second:.0f} rounds a second, {later} "
+              f"packets after the first second, sent {told['sent']}, arrived "
+              f"{len(flood.arrived)}, send() took {told['longest_s']} s")
+        self.assertGreater(slots, FULL_SLOTS)
+        self.assertLessEqual(slots, SLOTS)
+        self.assertLess(a_second, 200)
+        self.assertLessEqual(later, bed.LATER_SECONDS * 4)
+        self.assertGreater(told["longest_s"], 0.9)
+        # What its own queue drops, the guest drops behind them.
+        self.assertGreater(seen, FULL_SLOTS)
+        self.assertEqual(traffic.numbers(flood.arrived)[:seen],
+                         list(range(seen)))
+
+    def test_a_key_that_sheds_leaves_the_ring_to_others(self):
+        self.guard(self.guest, slots_per_key=40)
+        flood = self.begin_flood(self.guest, SMALL, 3, port=9011)
+        said = self.guest.ask(f"ping -c 10 -i 0.1 {dom0.HOST}")
+        slots, counters = self.guest.ring(), self.counters()
+        print(f"{slots} slots held, {counters['shed_pkts']} shed, "
+              f"{re.search('round-trip.*', said)[0]}")
+        self.assertIn(" 0% packet loss", said)
+        self.assertLessEqual(slots, 60)
+        self.assertGreater(counters["shed_pkts"], 100)
+        flood.told()
+
+    def test_forged_frames_end_on_the_ring(self):
+        self.guest = self.pool.take(forged_test.NUMBER, ips=(forged_test.OWN,
+                                                             forged_test.OWN6))
+        self.guard(self.guest, scopes=0)
+        wanted = [*forged_test.FORGED.values(), *forged_test.HONEST.values()]
+        tap = traffic.Tap(self.host.outside, "eth0",
+                          lambda frame: frame in wanted)
+        self.guest.ask("; ".join(f"frame eth0 1 {frame.hex()}"
+                                 for frame in wanted))
+        arrived = {arrival.data for arrival in
+                   tap.receive(5, count=len(forged_test.HONEST))}
+        arrived |= {arrival.data for arrival in tap.take()}
+        self.assertEqual([], [name for name, frame
+                              in forged_test.FORGED.items()
+                              if frame in arrived])
+        self.assertEqual([], [name for name, frame
+                              in forged_test.HONEST.items()
+                              if frame not in arrived])
+        counters = self.counters()
+        self.assertEqual(len(forged_test.FORGED), sum(
+            counters[name] for name in counters if "forged" in name))
+
+    def test_what_was_judged_is_what_leaves(self):
+        """Although the guest writes another packet over it meanwhile."""
+        own = [forged_test.ip(frames.udp(source, dom0.OUTSIDE, 9, 9013,
+                                         data * 900), self.guest.mac)
+               for source, data in ((self.guest.address, b"a"),
+                                    (self.other.address, b"b"))]
+        self.guard(self.guest)
+        tap = traffic.Tap(self.host.outside, "eth0", is_rewritten)
+        opened = self.guest.begin(
+            f"rewrite eth0 {REWRITTEN} {own[0].hex()} {own[1].hex()}")
+        self.addCleanup(opened.close)
+        arrived = tap.receive(4)
+        counters = self.counters()
+        waited = counters["waiting_pkts"]
+        self.netguard.unset(self.guest.vif)
+        arrived += tap.receive(4, count=REWRITTEN - len(arrived))
+        said = self.guest.finish(opened)
+        self.assertIn("sent", said)
+        later = sum(each.data[-1:] == b"b" for each in arrived)
+        print(f"{len(arrived)} left, {waited} of them at the end, {later} "
+              "with what was written later behind their headers")
+        self.assertEqual(REWRITTEN, len(arrived))
+        self.assertGreater(waited, 0)
+        self.assertGreater(later, 0)
+        self.assertEqual({own[0][:JUDGED]},
+                         {each.data[:JUDGED] for each in arrived})
+
+    def test_what_is_withheld_goes_with_its_vif(self):
+        self.guest = self.pool.take(forged_test.NUMBER, ips=(forged_test.OWN,
+                                                             forged_test.OWN6))
+        self.guard(self.guest)
+        self.begin_flood(self.guest, LARGE, 2, port=9012).look(1)
+        self.assertGreater(self.guest.ring(), 10)
+        took = self.pool.destroy(self.guest)
+        print(f"destroyed within {took:.1f} s")
+        self.assertTrue(lab.eventually(lambda: not pathlib.Path(
+            "/sys/class/net", self.guest.vif).exists(), 10))
+        # What is left of a domain whose pages somebody has.
+        self.assertTrue(lab.eventually(
+            lambda: "(null)" not in dom0.call("xl", "list"), 10))
+
+    def test_without_a_guard_it_is_as_it_was(self):
+        self.assertIn(" 0% packet loss", self.other.ask(
+            f"ping -c 3 -i 0.1 {dom0.OUTSIDE}"))
+        counted = re.findall(r"tx_hook_\w+: (\d+)",
+                             dom0.call("ethtool", "-S", self.other.vif))
+        self.assertEqual(["0"] * 4, counted)
+
+
+# And as symtapd tells it.
+
+class Flood(Hooked, flood_test.Flood_queue):
+    way = NETBACK
+
+    test_small_packets_are_held_as_well = None  # Ring has it
+
+
+class Queues(Hooked, flood_test.Queues_queue):
+    way = NETBACK
+
+
+class Tapped(Hooked, flood_test.Tapped_queue):
+    way = NETBACK
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
