@@ -24,6 +24,15 @@ class Plug(bed.Case):
                         for handle in range(1, VIFS + 1)]
         self.addCleanup(self.unplug)
 
+    def plug(self, handle):
+        try:
+            dom0.call("xl", "network-attach", self.guest.name,
+                      f"mac={guests.mac_of(NUMBER, handle)}",
+                      f"bridge={dom0.BRIDGE}", f"ip=10.0.1.{handle + 30}")
+        except RuntimeError as error:
+            with open("/var/log/xen/xen-hotplug.log", encoding="utf-8") as log:
+                self.fail(f"{error}\n{log.read()[-2000:]}")
+
     def unplug(self):
         for handle, vif in enumerate(self.plugged, 1):
             if os.path.exists(f"/sys/class/net/{vif}"):
@@ -37,9 +46,7 @@ class Plug(bed.Case):
     def test_twenty_come_and_go(self):
         begin = time.monotonic()
         for handle in range(1, VIFS + 1):
-            dom0.call("xl", "network-attach", self.guest.name,
-                      f"mac={guests.mac_of(NUMBER, handle)}",
-                      f"bridge={dom0.BRIDGE}", f"ip=10.0.1.{handle + 30}")
+            self.plug(handle)
         plugged = time.monotonic()
         self.assertTrue(lab.eventually(lambda: self.all_are(
             f"({self.guest.name}) is guarded"), 30),
