@@ -3,6 +3,7 @@
 """The way `netback`: packets of any size wait on the guest's ring, in a netback
 that has a hook."""
 
+import json
 import pathlib
 import re
 import time
@@ -161,6 +162,19 @@ class Ring(Hooked):
         counters = self.counters()
         self.assertEqual(len(forged_test.FORGED), sum(
             counters[name] for name in counters if "forged" in name))
+
+    def test_an_upload_is_not_held(self):
+        port = flood_test.STREAM_PORT
+        self.guard(self.guest)
+        self.outside_runs("stream", "take", dom0.OUTSIDE, port)
+        told = json.loads(self.guest.ask(f"stream {dom0.OUTSIDE} {port} 2"))
+        counters = self.counters()
+        print(f"upload of {told['bytes'] / told['seconds'] / 1e6:.1f} MB/s, "
+              f"{told['again']} sent again, {counters['withheld_pkts']} of "
+              f"{counters['asked_pkts']} waited")
+        self.assertEqual(told["again"], 0)
+        self.assertLess(counters["withheld_pkts"],
+                        counters["asked_pkts"] / 20)
 
     def test_what_was_judged_is_what_leaves(self):
         """Although the guest writes another packet over it meanwhile."""
