@@ -43,8 +43,8 @@ void nftranges_set(struct nftplan_table *table, const char *name,
 
 /*
  * Condition of `rule`: `field` is an address of `prefixes`, of which set `name`
- * was made; or, not `within`, it is none.  A single prefix is compared, which is
- * cheaper than a look-up.
+ * was made; or, not `within`, it is none.  A single prefix is compared, which
+ * is cheaper than a look-up.
  */
 void nftranges_condition(struct nftexpr_rule rule, struct nftexpr_field field,
 			 const char *name,
