@@ -2,13 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """symtapd in an extension VM, and none in dom0."""
 
+import pathlib
 import re
 import subprocess
+import time
 import unittest
 
 import bed
 import dom0
 import extension
+import lab
+import symtapd
+import traffic
 
 GUEST = 9
 
@@ -22,6 +27,13 @@ def pace(arrived):
 
 def round_trip(said):
     return re.search("round-trip.*", said)[0]
+
+
+def store_value(path):
+    """As dom0 sees it; "" where there is none."""
+    return subprocess.run(["xenstore-read", path], text=True, check=False,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL).stdout.strip()
 
 
 class Backend(bed.Case):
@@ -72,10 +84,7 @@ class Backend(bed.Case):
         self.vm.ask(f"xenstore-write {path} {value} 2>&1")
         if not path.startswith("/"):
             path = f"/local/domain/{self.vm.domain}/{path}"
-        return subprocess.run(
-            ["xenstore-read", path], text=True, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ).stdout.strip() == value
+        return store_value(path) == value
 
     def test_it_can_write_nothing_else_and_owns_no_device(self):
         guest, own = self.guest.domain, self.vm.domain
@@ -98,6 +107,80 @@ class Backend(bed.Case):
                          "")
         devices = dom0.call("xenstore-list", f"/local/domain/{own}/device")
         self.assertEqual(set(devices.split()) - {"suspend"}, {"vif"})
+
+
+class Ring(bed.Case):
+    """dom0 is the guest's backend, and symtap-tap there has no say: over a ring
+    of its pages the extension VM has."""
+
+    OTHER = "10.0.1.222"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.vm = extension.Extension(
+            extension.POLICY.replace("bridge: true", "bridge: false"),
+            "judge=0", driver=0)
+        cls.guest = cls.pool.take(GUEST)
+        cls.addClassCleanup(cls.pool.destroy, cls.guest)
+        cls.host.outside.address("eth0", f"{cls.OTHER}/24")
+
+    def setUp(self):
+        super().setUp()
+        self.nft("add table bridge tap")
+        self.addCleanup(self.nft, "delete table bridge tap")
+        self.nft("add chain bridge tap forward "
+                 "{ type filter hook forward priority 10; }")
+        self.nft("add rule bridge tap forward ether type ip "
+                 "queue flags bypass to 4242")
+        with open("/run/tap.log", "w", encoding="utf-8") as log:
+            self.carrier = subprocess.Popen(
+                [symtapd.find(bed.BUILD, "symtap-tap"), "--judge",
+                 f"vchan:{self.vm.domain}"], stderr=log)
+        self.addCleanup(self.carrier.wait)
+        self.addCleanup(self.carrier.terminate)
+
+    @staticmethod
+    def nft(words):
+        dom0.call("nft", *words.split())
+
+    def said(self):
+        return pathlib.Path("/run/tap.log").read_text(encoding="utf-8")
+
+    def says(self, text):
+        return lab.eventually(lambda: text in self.said(), 20)
+
+    def test_a_flood_is_held_until_the_extension_dies(self):
+        self.assertTrue(self.says("the judge is there"), self.vm.log())
+        idle = self.guest.ask(f"ping -c 8 -i 0.3 {self.OTHER}")
+        ear = self.listen(9000)
+        sender = self.guest.flood(dom0.OUTSIDE, 9000, 1200, 0, 4)
+        other = self.guest.ask(f"ping -c 8 -i 0.3 -s 1000 {self.OTHER}")
+        arrived = ear.receive(4)
+        rows = self.vm.symtapctl("top --once --scope pair")
+        self.assertEqual(self.said().count("the judge is gone"), 0,
+                         self.said() + self.vm.log())
+        early, per_s = pace(arrived)
+        pending = self.guest.ring()
+        begin = time.monotonic()
+        self.vm.destroy()
+        gone = time.monotonic() - begin
+        self.assertTrue(self.says("the judge is gone"))
+        rest = ear.receive(2)
+        told = self.guest.flooded(sender)
+        print(f"{early} in the first second, then {per_s:.1f} packets/s, "
+              f"{pending} slots held; destroyed in {gone:.1f} s, then "
+              f"{len(rest)} came; {told}; ping {round_trip(idle)}, beside it "
+              f"{round_trip(other)}", flush=True)
+        self.carrier.terminate()
+        self.carrier.wait()
+        self.assertLessEqual(early, bed.FIRST_SECOND, self.said() + rows)
+        self.assertLessEqual(per_s, bed.LATER_SECONDS)
+        self.assertGreaterEqual(other.count("bytes from"), 6, other)
+        self.assertRegex(rows, f"{self.guest.address} +{dom0.OUTSIDE} +[34]")
+        self.assertGreater(pending, 10)
+        self.assertEqual(traffic.numbers(arrived + rest),
+                         list(range(told["sent"])))
 
 
 if __name__ == "__main__":
