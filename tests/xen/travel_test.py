@@ -13,6 +13,8 @@ import lab
 import traffic
 
 IMAGE = "/run/guest.saved"
+FREE_PKTS = 4
+TOGETHER_S = 0.01
 
 
 class Travel(bed.Case):
@@ -63,6 +65,16 @@ class Travel(bed.Case):
                     for key in guest["keys"] if key["scope"] == "pair"),
                    default=0)
 
+    def goes_on_as_it_was(self, flood):
+        """Of those that leave after it came back, the first four do not leave
+        together: a fresh pair's would."""
+        arrived = flood.look(3)
+        self.assertGreater(len(arrived), FREE_PKTS)
+        took = arrived[FREE_PKTS - 1].at - arrived[0].at
+        print(f"{len(arrived)} packets left after it came back, the first "
+              f"four within {1000 * took:.1f} ms")
+        self.assertGreater(took, TOGETHER_S)
+
     def test_a_guest_is_paused_while_it_waits(self):
         flood = self.flood(self.guest, 1200, 2)
         held = self.guest.ring()
@@ -82,7 +94,9 @@ class Travel(bed.Case):
 
     def test_a_guest_is_saved_and_comes_to_another_host(self):
         """Which is this one, without its memory."""
-        flood = self.flood(self.guest, 1200, 3)
+        flood = self.begin_flood(self.guest, 1200, 15)
+        self.addCleanup(flood.sender.close)
+        flood.look(3)
         held = self.guest.ring()
         self.assertGreater(held, 0)
         took = self.save()
@@ -103,6 +117,7 @@ class Travel(bed.Case):
                   f"{self.symtapd.path('control.sock')} state import <{path}")
         self.restore()
         self.until(f"{self.guest.vif} of domain {self.guest.domain} is known: ")
+        self.goes_on_as_it_was(flood)
 
 
 if __name__ == "__main__":
