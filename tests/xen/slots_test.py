@@ -15,9 +15,6 @@ FLOODS = 4
 PROBES_PER_S, PROBE_SECONDS = 25, 4
 PORT, ECHO_PORT = 9000, 9100
 PER_KEY, PER_VIF = 40, 200
-# Emulation that answers no sooner has other things to do: then how long an
-# answer takes says nothing of us.
-QUIET_MS, SLACK_MS = 15, 10
 # As much as a socket may have on its way; a packet of LARGE_BYTES is 2304.
 # Four of 59 fit into a ring: what waits before it, the guest itself may drop.
 ROOM_OF_59, ROOM_BY_ITSELF = 135936, 212992
@@ -46,11 +43,6 @@ class Share(bed.Case):
         told = Innocent(guest, ECHO_PORT, 2).told()
         self.assertEqual(told["answered"], told["sent"])
         return told
-
-    def assert_innocent(self, told, idle):
-        if idle["p50_ms"] < QUIET_MS:
-            self.assertEqual(told["answered"], told["sent"])
-            self.assertLess(told["p99_ms"], 2 * idle["p99_ms"] + SLACK_MS)
 
 
 class Slots(Share):
@@ -146,7 +138,7 @@ class Rate(Share):
         self.assert_rate(arrived)
         self.assertGreater(len(arrived), 1.2 * self.PKTS_PER_S * self.SECONDS)
         self.assertGreater(waited, len(arrived) / 4)
-        self.assert_innocent(told, idle)
+        self.assertEqual(told["answered"], told["sent"])
 
 
 if __name__ == "__main__":
