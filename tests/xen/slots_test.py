@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest's share: of its own ring, by what waits, and of the wire."""
 
+import contextlib
 import json
+import threading
 import time
 import unittest
 
@@ -13,11 +15,13 @@ import traffic
 LARGE_BYTES, SMALL_BYTES = 1200, 60
 FLOODS = 4
 PROBES_PER_S, PROBE_SECONDS = 25, 4
-PORT, ECHO_PORT = 9000, 9100
+PORT = 9000
+# Who answers is nobody that is flooded: pairs are judged, too.
+ECHO, ECHO_PORT = "10.0.1.231", 9100
 PER_KEY, PER_VIF = 40, 200
 # As much as a socket may have on its way; a packet of LARGE_BYTES is 2304.
 # Four of 59 fit into a ring: what waits before it, the guest itself may drop.
-ROOM_OF_59, ROOM_BY_ITSELF = 135936, 212992
+ROOM_OF_36, ROOM_OF_59, ROOM_BY_ITSELF = 82944, 135936, 212992
 
 
 class Innocent:
@@ -25,11 +29,31 @@ class Innocent:
 
     def __init__(self, guest, port, seconds=PROBE_SECONDS):
         self.guest = guest
-        self.sender = guest.begin(f"probe {dom0.OUTSIDE} {port} {SMALL_BYTES} "
+        self.sender = guest.begin(f"probe {ECHO} {port} {SMALL_BYTES} "
                                   f"{PROBES_PER_S} {seconds}")
 
     def told(self):
         return json.loads(self.guest.finish(self.sender))
+
+
+class Watch(threading.Thread):
+    """Places of a guest's ring that are taken, from time to time."""
+
+    def __init__(self, guest):
+        super().__init__(daemon=True)
+        self.guest, self.seen, self.ends = guest, [], threading.Event()
+
+    def run(self):
+        while not self.ends.wait(0.2):
+            with contextlib.suppress(OSError, IndexError):
+                self.seen.append(self.guest.ring())
+
+    def told(self):
+        """Half of the time at most so many, and the most."""
+        self.ends.set()
+        self.join()
+        self.seen.sort()
+        return self.seen[len(self.seen) // 2], self.seen[-1]
 
 
 class Share(bed.Case):
@@ -37,7 +61,9 @@ class Share(bed.Case):
     def setUp(self):
         super().setUp()
         self.guest, self.other = self.pool.take(1, 2)
-        self.outside_runs("probe", "answer", dom0.OUTSIDE, ECHO_PORT)
+        self.host.outside.run("ip", "addr", "replace", f"{ECHO}/32", "dev",
+                              "eth0")
+        self.outside_runs("probe", "answer", ECHO, ECHO_PORT)
 
     def idle(self, guest):
         told = Innocent(guest, ECHO_PORT, 2).told()
@@ -65,6 +91,46 @@ class Slots(Share):
         for sender, _ in floods:
             self.addCleanup(sender.close)
         return floods
+
+    def beside(self, rate):
+        """Floods, and what an innocent flow notices of them."""
+        idle = self.idle(self.guest)
+        floods = self.floods(rate)
+        time.sleep(1.5)
+        watch = Watch(self.guest)
+        watch.start()
+        told = Innocent(self.guest, ECHO_PORT).told()
+        slots = watch.told()
+        print(f"idle p50 {idle['p50_ms']} p99 {idle['p99_ms']} ms; beside "
+              f"{FLOODS} floods p50 {told['p50_ms']} p99 {told['p99_ms']} "
+              f"ms, {told['sent'] - told['answered']} lost; {slots[0]} slots "
+              f"held, {slots[1]} at most")
+        self.assertEqual(told["answered"], told["sent"])
+        return slots[0], floods
+
+    def test_wait_loses_nothing_and_others_go_on_below_the_bound(self):
+        self.follow("wait")
+        self.room(ROOM_OF_36)
+        self.addCleanup(self.room, ROOM_BY_ITSELF)
+        slots, floods = self.beside(0)
+        self.assertGreater(slots, 80)
+        self.assertLess(slots, PER_VIF)
+        self.nothing_is_lost(floods)
+
+    def test_shed_keeps_the_ring_free_whatever_is_held(self):
+        self.follow("shed")
+        self.room(ROOM_OF_59)
+        self.addCleanup(self.room, ROOM_BY_ITSELF)
+        slots, floods = self.beside(25)
+        judged = self.symtapd.ask("status")["judgement"]
+        held = self.symtapd.ask("status")["held_slots"]
+        print(f"{judged['shed_key_packets']} shed of their keys, {held} held")
+        self.assertLessEqual(held, PER_KEY * FLOODS)
+        self.assertLess(slots, PER_VIF)
+        self.assertGreater(judged["shed_key_packets"], 0)
+        self.assertEqual(judged["slots_over_packets"], 0)
+        for sender, _ in floods:
+            self.guest.flooded(sender)
 
     def test_wait_loses_nothing_above_the_bound(self):
         self.follow("wait")
