@@ -18,46 +18,10 @@
 #include "shaper/daemon/vif_poll.h"
 #include "shaper/daemon/vif_process.h"
 #include "shaper/daemon/vif_table.h"
-#include "shaper/daemon/vif_ways.h"
+#include "shaper/daemon/vifs_state.h"
 #include "shaper/io/clock.h"
 
 enum { ORDERS_AT_ONCE = 1024 };
-
-struct vif {
-	struct vifkeys keys;
-	bool leaving;
-	struct letting_go *going; /* leaving; NULL: out of memory */
-	bool waits;               /* the process is to hear of it */
-	bool applied;      /* the policy that is being taken over has it */
-	bool refused;      /* the way that was asked for cannot be had */
-	bool cannot_stamp; /* nor the MAC be written */
-	bool in_netback;   /* is to be guarded there */
-	struct waynetback_settings netback;
-	bool asks_ring;
-	const char *ring_lacks; /* when its way was chosen */
-	enum policy_way way;
-	char why[WAY_TEXT_BYTES];  /* that way, or none */
-	char told[WAY_TEXT_BYTES]; /* logged last */
-};
-
-struct vifs {
-	struct daemon *daemon;
-	int fd;
-	int pace_fd; /* whoever can pause vifs; engines write there */
-	struct vif *list;
-	size_t count, room;
-	struct waynetback *netback; /* NULL: it cannot be asked */
-	struct viftable *table;     /* also of those that are not guarded */
-	struct vifpoll *poll;
-};
-
-/* One that leaves. */
-struct letting_go {
-	struct vifs *vifs;
-	struct vifkeys keys;
-	size_t departures; /* under way */
-	uint64_t released_pkts;
-};
 
 /* ------ how the guests do */
 
@@ -194,8 +158,8 @@ int vifs_fd(const struct vifs *vifs)
 
 /* ------ what was done */
 
-static void report(struct vifs *vifs, const struct vifkeys *keys,
-		   enum vif_event event, const char *wrong)
+void vifs_report(struct vifs *vifs, const struct vifkeys *keys,
+		 enum vif_event event, const char *wrong)
 {
 	struct vif_report report;
 
@@ -213,7 +177,7 @@ static void report(struct vifs *vifs, const struct vifkeys *keys,
 				 "cannot be told");
 }
 
-static void remove_at(struct vifs *vifs, size_t at)
+void vifs_remove_at(struct vifs *vifs, size_t at)
 {
 	vifs->list[at] = vifs->list[--vifs->count];
 }
@@ -253,7 +217,7 @@ static void gone(void *self, uint64_t released_pkts)
 	log_info(0, "xen: %s of domain %u is let go, with %llu packets",
 		 going->keys.interface, going->keys.domain,
 		 (unsigned long long)going->released_pkts);
-	report(going->vifs, &going->keys, VIF_DRAINED, "");
+	vifs_report(going->vifs, &going->keys, VIF_DRAINED, "");
 	free(going);
 }
 
@@ -281,11 +245,11 @@ static struct letting_go *let_go(struct vifs *vifs, const struct vifkeys *keys)
 }
 
 /* Its guard is away, and what came meanwhile goes as well. */
-static void drain(struct vifs *vifs, const struct vifkeys *keys,
-		  struct letting_go *going)
+void vifs_drain(struct vifs *vifs, const struct vifkeys *keys,
+		struct letting_go *going)
 {
 	if (going == NULL) {
-		report(vifs, keys, VIF_DRAINED, "");
+		vifs_report(vifs, keys, VIF_DRAINED, "");
 		return;
 	}
 	depart(going);
@@ -327,7 +291,7 @@ static void take(struct vifs *vifs, const struct vif_order *order)
 		struct letting_go *going = let_go(vifs, &order->keys);
 
 		if (vif == NULL) {
-			drain(vifs, &order->keys, going);
+			vifs_drain(vifs, &order->keys, going);
 			return;
 		}
 		vif->leaving = true;
@@ -341,7 +305,7 @@ static void take(struct vifs *vifs, const struct vif_order *order)
 	if (vif == NULL)
 		vif = add(vifs);
 	if (vif == NULL) {
-		report(vifs, &order->keys, VIF_REFUSED, "out of memory");
+		vifs_report(vifs, &order->keys, VIF_REFUSED, "out of memory");
 		return;
 	}
 	vif->keys = order->keys;
@@ -378,219 +342,4 @@ void vifs_read(struct vifs *vifs)
 		lose(vifs);
 	if (any)
 		reload_vifs(vifs->daemon->reload);
-}
-
-/* ------ the policy */
-
-static const char *lacks_ring(const struct vifs *vifs, const struct vif *vif)
-{
-	return vifs->daemon->ring == NULL ? vifs->daemon->ring_wrong
-					  : ring_lacks(vif->keys.interface);
-}
-
-/* Somebody begins to listen to a vif, or ends. */
-void vifs_look(struct vifs *vifs)
-{
-	if (vifs == NULL)
-		return;
-	for (size_t i = 0; i < vifs->count; i++) {
-		const struct vif *vif = &vifs->list[i];
-
-		if (vif->leaving || !vif->asks_ring ||
-		    vif->ring_lacks == lacks_ring(vifs, vif))
-			continue;
-		reload_vifs(vifs->daemon->reload);
-		return;
-	}
-}
-
-/* What the operator asks for of this vif, and then the tool stack. */
-static void wish_of(const struct policy *policy, const struct vifkeys *keys,
-		    struct guest_wish *ret_wish)
-{
-	const struct guest_identity guest = {
-		.name = keys->name,
-		.uuid = keys->uuid,
-		.vif = keys->interface,
-		.bridge = keys->bridge,
-		.domain = keys->domain,
-	};
-
-	guests_wish_of(policy, &guest, &keys->wish, ret_wish);
-}
-
-/* With or without `ip`, no other guest's MAC: nor one that a bridge would learn
- * from a frame that carries no address. */
-static bool own_port(struct policy *policy, const struct vifkeys *keys)
-{
-	struct policy_owner owner;
-
-	memcpy(owner.interface, keys->interface, sizeof(owner.interface));
-	memcpy(owner.mac, keys->mac, sizeof(owner.mac));
-	return policy_add_owner(policy, &owner);
-}
-
-/* A vif without `ip` may send from any address of the inside. */
-static bool bind_one(struct policy *policy, struct vifkeys *keys,
-		     const struct guest_wish *wish)
-{
-	struct policy_binding binding = {
-		.addresses = { keys->addresses, keys->addresses_count },
-	};
-
-	if (!guests_add_rules(policy, keys->interface, wish))
-		return false;
-	if (!wish->guarded || !keys->has_mac)
-		return true;
-	if (!own_port(policy, keys))
-		return false;
-	if (keys->addresses_count == 0)
-		return true;
-	binding.has_rate = (wish->said & GUEST_RATE) != 0;
-	if (binding.has_rate)
-		binding.rate = wish->rate;
-	memcpy(binding.mac, keys->mac, sizeof(binding.mac));
-	memcpy(binding.interface, keys->interface, sizeof(binding.interface));
-	return policy_add_binding(policy, &binding);
-}
-
-static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
-		     const struct guest_wish *wish)
-{
-	struct policy_vif entry = { 0 };
-	bool before = vif->refused;
-
-	vif->asks_ring =
-		wish->way == POLICY_WAY_RING ||
-		(wish->way == POLICY_WAY_AUTO && !policy->nfqueue.bridge);
-	vif->ring_lacks = vif->asks_ring ? lacks_ring(vifs, vif)
-					 : "not looked for";
-	vif->refused = !vifways_choose(policy, vif->keys.interface,
-				       vif->ring_lacks,
-				       waynetback_lacks(vifs->netback),
-				       wish->way, &vif->way, vif->why);
-	vif->waits |= vif->refused != before;
-	vif->cannot_stamp = wish->mac == POLICY_XEN_MAC_OVERWRITE &&
-			    (vif->refused || vif->way != POLICY_WAY_NETBACK);
-	vif->in_netback = !vif->refused && wish->guarded &&
-			  vif->way == POLICY_WAY_NETBACK;
-	vif->asks_ring &= !vif->in_netback;
-	vifnetback_settings(policy, wish, &vif->keys, &vif->netback);
-	if (vif->refused)
-		return true;
-	memcpy(entry.interface, vif->keys.interface, sizeof(entry.interface));
-	entry.way = vif->way;
-	return policy_add_vif(policy, &entry);
-}
-
-bool vifs_apply(struct vifs *vifs, struct policy *policy)
-{
-	struct guest_wish wish;
-
-	if (vifs == NULL || vifs->count == 0)
-		return true;
-	for (size_t i = 0; i < vifs->count; i++) {
-		struct vif *vif = &vifs->list[i];
-
-		vif->applied = true;
-		if (vif->leaving)
-			continue;
-		wish_of(policy, &vif->keys, &wish);
-		if (!bind_one(policy, &vif->keys, &wish) ||
-		    !give_way(vifs, policy, vif, &wish))
-			return false;
-		viftable_way(vifs->table, &vif->keys,
-			     vif->refused ? "" : policy_way_name(vif->way),
-			     vif->why, !wish.guarded);
-	}
-	return policy_prepare(policy);
-}
-
-static void tell_way(struct vif *vif)
-{
-	char text[WAY_TEXT_BYTES];
-
-	snprintf(text, sizeof(text), "%s%.*s",
-		 vif->refused ? "" : policy_way_name(vif->way),
-		 WAY_TEXT_BYTES - 16, vif->why);
-	if (strcmp(text, vif->told) == 0)
-		return;
-	memcpy(vif->told, text, sizeof(vif->told));
-	if (vif->refused)
-		log_error(0, "xen: %s: its packets cannot wait: %s",
-			  vif->keys.interface, vif->why);
-	else
-		log_info(0, "xen: %s: its packets wait by way of %s (%s)",
-			 vif->keys.interface, policy_way_name(vif->way),
-			 vif->why);
-	if (vif->cannot_stamp)
-		log_warn(0,
-			 "xen: %s: mac: overwrite cannot be had by this way: "
-			 "they are judged as with mac: drop",
-			 vif->keys.interface);
-}
-
-/* Who was there before may have left a guard in netback. */
-static void tell_netback(struct vifs *vifs, struct vif *vif)
-{
-	int error;
-
-	if (vifs->netback == NULL)
-		return;
-	if (!vif->in_netback) {
-		waynetback_unset(vifs->netback, vif->keys.interface);
-		return;
-	}
-	vif->netback.keys = &vif->keys;
-	error = waynetback_set(vifs->netback, vif->keys.interface,
-			       &vif->netback);
-	if (error == 0)
-		return;
-	vif->refused = true;
-	snprintf(vif->why, sizeof(vif->why), "netback refuses it: %s",
-		 strerror(-error));
-}
-
-/* A vif that is there, once what guards it is in force, or could not be. */
-static void applied(struct vifs *vifs, struct vif *vif, bool good,
-		    const char *wrong)
-{
-	bool guarded;
-
-	if (good)
-		tell_netback(vifs, vif);
-	if (good)
-		tell_way(vif);
-	guarded = good && !vif->refused;
-	if (vif->waits && guarded)
-		log_info(0, "xen: %s of domain %u (%s) is guarded",
-			 vif->keys.interface, vif->keys.domain, vif->keys.name);
-	if (vif->waits)
-		report(vifs, &vif->keys, guarded ? VIF_GUARDED : VIF_REFUSED,
-		       good ? vif->why : wrong);
-	vif->waits = false;
-}
-
-void vifs_applied(struct vifs *vifs, bool good, const char *wrong)
-{
-	size_t i = 0;
-
-	if (vifs == NULL)
-		return;
-	while (i < vifs->count) {
-		struct vif *vif = &vifs->list[i];
-
-		if (!vif->applied || (vif->leaving && !good)) {
-			i++;
-			continue;
-		}
-		vif->applied = false;
-		if (vif->leaving) {
-			drain(vifs, &vif->keys, vif->going);
-			remove_at(vifs, i);
-			continue;
-		}
-		applied(vifs, vif, good, wrong);
-		i++;
-	}
 }

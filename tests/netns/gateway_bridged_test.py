@@ -19,29 +19,11 @@ def is_of_the_flood(frame):
     return frames.packed(INSIDE[1]) + frames.packed(OUTER) in frame
 
 
-class BridgedNet:
-    """host - (lan0) gateway (wan0) - outside: one network, one bridge."""
-
-    def __init__(self, world):
-        self.gateway = world.namespace("gateway")
-        self.host = self.neighbour = world.namespace("host")
-        self.outside = world.namespace("outside")
-        world.wire(self.gateway, "lan0", self.host, "eth0",
-                   right_mac=lab.GUARDED_MAC)
-        world.wire(self.gateway, "wan0", self.outside, "eth0")
-        self.gateway.run("ip", "link", "add", "br0", "type", "bridge")
-        for port in ("lan0", "wan0"):
-            self.gateway.run("ip", "link", "set", port, "master", "br0")
-        self.gateway.up("br0")
-        self.host.address("eth0", *(f"{each}/16" for each in INSIDE))
-        self.outside.address("eth0", f"{OUTER}/16")
-
-
 class Bridged(bed.Case):
 
     @classmethod
     def build(cls):
-        cls.net = BridgedNet(cls.lab)
+        cls.net = lab.Bridged(cls.lab, INSIDE, OUTER)
         cls.outside_mac = cls.net.outside.mac("eth0")
         cls.check_path(cls.net.host, cls.net.outside, (INSIDE[0], OUTER))
 

@@ -37,27 +37,16 @@ IS_OLD = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (6, 6)
 symtapd.START_SECONDS = 60
 
 
-class BridgedNet:
-    """host - (lan0), a writer - (tap0) gateway (wan0) - outside"""
+class TappedNet(lab.Bridged):
+    """And a writer at (tap0)."""
 
     def __init__(self, world):
-        self.gateway = world.namespace("gateway")
-        self.host = self.neighbour = world.namespace("host")
-        self.outside = world.namespace("outside")
-        world.wire(self.gateway, "lan0", self.host, "eth0",
-                   right_mac=lab.GUARDED_MAC)
-        world.wire(self.gateway, "wan0", self.outside, "eth0")
-        self.gateway.run("ip", "link", "add", "br0", "type", "bridge")
+        super().__init__(world, INSIDE, OUTER)
         self.tap = self.open_tap()
-        for port in ("lan0", "wan0", "tap0"):
-            self.gateway.run("ip", "link", "set", port, "master", "br0")
-            self.gateway.up(port)
-        self.gateway.up("br0")
+        self.add_port("tap0")
         for family in ("iptables", "ip6tables"):
             self.gateway.write(
                 f"/proc/sys/net/bridge/bridge-nf-call-{family}", 0)
-        self.host.address("eth0", *(f"{each}/16" for each in INSIDE))
-        self.outside.address("eth0", f"{OUTER}/16")
         self.outside.run("ip", "neigh", "replace", BEHIND_TAP, "lladdr",
                          TAP_MAC, "dev", "eth0")
 
@@ -108,7 +97,7 @@ class Hold(bed.Case):
 
     @classmethod
     def build(cls):
-        cls.net = BridgedNet(cls.lab)
+        cls.net = TappedNet(cls.lab)
         cls.check_path(cls.net.host, cls.net.outside, (INSIDE[0], OUTER))
 
     def start(self, **policy):

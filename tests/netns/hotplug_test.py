@@ -12,7 +12,7 @@ import time
 import gateway_bed as bed
 import lab
 import symtapd
-import vifs_test
+import vif_bed
 import xenstore
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "contrib/xen/scripts"
@@ -23,17 +23,11 @@ exit "$(cat "${0%/*}/status")"
 """
 
 
-class Hotplug(bed.Case):
-
-    @classmethod
-    def build(cls):
-        cls.net = vifs_test.VifNet(cls.lab)
+class Hotplug(vif_bed.Case):
 
     def setUp(self):
         super().setUp()
-        self.store = xenstore.Xenstore(self.lab, self.symtapd.build)
-        self.store.domain(7, "web")
-        for key, value in (("mac", lab.GUARDED_MAC), ("ip", vifs_test.GUEST),
+        for key, value in (("mac", lab.GUARDED_MAC), ("ip", vif_bed.GUEST),
                            ("bridge", "br0"), ("state", "2")):
             self.store.key(7, key, value)
         folder = tempfile.TemporaryDirectory()
@@ -46,13 +40,8 @@ class Hotplug(bed.Case):
             (self.folder / name).chmod(0o755)
         (self.folder / "status").write_text("0", encoding="utf-8")
 
-    def tearDown(self):
-        super().tearDown()
-        self.store.process.terminate()
-        self.store.process.wait()
-
     def policy(self, fail):
-        return {"bridge": True, "inside": vifs_test.INSIDE_NET,
+        return {"bridge": True, "inside": vif_bed.INSIDE_NET,
                 "limits": bed.ROOM, "fail": fail, "xen": "{vifs: follow}"}
 
     def online(self, name="vif-symtap", command="online", wait_s="10"):

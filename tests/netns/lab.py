@@ -251,3 +251,24 @@ class Routed:
         self.gateway.address(interface, "10.20.0.1/32", "2001:db8:20::1/128")
         self.gateway.route(ipv4, "dev", interface)
         self.gateway.route(ipv6, "dev", interface)
+
+
+class Bridged:
+    """host - (port) gateway (wan0) - outside: one network, one bridge."""
+
+    def __init__(self, lab, inside, outer, port="lan0", name="gateway"):
+        self.gateway = lab.namespace(name)
+        self.host = self.neighbour = lab.namespace("host")
+        self.outside = lab.namespace("outside")
+        lab.wire(self.gateway, port, self.host, "eth0",
+                 right_mac=GUARDED_MAC)
+        lab.wire(self.gateway, "wan0", self.outside, "eth0")
+        self.gateway.run("ip", "link", "add", "br0", "type", "bridge")
+        for each in (port, "wan0"):
+            self.add_port(each)
+        self.gateway.up("br0")
+        self.host.address("eth0", *(f"{each}/16" for each in inside))
+        self.outside.address("eth0", f"{outer}/16")
+
+    def add_port(self, name):
+        self.gateway.run("ip", "link", "set", name, "master", "br0", "up")

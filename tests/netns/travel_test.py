@@ -16,8 +16,8 @@ import gateway_bed as bed
 import lab
 import symtapd
 import traffic
-import xenstore
-from vifs_test import GUEST, INSIDE_NET, OUTER, VifNet
+import vif_bed
+from vif_bed import GUEST, OUTER
 
 UUID = "00000000-0000-4000-8000-000000000007"
 MAC = bytes.fromhex(lab.GUARDED_MAC.replace(":", ""))
@@ -26,38 +26,19 @@ FLOOD_PKTS = 60
 WINDOW_S = 1.0
 
 
-class Travel(bed.Case):
-
-    @classmethod
-    def build(cls):
-        cls.net = VifNet(cls.lab)
-        cls.check_path(cls.net.host, cls.net.outside, (GUEST, OUTER))
+class Travel(vif_bed.Case):
 
     def setUp(self):
         super().setUp()
-        self.store = xenstore.Xenstore(self.lab, self.symtapd.build)
-        self.store.domain(7, "web")
         self.ear = traffic.Receiver(self.net.outside, OUTER, 9)
 
-    def tearDown(self):
-        super().tearDown()
-        self.store.process.terminate()
-        self.store.process.wait()
-
     def start(self, **policy):
-        self.symtapd.start(**{"bridge": True, "inside": INSIDE_NET,
-                              "limits": bed.ROOM, "xen": "{vifs: follow}",
-                              **policy})
+        super().start(**policy)
         self.until("xenstored answers")
-
-    def until(self, text, seconds=5, times=1):
-        self.assertTrue(lab.eventually(
-            lambda: self.symtapd.log().count(text) >= times, seconds, 0.005),
-            self.symtapd.log())
 
     def guard(self, domain=7):
         self.store.vif(domain, lab.GUARDED_MAC, GUEST)
-        self.until(f"vif7.0 of domain {domain} (web) is guarded")
+        self.guarded(domain)
 
     def come_back(self, domain):
         """The same guest in another domain, whose vif has the same name here,

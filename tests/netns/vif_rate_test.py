@@ -9,9 +9,9 @@ import time
 import gateway_bed as bed
 import lab
 import traffic
-import vifs_test
+import vif_bed
 import xenstore
-from vifs_test import GUEST, OUTER
+from vif_bed import GUEST, OUTER
 
 KEY = f"{xenstore.BACKEND}/7/0/rate"
 NOTE = f"{xenstore.BACKEND}/7/0/symtap-rate"
@@ -19,34 +19,16 @@ PAUSED = "0,50000"
 OPERATORS = "12500,50000"
 
 
-class VifRate(bed.Case):
-
-    @classmethod
-    def build(cls):
-        cls.net = vifs_test.VifNet(cls.lab)
-        cls.check_path(cls.net.host, cls.net.outside, (GUEST, OUTER))
+class VifRate(vif_bed.Case):
 
     def start(self, way="rate", **policy):
-        self.store = xenstore.Xenstore(self.lab, self.symtapd.build)
-        self.store.domain(7, "web")
-        self.symtapd.start(bridge=True, inside=vifs_test.INSIDE_NET,
-                           limits=bed.ROOM,
-                           xen=f"{{vifs: follow, way: {way}}}", **policy)
+        super().start(xen=f"{{vifs: follow, way: {way}}}", **policy)
         self.store.vif(7, lab.GUARDED_MAC, GUEST)
         self.until("its packets wait by way of rate")
-        self.until("vif7.0 of domain 7 (web) is guarded")
+        self.guarded()
         self.ear = traffic.Receiver(self.net.outside, OUTER, 9)
         self.addCleanup(self.ear.socket.close)
         self.source = traffic.sender(self.net.host, GUEST)
-
-    def until(self, text, seconds=5):
-        self.assertTrue(lab.eventually(
-            lambda: text in self.symtapd.log(), seconds), self.symtapd.log())
-
-    def tearDown(self):
-        super().tearDown()
-        self.store.process.terminate()
-        self.store.process.wait()
 
     def key(self):
         return self.store.read(KEY)

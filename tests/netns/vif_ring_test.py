@@ -11,10 +11,9 @@ import time
 import gateway_bed as bed
 import lab
 import traffic
-import vifs_test
-import xenstore
+import vif_bed
 from gateway_hold_test import Flood
-from vifs_test import GUEST, OUTER
+from vif_bed import GUEST, OUTER
 
 ANOTHER = "10.20.128.2"
 GUEST6, OUTER6 = "fd00:20::2", "fd00:20::8000:0:0:1"
@@ -22,36 +21,21 @@ INSIDE = '["10.20.0.0/17", "fd00:20::/65"]'
 DEVICE = "symtap-ring"
 
 
-class VifRing(bed.Case):
+class VifRing(vif_bed.Case):
 
     @classmethod
     def build(cls):
-        cls.net = vifs_test.VifNet(cls.lab)
+        super().build()
         cls.net.outside.address("eth0", f"{ANOTHER}/16", f"{OUTER6}/64")
         cls.net.host.address("eth0", f"{GUEST6}/64")
-        cls.check_path(cls.net.host, cls.net.outside, (GUEST, OUTER))
 
     def start(self, way="ring"):
-        self.store = xenstore.Xenstore(self.lab, self.symtapd.build)
-        self.store.domain(7, "web")
-        self.symtapd.start(bridge=True, inside=INSIDE,
-                           limits=bed.ROOM,
-                           xen=f"{{vifs: follow, way: {way}}}")
+        super().start(inside=INSIDE, xen=f"{{vifs: follow, way: {way}}}")
         self.store.vif(7, lab.GUARDED_MAC, GUEST, GUEST6)
 
-    def guarded(self):
+    def guarded(self, domain=7):
         self.until("its packets wait by way of ring")
-        self.until("vif7.0 of domain 7 (web) is guarded")
-
-    def until(self, text, seconds=5, times=1):
-        self.assertTrue(lab.eventually(
-            lambda: self.symtapd.log().count(text) >= times, seconds),
-            self.symtapd.log())
-
-    def tearDown(self):
-        super().tearDown()
-        self.store.process.terminate()
-        self.store.process.wait()
+        super().guarded(domain)
 
     def flood(self, guest=GUEST, outer=OUTER, port=9):
         source = self.net.host.socket(traffic.family_of(guest),

@@ -8,56 +8,17 @@ import frames
 import gateway_bed as bed
 import lab
 import traffic
-import xenstore
+import vif_bed
+from vif_bed import GUEST, INSIDE_NET, OUTER, STRANGER
 
-GUEST = "10.20.0.2"
-STRANGER = "10.20.0.3"
-OUTER = "10.20.128.1"
 MANY = 250
-INSIDE_NET = "[10.20.0.0/17]"
 
 
-class VifNet:
-    """guest - (vif7.0) dom0 (wan0) - outside: one network, one bridge."""
-
-    def __init__(self, world):
-        self.gateway = world.namespace("dom0")
-        self.host = self.neighbour = world.namespace("guest")
-        self.outside = world.namespace("outside")
-        world.wire(self.gateway, "vif7.0", self.host, "eth0",
-                   right_mac=lab.GUARDED_MAC)
-        world.wire(self.gateway, "wan0", self.outside, "eth0")
-        self.gateway.run("ip", "link", "add", "br0", "type", "bridge")
-        for port in ("vif7.0", "wan0"):
-            self.gateway.run("ip", "link", "set", port, "master", "br0")
-        self.gateway.up("br0")
-        self.host.address("eth0", f"{GUEST}/16", f"{STRANGER}/16")
-        self.outside.address("eth0", f"{OUTER}/16")
-
-
-class Vifs(bed.Case):
-
-    @classmethod
-    def build(cls):
-        cls.net = VifNet(cls.lab)
-        cls.check_path(cls.net.host, cls.net.outside, (GUEST, OUTER))
+class Vifs(vif_bed.Case):
 
     def start(self, **policy):
-        self.store = xenstore.Xenstore(self.lab, self.symtapd.build)
-        self.store.domain(7, "web")
-        self.symtapd.start(bridge=True, inside=INSIDE_NET, limits=bed.ROOM,
-                           xen="{vifs: follow}", **policy)
+        super().start(**policy)
         self.until("xenstored answers")
-
-    def until(self, text, seconds=5, times=1):
-        self.assertTrue(lab.eventually(
-            lambda: self.symtapd.log().count(text) >= times, seconds),
-            self.symtapd.log())
-
-    def tearDown(self):
-        super().tearDown()
-        self.store.process.terminate()
-        self.store.process.wait()
 
     def arrives_from(self, address):
         """One packet that claims to be of it."""

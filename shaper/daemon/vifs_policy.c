@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How each vif is guarded: what is added to the policy, and what became of
+ * it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/policy.h"
+#include "shaper/daemon/daemon.h"
+#include "shaper/daemon/log.h"
+#include "shaper/daemon/reload.h"
+#include "shaper/daemon/vif_table.h"
+#include "shaper/daemon/vifs.h"
+#include "shaper/daemon/vifs_state.h"
+
+static const char *lacks_ring(const struct vifs *vifs, const struct vif *vif)
+{
+	return vifs->daemon->ring == NULL ? vifs->daemon->ring_wrong
+					  : ring_lacks(vif->keys.interface);
+}
+
+/* Somebody begins to listen to a vif, or ends. */
+void vifs_look(struct vifs *vifs)
+{
+	if (vifs == NULL)
+		return;
+	for (size_t i = 0; i < vifs->count; i++) {
+		const struct vif *vif = &vifs->list[i];
+
+		if (vif->leaving || !vif->asks_ring ||
+		    vif->ring_lacks == lacks_ring(vifs, vif))
+			continue;
+		reload_vifs(vifs->daemon->reload);
+		return;
+	}
+}
+
+/* What the operator asks for of this vif, and then the tool stack. */
+static void wish_of(const struct policy *policy, const struct vifkeys *keys,
+		    struct guest_wish *ret_wish)
+{
+	const struct guest_identity guest = {
+		.name = keys->name,
+		.uuid = keys->uuid,
+		.vif = keys->interface,
+		.bridge = keys->bridge,
+		.domain = keys->domain,
+	};
+
+	guests_wish_of(policy, &guest, &keys->wish, ret_wish);
+}
+
+/* With or without `ip`, no other guest's MAC: nor one that a bridge would learn
+ * from a frame that carries no address. */
+static bool own_port(struct policy *policy, const struct vifkeys *keys)
+{
+	struct policy_owner owner;
+
+	memcpy(owner.interface, keys->interface, sizeof(owner.interface));
+	memcpy(owner.mac, keys->mac, sizeof(owner.mac));
+	return policy_add_owner(policy, &owner);
+}
+
+/* A vif without `ip` may send from any address of the inside. */
+static bool bind_one(struct policy *policy, struct vifkeys *keys,
+		     const struct guest_wish *wish)
+{
+	struct policy_binding binding = {
+		.addresses = { keys->addresses, keys->addresses_count },
+	};
+
+	if (!guests_add_rules(policy, keys->interface, wish))
+		return false;
+	if (!wish->guarded || !keys->has_mac)
+		return true;
+	if (!own_port(policy, keys))
+		return false;
+	if (keys->addresses_count == 0)
+		return true;
+	binding.has_rate = (wish->said & GUEST_RATE) != 0;
+	if (binding.has_rate)
+		binding.rate = wish->rate;
+	memcpy(binding.mac, keys->mac, sizeof(binding.mac));
+	memcpy(binding.interface, keys->interface, sizeof(binding.interface));
+	return policy_add_binding(policy, &binding);
+}
+
+static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
+		     const struct guest_wish *wish)
+{
+	struct policy_vif entry = { 0 };
+	bool before = vif->refused;
+
+	vif->asks_ring =
+		wish->way == POLICY_WAY_RING ||
+		(wish->way == POLICY_WAY_AUTO && !policy->nfqueue.bridge);
+	vif->ring_lacks = vif->asks_ring ? lacks_ring(vifs, vif)
+					 : "not looked for";
+	vif->refused = !vifways_choose(policy, vif->keys.interface,
+				       vif->ring_lacks,
+				       waynetback_lacks(vifs->netback),
+				       wish->way, &vif->way, vif->why);
+	vif->waits |= vif->refused != before;
+	vif->cannot_stamp = wish->mac == POLICY_XEN_MAC_OVERWRITE &&
+			    (vif->refused || vif->way != POLICY_WAY_NETBACK);
+	vif->in_netback = !vif->refused && wish->guarded &&
+			  vif->way == POLICY_WAY_NETBACK;
+	vif->asks_ring &= !vif->in_netback;
+	vifnetback_settings(policy, wish, &vif->keys, &vif->netback);
+	if (vif->refused)
+		return true;
+	memcpy(entry.interface, vif->keys.interface, sizeof(entry.interface));
+	entry.way = vif->way;
+	return policy_add_vif(policy, &entry);
+}
+
+bool vifs_apply(struct vifs *vifs, struct policy *policy)
+{
+	struct guest_wish wish;
+
+	if (vifs == NULL || vifs->count == 0)
+		return true;
+	for (size_t i = 0; i < vifs->count; i++) {
+		struct vif *vif = &vifs->list[i];
+
+		vif->applied = true;
+		if (vif->leaving)
+			continue;
+		wish_of(policy, &vif->keys, &wish);
+		if (!bind_one(policy, &vif->keys, &wish) ||
+		    !give_way(vifs, policy, vif, &wish))
+			return false;
+		viftable_way(vifs->table, &vif->keys,
+			     vif->refused ? "" : policy_way_name(vif->way),
+			     vif->why, !wish.guarded);
+	}
+	return policy_prepare(policy);
+}
+
+static void tell_way(struct vif *vif)
+{
+	char text[WAY_TEXT_BYTES];
+
+	snprintf(text, sizeof(text), "%s%.*s",
+		 vif->refused ? "" : policy_way_name(vif->way),
+		 WAY_TEXT_BYTES - 16, vif->why);
+	if (strcmp(text, vif->told) == 0)
+		return;
+	memcpy(vif->told, text, sizeof(vif->told));
+	if (vif->refused)
+		log_error(0, "xen: %s: its packets cannot wait: %s",
+			  vif->keys.interface, vif->why);
+	else
+		log_info(0, "xen: %s: its packets wait by way of %s (%s)",
+			 vif->keys.interface, policy_way_name(vif->way),
+			 vif->why);
+	if (vif->cannot_stamp)
+		log_warn(0,
+			 "xen: %s: mac: overwrite cannot be had by this way: "
+			 "they are judged as with mac: drop",
+			 vif->keys.interface);
+}
+
+/* Who was there before may have left a guard in netback. */
+static void tell_netback(struct vifs *vifs, struct vif *vif)
+{
+	int error;
+
+	if (vifs->netback == NULL)
+		return;
+	if (!vif->in_netback) {
+		waynetback_unset(vifs->netback, vif->keys.interface);
+		return;
+	}
+	vif->netback.keys = &vif->keys;
+	error = waynetback_set(vifs->netback, vif->keys.interface,
+			       &vif->netback);
+	if (error == 0)
+		return;
+	vif->refused = true;
+	snprintf(vif->why, sizeof(vif->why), "netback refuses it: %s",
+		 strerror(-error));
+}
+
+/* A vif that is there, once what guards it is in force, or could not be. */
+static void applied(struct vifs *vifs, struct vif *vif, bool good,
+		    const char *wrong)
+{
+	bool guarded;
+
+	if (good)
+		tell_netback(vifs, vif);
+	if (good)
+		tell_way(vif);
+	guarded = good && !vif->refused;
+	if (vif->waits && guarded)
+		log_info(0, "xen: %s of domain %u (%s) is guarded",
+			 vif->keys.interface, vif->keys.domain, vif->keys.name);
+	if (vif->waits)
+		vifs_report(vifs, &vif->keys,
+			    guarded ? VIF_GUARDED : VIF_REFUSED,
+			    good ? vif->why : wrong);
+	vif->waits = false;
+}
+
+void vifs_applied(struct vifs *vifs, bool good, const char *wrong)
+{
+	size_t i = 0;
+
+	if (vifs == NULL)
+		return;
+	while (i < vifs->count) {
+		struct vif *vif = &vifs->list[i];
+
+		if (!vif->applied || (vif->leaving && !good)) {
+			i++;
+			continue;
+		}
+		vif->applied = false;
+		if (vif->leaving) {
+			vifs_drain(vifs, &vif->keys, vif->going);
+			vifs_remove_at(vifs, i);
+			continue;
+		}
+		applied(vifs, vif, good, wrong);
+		i++;
+	}
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SHAPER_DAEMON_VIFS_STATE_H
+#define SHAPER_DAEMON_VIFS_STATE_H
+
+/* What vifs.c (who is there) and vifs_policy.c (how they are guarded) share,
+ * and nobody else sees. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shaper/daemon/vif_netback.h"
+#include "shaper/daemon/vif_process.h"
+#include "shaper/daemon/vif_ways.h"
+
+struct vif {
+	struct vifkeys keys;
+	bool leaving;
+	struct letting_go *going; /* leaving; NULL: out of memory */
+	bool waits;               /* the process is to hear of it */
+	bool applied;      /* the policy that is being taken over has it */
+	bool refused;      /* the way that was asked for cannot be had */
+	bool cannot_stamp; /* nor the MAC be written */
+	bool in_netback;   /* is to be guarded there */
+	struct waynetback_settings netback;
+	bool asks_ring;
+	const char *ring_lacks; /* when its way was chosen */
+	enum policy_way way;
+	char why[WAY_TEXT_BYTES];  /* that way, or none */
+	char told[WAY_TEXT_BYTES]; /* logged last */
+};
+
+struct vifs {
+	struct daemon *daemon;
+	int fd;
+	int pace_fd; /* whoever can pause vifs; engines write there */
+	struct vif *list;
+	size_t count, room;
+	struct waynetback *netback; /* NULL: it cannot be asked */
+	struct viftable *table;     /* also of those that are not guarded */
+	struct vifpoll *poll;
+};
+
+/* One that leaves. */
+struct letting_go {
+	struct vifs *vifs;
+	struct vifkeys keys;
+	size_t departures; /* under way */
+	uint64_t released_pkts;
+};
+
+/* To the process: what was done about a vif. */
+void vifs_report(struct vifs *vifs, const struct vifkeys *keys,
+		 enum vif_event event, const char *wrong);
+
+/* Its guard is away: once all that it held is, too, the process hears of it. */
+void vifs_drain(struct vifs *vifs, const struct vifkeys *keys,
+		struct letting_go *going);
+
+void vifs_remove_at(struct vifs *vifs, size_t at);
+
+#endif
