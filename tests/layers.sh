@@ -73,7 +73,6 @@ libraries() {
 	event2/				shaper/daemon/main.c
 	event2/				shaper/daemon/control.c
 	event2/				shaper/daemon/metrics.c
-	dlfcn.h				shaper/daemon/vif_process.c
 	jansson.h			shaper/daemon/answers.c
 	jansson.h			shaper/daemon/row_json.c
 	jansson.h			shaper/daemon/state_json.c

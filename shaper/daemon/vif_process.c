@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "shaper/daemon/vif_process.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <net/if.h>
 #include <poll.h>
@@ -238,13 +237,6 @@ static void run(struct process *process)
 	wayrate_let_go(process->rates, vifwatch_store(process->watch));
 }
 
-/* libxenstore ends its thread by pthread_cancel when it closes a connection,
- * and that loads a library, which it may not once it is confined. */
-static bool load_what_ends_threads(void)
-{
-	return dlopen("libgcc_s.so.1", RTLD_NOW) != NULL;
-}
-
 static _Noreturn void child(int fd, int pace_fd)
 {
 	struct process process = { .fd = fd, .pace_fd = pace_fd };
@@ -266,8 +258,7 @@ static _Noreturn void child(int fd, int pace_fd)
 	process.mail = vifmail_new(fd);
 	if (process.watch == NULL || process.announcer == NULL ||
 	    process.rates == NULL || process.publish == NULL ||
-	    process.mail == NULL || !load_what_ends_threads() ||
-	    priv_drop_all() < 0 || priv_confine() < 0)
+	    process.mail == NULL || priv_drop_all() < 0 || priv_confine() < 0)
 		_exit(EXIT_FAILURE);
 	run(&process);
 	vifmail_free(process.mail);
