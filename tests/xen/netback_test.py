@@ -187,7 +187,7 @@ class Ring(Hooked):
         opened = self.guest.begin(
             f"rewrite eth0 {REWRITTEN} {own[0].hex()} {own[1].hex()}")
         self.addCleanup(opened.close)
-        arrived = tap.receive(4)
+        arrived = tap.receive(2)  # at ten a second
         counters = self.counters()
         waited = counters["waiting_pkts"]
         self.netguard.unset(self.guest.vif)
