@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How each vif is guarded: what is added to the policy, and what became of
  * it. */
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "shaper/daemon/vif_table.h"
 #include "shaper/daemon/vifs.h"
 #include "shaper/daemon/vifs_state.h"
+#include "shaper/io/vif_taps.h"
 
 static const char *lacks_ring(const struct vifs *vifs, const struct vif *vif)
 {
@@ -18,16 +20,31 @@ static const char *lacks_ring(const struct vifs *vifs, const struct vif *vif)
 					  : ring_lacks(vif->keys.interface);
 }
 
+/* What is copied for somebody else is nobody's any more while it waits. */
+static bool is_listened(const struct vif *vif, const struct viftaps *taps)
+{
+	return !vif->refused && vif->way == POLICY_WAY_QUEUE &&
+	       viftaps_has(taps, if_nametoindex(vif->keys.interface));
+}
+
+static bool is_as_before(const struct vifs *vifs, const struct vif *vif,
+			 const struct viftaps *taps)
+{
+	return (!vif->asks_ring || vif->ring_lacks == lacks_ring(vifs, vif)) &&
+	       vif->listened == is_listened(vif, taps);
+}
+
 /* Somebody begins to listen to a vif, or ends. */
 void vifs_look(struct vifs *vifs)
 {
-	if (vifs == NULL)
+	struct viftaps taps;
+
+	if (vifs == NULL || vifs->count == 0 || viftaps_read(&taps) < 0)
 		return;
 	for (size_t i = 0; i < vifs->count; i++) {
 		const struct vif *vif = &vifs->list[i];
 
-		if (vif->leaving || !vif->asks_ring ||
-		    vif->ring_lacks == lacks_ring(vifs, vif))
+		if (vif->leaving || is_as_before(vifs, vif, &taps))
 			continue;
 		reload_vifs(vifs->daemon->reload);
 		return;
@@ -84,8 +101,21 @@ static bool bind_one(struct policy *policy, struct vifkeys *keys,
 	return policy_add_binding(policy, &binding);
 }
 
+/* It is held as small packets are, and that is said. */
+static void say_if_listened(struct vif *vif, const struct viftaps *taps)
+{
+	size_t length = strlen(vif->why);
+
+	vif->listened = is_listened(vif, taps);
+	if (vif->listened)
+		snprintf(vif->why + length, sizeof(vif->why) - length,
+			 "%ssomebody listens to it (see /proc/net/packet), so "
+			 "no guest waits",
+			 length > 0 ? "; " : "");
+}
+
 static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
-		     const struct guest_wish *wish)
+		     const struct guest_wish *wish, const struct viftaps *taps)
 {
 	struct policy_vif entry = { 0 };
 	bool before = vif->refused;
@@ -99,6 +129,7 @@ static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
 				       vif->ring_lacks,
 				       waynetback_lacks(vifs->netback),
 				       wish->way, &vif->way, vif->why);
+	say_if_listened(vif, taps);
 	vif->waits |= vif->refused != before;
 	vif->cannot_stamp = wish->mac == POLICY_XEN_MAC_OVERWRITE &&
 			    (vif->refused || vif->way != POLICY_WAY_NETBACK);
@@ -115,10 +146,12 @@ static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
 
 bool vifs_apply(struct vifs *vifs, struct policy *policy)
 {
+	struct viftaps taps = { 0 };
 	struct guest_wish wish;
 
 	if (vifs == NULL || vifs->count == 0)
 		return true;
+	viftaps_read(&taps);
 	for (size_t i = 0; i < vifs->count; i++) {
 		struct vif *vif = &vifs->list[i];
 
@@ -127,7 +160,7 @@ bool vifs_apply(struct vifs *vifs, struct policy *policy)
 			continue;
 		wish_of(policy, &vif->keys, &wish);
 		if (!bind_one(policy, &vif->keys, &wish) ||
-		    !give_way(vifs, policy, vif, &wish))
+		    !give_way(vifs, policy, vif, &wish, &taps))
 			return false;
 		viftable_way(vifs->table, &vif->keys,
 			     vif->refused ? "" : policy_way_name(vif->way),

@@ -25,6 +25,7 @@ struct vif {
 	struct waynetback_settings netback;
 	bool asks_ring;
 	const char *ring_lacks; /* when its way was chosen */
+	bool listened;          /* way queue: its guest does not wait */
 	enum policy_way way;
 	char why[WAY_TEXT_BYTES];  /* that way, or none */
 	char told[WAY_TEXT_BYTES]; /* logged last */

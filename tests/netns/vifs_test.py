@@ -28,6 +28,19 @@ class Vifs(vif_bed.Case):
         ear.socket.close()
         return bool(heard)
 
+    def test_who_listens_to_a_vif_is_told(self):
+        """Its guest does not wait then, whoever holds its packets."""
+        self.start()
+        self.store.vif(7, lab.GUARDED_MAC, GUEST)
+        self.guarded()
+        words = "so no guest waits"
+        self.assertNotIn(words, self.symtapd.log())
+        tap = traffic.Tap(self.net.gateway, "vif7.0")
+        self.until(words)
+        tap.socket.close()
+        self.until("its packets wait by way of queue", times=3)
+        self.assertEqual(self.symtapd.log().count(words), 1)
+
     def test_a_vif_is_bound_to_its_keys_while_it_is_there(self):
         self.start()
         self.assertTrue(self.arrives_from(STRANGER))
