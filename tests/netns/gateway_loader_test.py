@@ -162,8 +162,7 @@ class Follow(Case):
         self.wait_attached("lan1")
         self.assertEqual(self.programs("lan0").count("symtap_"), 0)
         before = self.symtapd.settled()["fast_out_pkts"]
-        self.assertGreater(
-            self.symtapd.settled()["fast_out_pkts"] - before, 500)
+        self.symtapd.wait_for("fast_out_pkts", before + 500, 2)
         self.symtapd.write_policy(datapath=self.DATAPATH.format("[lan0]"))
         self.symtapd.reload()
         self.wait_attached("lan0")
