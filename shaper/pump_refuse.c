@@ -12,8 +12,6 @@
 
 enum {
 	REFUSED_NS = 500000000,
-	/* It is its own FIFO that is full: what leaves that lifts it. */
-	REFUSED_BY_ITSELF_NS = 2000000000,
 	SPARED_NS = 1000000000, /* a little longer than their host */
 	SPARE_STEPS = 2048,
 	SPARED_MAX = PUMP_REFUSALS_MAX / 2,
@@ -38,7 +36,6 @@ static void push(struct pump *pump, const struct flow_key *key,
 void pump_refuse(struct pump *pump, uint32_t rest)
 {
 	struct suspect *suspect = suspects_get(&pump->engine.suspects, rest);
-	uint32_t most = pump->engine.policy->limits.held_packets_per_key;
 
 	if (!pump_holds(pump) || suspect->by == PUMP_BY_RATE ||
 	    (suspect->held_slots > 0 &&
@@ -51,10 +48,7 @@ void pump_refuse(struct pump *pump, uint32_t rest)
 			pump->sparing = (struct pump_sparing){ .host = rest };
 		return;
 	}
-	suspect->refused_until_ns =
-		pump->now_ns + (suspect->held_pkts > most / 2
-					? REFUSED_BY_ITSELF_NS
-					: REFUSED_NS);
+	suspect->refused_until_ns = pump->now_ns + REFUSED_NS;
 	push(pump, &engine_entry_of(&pump->engine, suspect)->key, PUMP_REFUSE,
 	     suspect->refused_until_ns);
 }
