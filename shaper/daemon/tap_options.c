@@ -35,7 +35,7 @@ static bool read_number(const char *text, unsigned long most,
 
 static bool read_mode(const char *text, enum tap_mode *ret_mode)
 {
-	for (int mode = 0; mode < TAP_MODES; mode++) {
+	for (enum tap_mode mode = 0; mode < TAP_MODES; mode++) {
 		if (strcmp(text, tap_mode_name(mode)) == 0) {
 			*ret_mode = mode;
 			return true;
