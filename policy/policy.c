@@ -87,12 +87,44 @@ bool policy_add_vif(struct policy *policy, const struct policy_vif *vif)
 	return true;
 }
 
+static int by_interface(const void *a, const void *b)
+{
+	const struct policy_vif *of_a = a, *of_b = b;
+
+	return strcmp(of_a->interface, of_b->interface);
+}
+
+static int by_name(const void *name, const void *vif)
+{
+	return strcmp(name, ((const struct policy_vif *)vif)->interface);
+}
+
 const struct policy_vif *policy_vif_of(const struct policy *policy,
 				       const char *interface)
 {
-	for (size_t i = 0; i < policy->vifs_count; i++)
-		if (strcmp(policy->vifs[i].interface, interface) == 0)
-			return &policy->vifs[i];
+	const struct policy_vif *found = NULL;
+
+	if (policy->vifs_ready > 0)
+		found = bsearch(interface, policy->vifs, policy->vifs_ready,
+				sizeof(*found), by_name);
+	for (size_t i = policy->vifs_ready; !found && i < policy->vifs_count;
+	     i++)
+		if (by_name(interface, &policy->vifs[i]) == 0)
+			found = &policy->vifs[i];
+	return found;
+}
+
+const struct policy_vif *policy_vif_at(const struct policy *policy,
+				       const uint8_t addr[16])
+{
+	for (size_t i = 0; i < policy->bindings_count; i++) {
+		const struct policy_binding *binding = &policy->bindings[i];
+
+		for (size_t j = 0; j < binding->addresses.count; j++)
+			if (address_is_in(addr, &binding->addresses.list[j]))
+				return policy_vif_of(policy,
+						     binding->interface);
+	}
 	return NULL;
 }
 
@@ -104,6 +136,10 @@ bool policy_prepare(struct policy *policy)
 		return false;
 	index_free(policy->index);
 	policy->index = index;
+	if (policy->vifs_count > 0)
+		qsort(policy->vifs, policy->vifs_count, sizeof(*policy->vifs),
+		      by_interface);
+	policy->vifs_ready = policy->vifs_count;
 	return true;
 }
 

@@ -163,11 +163,13 @@ struct policy_xen {
 struct policy_owner { /* of a port: frames of another MAC are forged */
 	char interface[16];
 	uint8_t mac[6];
+	bool stamps; /* they are given this one, and judged as its */
 };
 
 struct policy_vif { /* one that is there */
 	char interface[16];
 	enum policy_way way; /* as it was chosen: never AUTO */
+	bool is_listened; /* QUEUE: what waits is a copy, and no guest does */
 };
 
 struct policy {
@@ -221,9 +223,9 @@ struct policy {
 		enum policy_hold hold;
 	} fast;
 	struct policy_xen xen;
-	struct policy_vif *vifs; /* of no file: see policy_add_vif */
-	size_t vifs_count;
-	struct policy_owner *owners; /* of no file: see policy_add_owner */
+	struct policy_vif *vifs;       /* of no file: see policy_add_vif */
+	size_t vifs_count, vifs_ready; /* so many are sorted */
+	struct policy_owner *owners;   /* of no file: see policy_add_owner */
 	size_t owners_count;
 	char control_socket[108];
 	char control_group[32];
@@ -251,6 +253,10 @@ void policy_free(struct policy *policy);
  */
 bool policy_prepare(struct policy *policy);
 
+/* Another one that says the same, ready for the packet path: the caller's to
+ * free.  NULL: out of memory. */
+struct policy *policy_copy(const struct policy *policy);
+
 /*
  * One more binding: copied, and in force as if it stood in the file.  Ready it
  * with policy_prepare once all are in.  false: out of memory, nothing changed.
@@ -267,6 +273,10 @@ bool policy_add_vif(struct policy *policy, const struct policy_vif *vif);
 /* NULL: it is no vif that is followed. */
 const struct policy_vif *policy_vif_of(const struct policy *policy,
 				       const char *interface);
+
+/* The vif that this address is bound to, if any. */
+const struct policy_vif *policy_vif_at(const struct policy *policy,
+				       const uint8_t addr[16]);
 
 /* They ask for the same; where their rules stand in a file does not matter. */
 bool policy_equal(const struct policy *a, const struct policy *b);

@@ -88,20 +88,27 @@ find_group(const struct policy *policy, const char *interface, uint16_t vlan)
 	return NULL;
 }
 
+void zones_name(const struct policy *policy, const char *interface,
+		uint16_t vlan, char ret_name[ZONE_NAME_SIZE])
+{
+	const struct policy_zone *group = find_group(policy, interface, vlan);
+
+	memset(ret_name, 0, ZONE_NAME_SIZE);
+	if (group != NULL)
+		snprintf(ret_name, ZONE_NAME_SIZE, "%s", group->name);
+	else if (vlan == 0)
+		snprintf(ret_name, ZONE_NAME_SIZE, "%.15s", interface);
+	else
+		snprintf(ret_name, ZONE_NAME_SIZE, "%.15s.%u", interface, vlan);
+}
+
 uint16_t zones_id(struct zones *zones, const struct policy *policy,
 		  const char *interface, uint16_t vlan)
 {
-	const struct policy_zone *group = find_group(policy, interface, vlan);
 	struct zone zone = { .vlan = vlan };
 
 	snprintf(zone.interface, sizeof(zone.interface), "%s", interface);
-	if (group != NULL)
-		snprintf(zone.name, sizeof(zone.name), "%s", group->name);
-	else if (vlan == 0)
-		snprintf(zone.name, sizeof(zone.name), "%s", zone.interface);
-	else
-		snprintf(zone.name, sizeof(zone.name), "%s.%u", zone.interface,
-			 vlan);
+	zones_name(policy, zone.interface, vlan, zone.name);
 	return find_or_add(zones, &zone);
 }
 

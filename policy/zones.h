@@ -25,6 +25,11 @@ struct zone {
 struct zones *zones_new(void); /* NULL: out of memory */
 void zones_free(struct zones *zones);
 
+/* What (interface, vlan) is called under `policy`: by its group in `zones:`, or
+ * else by itself. */
+void zones_name(const struct policy *policy, const char *interface,
+		uint16_t vlan, char ret_name[ZONE_NAME_SIZE]);
+
 /*
  * The id of the zone that (interface, vlan) belongs to under `policy` (its
  * `zones:` groups), made on first sight.  When ZONES_MAX are in use, all
