@@ -267,9 +267,3 @@ const struct fragments_stats *fragments_stats(const struct fragments *fragments)
 {
 	return &fragments->stats;
 }
-
-size_t fragments_memory_bytes(const struct fragments *fragments)
-{
-	return sizeof(*fragments) +
-	       (size_t)fragments->sets * SET_ENTRIES * sizeof(struct entry);
-}

@@ -79,7 +79,4 @@ fragments_stats(const struct fragments *fragments);
 uint16_t fragments_count(uint16_t ethertype, uint32_t length_bytes,
 			 uint32_t mtu_bytes);
 
-/* All that fragments_new reserved. */
-size_t fragments_memory_bytes(const struct fragments *fragments);
-
 #endif
