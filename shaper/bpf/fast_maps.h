@@ -61,13 +61,17 @@
 #include "shaper/bpf/hold_memory.h"
 
 enum {
-	FAST_VERSION = 3,
+	FAST_VERSION = 5,
 	FAST_PROBES = 16,
-	FAST_INTERFACES = 16,
+	FAST_INTERFACES = 256,
+	FAST_INDEX_BITS = 9, /* twice as many */
+	FAST_INDEX = 1 << FAST_INDEX_BITS,
+	FAST_INDEX_PROBES = 16,
 	FAST_COPIED_BYTES = 128,
-	FAST_EPOCHS = 12,
+	FAST_EPOCHS = 11,
 	FAST_MARK_PASSED = 1,    /* the lowest value of the mark's four bits */
 	FAST_MARK_EPOCH = 2,     /* and of the first epoch */
+	FAST_MARK_JUDGED = 13,   /* inside of netback: see nft_judged.c */
 	FAST_MARK_STRANGER = 14, /* leased, but came by another link */
 	FAST_MARK_ALIVE = 15,    /* in, the rules': see shaper/io/nft_alive.h */
 	FAST_MARK_BITS = 4,
@@ -169,7 +173,33 @@ struct fast_config {
 		uint32_t ifindex;
 		uint32_t zone;
 	} interfaces[FAST_INTERFACES];
+	uint16_t index[FAST_INDEX]; /* 1 + place, by ifindex; 0: none */
 };
+
+/* Knuth's multiplicative hash; interfaces mostly have numbers in a row. */
+static inline uint32_t fast_index_home(uint32_t ifindex)
+{
+	return ifindex * UINT32_C(2654435769) >> (32 - FAST_INDEX_BITS);
+}
+
+/* FAST_INTERFACES: it is none of ours, or found no room in the index, and its
+ * packets go to the queue. */
+static inline __attribute__((always_inline)) uint32_t
+fast_place_of(const struct fast_config *config, uint32_t ifindex)
+{
+	uint32_t home = fast_index_home(ifindex);
+
+	for (uint32_t i = 0; i < FAST_INDEX_PROBES; i++) {
+		uint32_t at = config->index[(home + i) % FAST_INDEX];
+
+		if (at == 0)
+			break;
+		at = (at - 1) % FAST_INTERFACES;
+		if (config->interfaces[at].ifindex == ifindex)
+			return at;
+	}
+	return FAST_INTERFACES;
+}
 
 /* Of one processor. */
 struct fast_counts {

@@ -187,11 +187,20 @@ static inline void fast_push(struct fast_window *window,
 		fast_sum_up(window, history, number);
 }
 
+/* Another processor's clock may be ahead, by less than a window.  What is from
+ * hours ago, or all-zero, may look as if it was yet to come, too: of a number
+ * there are 18 bits. */
+static inline bool fast_age_is_behind(int32_t age)
+{
+	return age > 0 || age < -FAST_SPANS;
+}
+
 /* Is `number`'s bucket not the running one yet? */
 static inline bool fast_is_behind(const struct fast_window *window,
 				  uint64_t number)
 {
-	return fast_bucket_age(fast_read(&window->running), number) > 0;
+	return fast_age_is_behind(
+		fast_bucket_age(fast_read(&window->running), number));
 }
 
 /* Several processors may do so at once: one of them turns it.  The bucket that
@@ -203,7 +212,7 @@ static inline uint64_t fast_turn(struct fast_window *window,
 		uint64_t old = fast_read(&window->running);
 		int32_t age = fast_bucket_age(old, number);
 
-		if (age <= 0)
+		if (!fast_age_is_behind(age))
 			return 0;
 		if (__sync_val_compare_and_swap(&window->running, old,
 						fast_bucket(number, 0, 0)) !=

@@ -7,9 +7,7 @@
  * not leased.  Part of fast.bpf.c.
  */
 
-#include "shaper/bpf/hold_memory.h"
-
-struct hold_memory symtap_hold;
+#include "shaper/bpf/fast_frame.h"
 
 struct hold_packet {
 	uint32_t pair, host; /* buckets */

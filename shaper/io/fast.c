@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "shaper/bpf/fast_maps.h"
+#include "shaper/io/fast_index.h"
 #include "shaper/io/fast_program.h"
 
 /* Made of fast.bpf.c by the build; it uses the above. */
@@ -190,6 +191,7 @@ uint16_t fast_zone(const struct fast *fast, size_t at)
 void fast_set_ifindex(struct fast *fast, size_t at, uint32_t ifindex)
 {
 	__atomic_store_n(&place(fast, at)->ifindex, ifindex, __ATOMIC_RELEASE);
+	fastindex_make(&fast->memory->fast_config);
 }
 
 uint32_t fast_ifindex(const struct fast *fast, size_t at)
@@ -199,13 +201,12 @@ uint32_t fast_ifindex(const struct fast *fast, size_t at)
 
 bool fast_zone_of(const struct fast *fast, uint32_t ifindex, uint16_t *ret_zone)
 {
-	for (size_t i = 0; i < FAST_INTERFACES; i++) {
-		if (fast_ifindex(fast, i) != ifindex)
-			continue;
-		*ret_zone = fast_zone(fast, i);
-		return true;
-	}
-	return false;
+	uint32_t at = fast_place_of(&fast->memory->fast_config, ifindex);
+
+	if (at == FAST_INTERFACES)
+		return false;
+	*ret_zone = fast_zone(fast, at);
+	return true;
 }
 
 void fast_set_links(struct fast *fast, bool links)

@@ -23,7 +23,7 @@ struct hold_memory;
 
 enum {
 	FAST_TEXT_BYTES = 256,
-	FAST_PLACES = 16, /* of interfaces */
+	FAST_PLACES = 256, /* of interfaces */
 };
 
 struct fast_options {

@@ -11,7 +11,7 @@
 #include "shaper/pump_lease.h"
 
 enum {
-	SWEEP_SLOTS = 1024,
+	SWEEP_SLOTS = 4096,
 	EPOCH_NS = 100000000, /* a lost packet is missed for so long */
 };
 #define IDLE_NS    UINT64_C(30000000000)
@@ -394,8 +394,6 @@ static void look_at(struct fastleases *leases, struct pump *pump, uint32_t at,
 	struct record *record = &leases->records[at];
 	bool crowded = is_crowded(leases);
 
-	if (!fasttable_is_pair(&leases->table, at))
-		return;
 	if (record->leased && !(state_of(slot) & FAST_IN_KERNEL))
 		take_back(leases, pump, at, now_ns);
 	if (record->leased && !is_idle(slot, now_ns))
@@ -410,28 +408,37 @@ static void look_at(struct fastleases *leases, struct pump *pump, uint32_t at,
 		erase_pair(leases, pump, at, now_ns);
 }
 
+bool fastleases_any(const struct fastleases *leases)
+{
+	return __atomic_load_n(leases->taken, __ATOMIC_RELAXED) > 0;
+}
+
 void fastleases_sweep(struct fastleases *leases, struct pump *pump,
 		      uint64_t now_ns)
 {
-	uint32_t count = leases->table.count;
-	uint32_t steps = count < SWEEP_SLOTS ? count : SWEEP_SLOTS;
+	const struct fasttable *table = &leases->table;
+	uint32_t end =
+		leases->hand +
+		(table->count < SWEEP_SLOTS ? table->count : SWEEP_SLOTS);
+	uint32_t at = leases->hand;
 
 	fasttable_advance(&leases->table, now_ns);
-	while (steps-- > 0) {
-		look_at(leases, pump, leases->hand, now_ns);
-		leases->hand = (leases->hand + 1) & (count - 1);
-	}
+	if (!fastleases_any(leases))
+		return;
+	while ((at = fasttable_next_pair(table, at, end)) < end)
+		look_at(leases, pump, at++, now_ns);
+	leases->hand = end & (table->count - 1);
 }
 
 void fastleases_recall(struct fastleases *leases, struct pump *pump,
 		       uint64_t now_ns)
 {
-	for (uint32_t at = 0; at < leases->table.count; at++) {
-		if (!fasttable_is_pair(&leases->table, at))
-			continue;
+	uint32_t count = leases->table.count, at = 0;
+
+	while ((at = fasttable_next_pair(&leases->table, at, count)) < count) {
 		if (leases->records[at].leased)
 			end_lease(leases, pump, at, now_ns);
-		erase_pair(leases, pump, at, now_ns);
+		erase_pair(leases, pump, at++, now_ns);
 	}
 }
 

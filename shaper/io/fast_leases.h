@@ -31,7 +31,7 @@ enum {
 	FASTLEASES_FLOWS = 32,
 	FASTLEASES_WAIT_PKTS = 8, /* once the program gave it back */
 	FASTLEASES_MARK_NONE = 0,
-	FASTLEASES_ZONES = 16,
+	FASTLEASES_ZONES = 256,
 };
 
 struct fastleases_stats {
@@ -69,6 +69,9 @@ void fastleases_note(struct fastleases *leases, struct pump *pump,
  * lease the pair if it may be. */
 void fastleases_offer(struct fastleases *leases, struct pump *pump,
 		      const struct flow_key *flow, uint64_t now_ns);
+
+/* Is anything leased, or known of a pair?  Of all engines. */
+bool fastleases_any(const struct fastleases *leases);
 
 /* Look at some slots, take back what is idle. */
 void fastleases_sweep(struct fastleases *leases, struct pump *pump,

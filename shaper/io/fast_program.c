@@ -171,57 +171,66 @@ void fastprogram_detach(struct fastprogram *program, uint32_t ifindex)
 
 /* ------ tests */
 
-int fastprogram_run(const struct fastprogram *program,
-		    const struct fast_frame *frame, int times,
-		    uint32_t *ret_mark, uint32_t *ret_ns)
+struct outcome {
+	struct __sk_buff after;
+	uint32_t action, duration_ns;
+};
+
+static int run(const struct fastprogram *program,
+	       const struct fast_frame *frame, int times,
+	       struct outcome *ret_outcome)
 {
 	const struct symtap *skeleton = program->skeleton;
-	struct __sk_buff after, context = {
+	struct __sk_buff context = {
 		.mark = frame->mark,
 		.ifindex = 1,
 		.ingress_ifindex = 1,
 		.gso_size = frame->gso_size,
 		.gso_segs = frame->gso_segs,
 	};
-	struct bpf_test_run_opts options = { .sz = sizeof(options),
-					     .data_in = frame->bytes,
-					     .data_size_in = frame->count_bytes,
-					     .ctx_in = &context,
-					     .ctx_size_in = sizeof(context),
-					     .ctx_out = &after,
-					     .ctx_size_out = sizeof(after),
-					     .repeat = times };
+	struct bpf_test_run_opts options = {
+		.sz = sizeof(options),
+		.data_in = frame->bytes,
+		.data_size_in = frame->count_bytes,
+		.ctx_in = &context,
+		.ctx_size_in = sizeof(context),
+		.ctx_out = &ret_outcome->after,
+		.ctx_size_out = sizeof(ret_outcome->after),
+		.repeat = times,
+	};
 	int error = bpf_prog_test_run_opts(
 		bpf_program__fd(frame->out ? skeleton->progs.symtap_out
 					   : skeleton->progs.symtap_in),
 		&options);
 
+	ret_outcome->action = options.retval;
+	ret_outcome->duration_ns = options.duration;
+	return error;
+}
+
+int fastprogram_run(const struct fastprogram *program,
+		    const struct fast_frame *frame, int times,
+		    uint32_t *ret_mark, uint32_t *ret_ns)
+{
+	struct outcome outcome;
+	int error = run(program, frame, times, &outcome);
+
 	if (error < 0)
 		return error;
-	*ret_mark = after.mark;
-	*ret_ns = options.duration;
+	*ret_mark = outcome.after.mark;
+	*ret_ns = outcome.duration_ns;
 	return 0;
 }
 
 int fastprogram_departs(const struct fastprogram *program,
 			const struct fast_frame *frame, uint64_t *ret_ns)
 {
-	const struct symtap *skeleton = program->skeleton;
-	struct __sk_buff after,
-		context = { .ifindex = 1, .ingress_ifindex = 1 };
-	struct bpf_test_run_opts options = { .sz = sizeof(options),
-					     .data_in = frame->bytes,
-					     .data_size_in = frame->count_bytes,
-					     .ctx_in = &context,
-					     .ctx_size_in = sizeof(context),
-					     .ctx_out = &after,
-					     .ctx_size_out = sizeof(after),
-					     .repeat = 1 };
-	int error = bpf_prog_test_run_opts(
-		bpf_program__fd(skeleton->progs.symtap_out), &options);
+	struct outcome outcome;
+	int error = run(program, frame, 1, &outcome);
 
 	if (error < 0)
 		return error;
-	*ret_ns = options.retval == TC_ACT_SHOT ? UINT64_MAX : after.tstamp;
+	*ret_ns = outcome.action == TC_ACT_SHOT ? UINT64_MAX
+						: outcome.after.tstamp;
 	return 0;
 }

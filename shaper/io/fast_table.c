@@ -14,15 +14,22 @@ bool fasttable_init(struct fasttable *table, struct fast_slot *slots,
 		.slots = slots,
 		.count = count,
 		.own = calloc(count, sizeof(*table->own)),
+		.pairs = calloc((count + 63) / 64, sizeof(*table->pairs)),
 		.rests_first = FASTTABLE_NONE,
 	};
 	fast_multipliers_init(&table->multipliers, k0, k1);
-	return table->own != NULL;
+	if (table->own != NULL && table->pairs != NULL)
+		return true;
+	fasttable_fini(table);
+	return false;
 }
 
 void fasttable_fini(struct fasttable *table)
 {
 	free(table->own);
+	free(table->pairs);
+	table->own = NULL;
+	table->pairs = NULL;
 }
 
 void fasttable_set_zones(struct fasttable *table,
@@ -30,6 +37,10 @@ void fasttable_set_zones(struct fasttable *table,
 {
 	memcpy(table->zones, zones, sizeof(table->zones));
 	table->zones_count = FAST_INTERFACES;
+	memset(table->places, 0, sizeof(table->places));
+	for (uint32_t i = FAST_INTERFACES; i-- > 0;)
+		if (zones[i] < ZONES_MAX)
+			table->places[zones[i]] = (uint16_t)(i + 1);
 }
 
 /* false: the program knows no such zone. */
@@ -37,13 +48,12 @@ static bool key_of(const struct fasttable *table, const struct flow_key *flow,
 		   struct fast_key *ret_key)
 {
 	fast_key_of(flow, ret_key);
-	for (uint32_t i = 0; i < table->zones_count; i++) {
-		if (table->zones[i] != flow->zone)
-			continue;
-		ret_key->zone = (uint16_t)i;
+	if (table->zones_count == 0)
 		return true;
-	}
-	return table->zones_count == 0;
+	if (flow->zone >= ZONES_MAX || table->places[flow->zone] == 0)
+		return false;
+	ret_key->zone = table->places[flow->zone] - 1;
+	return true;
 }
 
 static bool is_own(const struct fasttable *table, uint32_t at)
@@ -51,9 +61,19 @@ static bool is_own(const struct fasttable *table, uint32_t at)
 	return table->own == NULL || table->own[at].mine;
 }
 
-bool fasttable_is_pair(const struct fasttable *table, uint32_t at)
+uint32_t fasttable_next_pair(const struct fasttable *table, uint32_t from,
+			     uint32_t end)
 {
-	return is_own(table, at) && table->slots[at].kind == FAST_PAIR;
+	while (from < end) {
+		uint64_t left = table->pairs[from / 64] >> from % 64;
+
+		if (left != 0) {
+			from += (uint32_t)__builtin_ctzll(left);
+			return from < end ? from : end;
+		}
+		from = (from | 63) + 1;
+	}
+	return end;
 }
 
 static uint32_t home_of(const struct fasttable *table,
@@ -236,10 +256,14 @@ uint32_t fasttable_add_pair(struct fasttable *table, const struct flow_key *key,
 			    uint32_t span_64ns, uint64_t now_ns)
 {
 	struct fast_key pair;
+	uint32_t at;
 
 	if (!key_of(table, key, &pair))
 		return FASTTABLE_NONE;
-	return add(table, &pair, FAST_PAIR, span_64ns, now_ns);
+	at = add(table, &pair, FAST_PAIR, span_64ns, now_ns);
+	if (at != FASTTABLE_NONE)
+		table->pairs[at / 64] |= UINT64_C(1) << at % 64;
+	return at;
 }
 
 uint32_t fasttable_add_flow(struct fasttable *table, const struct flow_key *key,
@@ -272,6 +296,7 @@ static void erase(struct fasttable *table, uint32_t at, uint64_t now_ns)
 
 void fasttable_erase_pair(struct fasttable *table, uint32_t at, uint64_t now_ns)
 {
+	table->pairs[at / 64] &= ~(UINT64_C(1) << at % 64);
 	erase(table, at, now_ns);
 }
 

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "flowtable/flow.h"
+#include "policy/zones.h"
 #include "shaper/bpf/fast_maps.h"
 
 #define FASTTABLE_NONE UINT32_MAX
@@ -29,11 +30,13 @@ struct fasttable {
 	/* Of the program's zones, our numbers; none: they are the same. */
 	uint16_t zones[FAST_INTERFACES];
 	uint32_t zones_count;
+	uint16_t places[ZONES_MAX]; /* the other way; 1 + the first; 0: none */
 	struct fasttable_own {
 		uint64_t rests_ns, flow_rests_ns; /* until then */
 		uint32_t next;                    /* that rests */
 		bool mine;
-	} * own; /* NULL: all is, and nothing changes */
+	} * own;         /* NULL: all is, and nothing changes */
+	uint64_t *pairs; /* a bit for each slot that has a pair of ours */
 	uint32_t rests_first, rests_last;
 };
 
@@ -46,8 +49,9 @@ void fasttable_fini(struct fasttable *table);
 void fasttable_set_zones(struct fasttable *table,
 			 const uint16_t zones[FAST_INTERFACES]);
 
-/* Is it a pair of ours? */
-bool fasttable_is_pair(const struct fasttable *table, uint32_t at);
+/* The first pair of ours among the slots [from, end), or `end`. */
+uint32_t fasttable_next_pair(const struct fasttable *table, uint32_t from,
+			     uint32_t end);
 
 /* The slot where it stands, or FASTTABLE_NONE.  A flow's may be its pair's. */
 uint32_t fasttable_find(const struct fasttable *table,
