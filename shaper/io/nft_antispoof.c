@@ -20,7 +20,7 @@
 #include "shaper/io/nft_plan.h"
 #include "shaper/io/nft_ranges.h"
 
-enum { PORT_BYTES = 16, MAC_BYTES = 8 };
+enum { PORT_BYTES = 16 };
 
 static void source_sets(const struct nftclaims_port *port, bool with_ipv6)
 {
@@ -31,6 +31,28 @@ static void source_sets(const struct nftclaims_port *port, bool with_ipv6)
 		nftranges_set(port->table,
 			      nftclaims_name("sources6", port->interface).text,
 			      port->sources, false);
+}
+
+/* Ports, that is interfaces which only bindings name, share everything: what
+ * belongs to one of them are elements.  No interface has such a name. */
+static const char PORTS[] = "/ports";
+static const char FORGED_BY_PORT[] = "forged_by_port";
+
+static void watch(struct nftclaims_port *port)
+{
+	struct nftplan_table *table = port->table;
+	bool arp_only = table->family == NFPROTO_ARP;
+
+	nftbindings_sets(port->bindings, table);
+	source_sets(port, !arp_only);
+	if (table->family != NFPROTO_INET)
+		nftclaims_arp(port);
+	if (arp_only)
+		return;
+	nftclaims_ipv4(port);
+	nftclaims_ipv6(port);
+	if (table->family == NFPROTO_BRIDGE)
+		nftclaims_wrapped(port);
 }
 
 static void listed_interface(struct nftplan_table *table,
@@ -44,61 +66,107 @@ static void listed_interface(struct nftplan_table *table,
 				       .interface = interface,
 				       .sources = sources,
 				       .counter = counter.text };
-	bool arp_only = table->family == NFPROTO_ARP;
 
-	nftbindings_init(&bindings, policy, interface);
-	nftbindings_sets(&bindings, table);
+	nftbindings_at_interface(&bindings, policy, interface);
 	nftplan_counter(table, port.counter);
-	source_sets(&port, !arp_only);
-	if (table->family != NFPROTO_INET)
-		nftclaims_arp(&port);
-	if (arp_only)
-		return;
-	nftclaims_ipv4(&port);
-	nftclaims_ipv6(&port);
-	if (table->family == NFPROTO_BRIDGE)
-		nftclaims_wrapped(&port);
+	watch(&port);
 }
 
-/*
- * Interfaces under watch: the listed ones, and those that only bindings name,
- * where the guarded addresses are the permitted sources.
+/* The guarded addresses are the permitted sources. */
+static void ports(struct nftplan_table *table, const struct policy *policy)
+{
+	struct nftbindings bindings;
+	struct nftclaims_port port = { .table = table,
+				       .bindings = &bindings,
+				       .interface = PORTS,
+				       .sources = &policy->inside };
+
+	nftbindings_at_ports(&bindings, policy);
+	watch(&port);
+}
+
+/* Interfaces under watch, by name; the chains of each are named for `chains`.
  */
 struct watched {
-	const char *interface;
-	const struct policy_prefixes *sources;
+	const char *interface, *chains;
 };
 
-static bool is_watched(const struct watched *list, size_t count,
-		       const char *interface)
-{
-	size_t i;
+struct watched_list {
+	struct watched *list;
+	size_t listed, count; /* those behind the listed ones are ports */
+};
 
-	for (i = 0; i < count; i++)
-		if (strcmp(list[i].interface, interface) == 0)
-			return true;
-	return false;
+static int by_name(const void *a, const void *b)
+{
+	const struct watched *of_a = a, *of_b = b;
+
+	return strcmp(of_a->interface, of_b->interface);
 }
 
-/* `ret_list` has room for every source and binding. */
-static size_t find_watched(const struct policy *policy,
-			   struct watched *ret_list)
+/* list->list has room for every source and binding. */
+static void find_watched(const struct policy *policy, struct watched_list *list)
 {
-	size_t count = 0;
-	size_t i;
+	struct watched *found;
+	size_t kept, i;
 
-	for (i = 0; i < policy->sources_count; i++)
-		ret_list[count++] =
-			(struct watched){ policy->sources[i].interface,
-					  &policy->sources[i].sources };
-	for (i = 0; i < policy->bindings_count; i++) {
-		const char *interface = policy->bindings[i].interface;
+	for (i = 0; i < policy->sources_count; i++) {
+		const char *interface = policy->sources[i].interface;
 
-		if (interface[0] && !is_watched(ret_list, count, interface))
-			ret_list[count++] =
-				(struct watched){ interface, &policy->inside };
+		list->list[list->count++] =
+			(struct watched){ interface, interface };
 	}
-	return count;
+	list->listed = list->count;
+	for (i = 0; i < policy->bindings_count; i++)
+		if (nftbindings_is_of_port(policy, &policy->bindings[i]))
+			list->list[list->count++] =
+				(struct watched){ policy->bindings[i].interface,
+						  PORTS };
+	if (list->count == list->listed)
+		return;
+	found = list->list + list->listed;
+	qsort(found, list->count - list->listed, sizeof(*found), by_name);
+	for (kept = 0, i = 1; i < list->count - list->listed; i++)
+		if (by_name(&found[kept], &found[i]) != 0)
+			found[++kept] = found[i];
+	list->count = list->listed + kept + 1;
+}
+
+void nftantispoof_port_counters(struct nftplan_table *table,
+				const struct policy *policy)
+{
+	if (!nftplan_find_set(table, FORGED_BY_PORT))
+		return;
+	for (size_t i = 0; i < policy->bindings_count; i++) {
+		const struct policy_binding *binding = &policy->bindings[i];
+
+		if (nftbindings_is_of_port(policy, binding))
+			nftplan_counter(table,
+					nftclaims_name("forged",
+						       binding->interface)
+						.text);
+	}
+}
+
+/* Each port has a counter of what is forged there. */
+static void count_by_port(struct nftplan_table *table,
+			  const struct watched_list *list)
+{
+	struct nftnl_set *map =
+		nftplan_set(table, &(struct nftplan_set){
+					   .name = FORGED_BY_PORT,
+					   .kind = NFTPLAN_COUNTERS,
+					   .fields = { NFTPLAN_INTERFACE } });
+
+	for (size_t i = list->listed; i < list->count; i++) {
+		struct nftclaims_name counter =
+			nftclaims_name("forged", list->list[i].interface);
+		char key[PORT_BYTES] = { 0 };
+
+		memcpy(key, list->list[i].interface,
+		       strnlen(list->list[i].interface, sizeof(key) - 1));
+		nftplan_element(table, map, key, NULL, sizeof(key),
+				counter.text);
+	}
 }
 
 static void exempt_interfaces(struct nftplan_table *table, const char *chain)
@@ -159,7 +227,7 @@ static void listed_map(struct nftplan_table *table, const struct entry *entry,
 		       strnlen(list[i].interface, sizeof(padded) - 1));
 		nftplan_element(
 			table, map, padded, NULL, sizeof(padded),
-			nftclaims_name(entry->chain, list[i].interface).text);
+			nftclaims_name(entry->chain, list[i].chains).text);
 	}
 }
 
@@ -220,69 +288,35 @@ static void elsewhere(struct nftplan_table *table, const struct policy *policy,
 		nftclaims_elsewhere(table, policy, chain, NFTCLAIMS_ARP);
 }
 
-/* A port of one owner: whatever a frame carries, its MAC is the owner's. */
-static void owned_ports(struct nftplan_table *table,
-			const struct policy *policy, const char *chain)
-{
-	struct nftnl_set *ports, *owners;
-	struct nftexpr_rule rule;
-	size_t i;
-
-	if (policy->owners_count == 0)
-		return;
-	ports = nftplan_set(table, &(struct nftplan_set){
-					   .name = "owned",
-					   .kind = NFTPLAN_FIXED,
-					   .fields = { NFTPLAN_INTERFACE } });
-	owners = nftplan_set(
-		table, &(struct nftplan_set){
-			       .name = "owners",
-			       .kind = NFTPLAN_FIXED,
-			       .fields = { NFTPLAN_INTERFACE, NFTPLAN_MAC } });
-	for (i = 0; i < policy->owners_count; i++) {
-		const struct policy_owner *owner = &policy->owners[i];
-		char key[PORT_BYTES + MAC_BYTES] = { 0 };
-
-		memcpy(key, owner->interface,
-		       strnlen(owner->interface, PORT_BYTES - 1));
-		nftplan_element(table, ports, key, NULL, PORT_BYTES, NULL);
-		memcpy(key + PORT_BYTES, owner->mac, sizeof(owner->mac));
-		nftplan_element(table, owners, key, NULL, sizeof(key), NULL);
-	}
-	nftplan_counter(table, "forged_mac");
-	rule = nftplan_rule(table, chain, NULL);
-	nftexpr_meta(rule, NFT_META_IIFNAME, 0);
-	nftexpr_in_set(rule, 0, "owned");
-	nftexpr_load(rule, NFTFIELDS_SOURCE_MAC, 4);
-	nftexpr_not_in_set(rule, 0, "owners");
-	nftexpr_count(rule, "forged_mac");
-	nftexpr_drop(rule);
-}
-
 void nftantispoof_compile(struct nftplan_table *table,
 			  const struct policy *policy, const char *chain)
 {
-	struct watched *list =
-		calloc(policy->sources_count + policy->bindings_count + 1,
-		       sizeof(*list));
-	size_t count, i;
+	struct watched_list list = { 0 };
+	size_t i;
 
-	if (!list) {
+	list.list = calloc(policy->sources_count + policy->bindings_count + 1,
+			   sizeof(*list.list));
+	if (!list.list) {
 		nftplan_break(table->plan);
 		return;
 	}
-	owned_ports(table, policy, chain);
-	nftclaims_forged(table);
-	count = find_watched(policy, list);
-	for (i = 0; i < count; i++)
-		listed_interface(table, policy, list[i].interface,
-				 list[i].sources);
-	if (count)
-		dispatch(table, chain, list, count);
+	nftowners_compile(table, policy, chain);
+	find_watched(policy, &list);
+	if (list.count > list.listed)
+		count_by_port(table, &list);
+	nftclaims_forged(table,
+			 list.count > list.listed ? FORGED_BY_PORT : NULL);
+	for (i = 0; i < list.listed; i++)
+		listed_interface(table, policy, list.list[i].interface,
+				 &policy->sources[i].sources);
+	if (list.count > list.listed)
+		ports(table, policy);
+	if (list.count)
+		dispatch(table, chain, list.list, list.count);
 	else
 		bindings_only(table, policy, chain);
 	elsewhere(table, policy, chain);
-	free(list);
+	free(list.list);
 }
 
 bool nftantispoof_is_wanted(const struct policy *policy)

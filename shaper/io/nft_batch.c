@@ -60,11 +60,6 @@ void nftbatch_reset(struct nftbatch *batch)
 	batch->failed = false;
 }
 
-size_t nftbatch_messages(const struct nftbatch *batch)
-{
-	return batch->count;
-}
-
 static bool reserve_bytes(struct nftbatch *batch, size_t more)
 {
 	size_t size = batch->size ? batch->size : 4 * (size_t)MESSAGE_ROOM;

@@ -53,8 +53,6 @@ void nftbatch_elements(struct nftbatch *batch, uint16_t type,
 void nftbatch_counter(struct nftbatch *batch, uint16_t type, uint32_t family,
 		      const char *table, const char *name);
 
-size_t nftbatch_messages(const struct nftbatch *batch);
-
 /*
  * Send and wait for the kernel's word.  0, or the first message's -errno with
  * *ret_what naming it (borrowed until the next call on `batch`).  An empty

@@ -6,221 +6,238 @@
 #include <string.h>
 
 #include "policy/policy.h"
+#include "shaper/io/nft_pairs.h"
 #include "shaper/io/nft_plan.h"
 #include "shaper/io/nft_ranges.h"
 
-enum { MAC_BYTES = 8, KEY_BYTES = MAC_BYTES + 16 };
+enum { SINGLE = 128 };
+
+/* What of a binding's addresses is taken. */
+enum part { SINGLES, RANGES, BOTH };
+
+bool nftbindings_is_of_port(const struct policy *policy,
+			    const struct policy_binding *binding)
+{
+	if (binding->interface[0] == '\0')
+		return false;
+	for (size_t i = 0; i < policy->sources_count; i++)
+		if (strcmp(policy->sources[i].interface, binding->interface) ==
+		    0)
+			return false;
+	return true;
+}
 
 static bool applies(const struct nftbindings *bindings,
 		    const struct policy_binding *binding)
 {
-	return bindings->shared || binding->interface[0] == '\0' ||
+	if (bindings->where == NFTBINDINGS_ALL || binding->interface[0] == '\0')
+		return true;
+	return bindings->where == NFTBINDINGS_AT_INTERFACE &&
 	       strcmp(binding->interface, bindings->interface) == 0;
+}
+
+static struct nftbindings anywhere(const struct nftbindings *bindings)
+{
+	return (struct nftbindings){ .policy = bindings->policy,
+				     .where = NFTBINDINGS_ANYWHERE,
+				     .has = { bindings->has[0],
+					      bindings->has[1] } };
+}
+
+static void note_port(struct nftbindings *bindings,
+		      const struct policy_prefixes *addresses)
+{
+	for (size_t i = 0; i < addresses->count; i++) {
+		const struct policy_prefixes one = { &addresses->list[i], 1 };
+		bool ipv4 = nftranges_has_family(&one, true);
+
+		if (addresses->list[i].length == SINGLE)
+			bindings->port_singles[ipv4] = true;
+		else
+			bindings->port_ranges[ipv4] = true;
+	}
 }
 
 static void note_families(struct nftbindings *bindings)
 {
 	const struct policy *policy = bindings->policy;
-	size_t i;
 
-	for (i = 0; i < policy->bindings_count; i++) {
+	for (size_t i = 0; i < policy->bindings_count; i++) {
 		const struct policy_binding *binding = &policy->bindings[i];
 
-		if (!applies(bindings, binding))
-			continue;
-		bindings->ipv4 |=
-			nftranges_has_family(&binding->addresses, true);
-		bindings->ipv6 |=
-			nftranges_has_family(&binding->addresses, false);
+		if (applies(bindings, binding))
+			for (int ipv4 = 0; ipv4 <= 1; ipv4++)
+				bindings->has[ipv4] |= nftranges_has_family(
+					&binding->addresses, ipv4);
+		else if (bindings->where == NFTBINDINGS_AT_PORTS &&
+			 nftbindings_is_of_port(policy, binding))
+			note_port(bindings, &binding->addresses);
 	}
 }
 
-void nftbindings_init(struct nftbindings *bindings, const struct policy *policy,
-		      const char *interface)
+void nftbindings_at_interface(struct nftbindings *ret_bindings,
+			      const struct policy *policy,
+			      const char *interface)
 {
-	size_t i;
-
-	*bindings = (struct nftbindings){ .policy = policy,
-					  .interface = interface,
-					  .shared = true };
-	for (i = 0; i < policy->bindings_count; i++)
-		if (policy->bindings[i].interface[0])
-			bindings->shared = false;
-	note_families(bindings);
+	*ret_bindings = (struct nftbindings){ .policy = policy,
+					      .interface = interface };
+	for (size_t i = 0; i < policy->bindings_count; i++)
+		if (strcmp(policy->bindings[i].interface, interface) == 0)
+			ret_bindings->where = NFTBINDINGS_AT_INTERFACE;
+	note_families(ret_bindings);
 }
 
-void nftbindings_init_all(struct nftbindings *bindings,
+void nftbindings_at_ports(struct nftbindings *ret_bindings,
 			  const struct policy *policy)
 {
-	*bindings = (struct nftbindings){ .policy = policy, .shared = true };
-	note_families(bindings);
+	*ret_bindings = (struct nftbindings){ .policy = policy,
+					      .where = NFTBINDINGS_AT_PORTS };
+	note_families(ret_bindings);
+}
+
+void nftbindings_all(struct nftbindings *ret_bindings,
+		     const struct policy *policy)
+{
+	*ret_bindings = (struct nftbindings){ .policy = policy,
+					      .where = NFTBINDINGS_ALL };
+	note_families(ret_bindings);
 }
 
 bool nftbindings_has(const struct nftbindings *bindings, bool ipv4)
 {
-	return ipv4 ? bindings->ipv4 : bindings->ipv6;
+	return bindings->has[ipv4] || bindings->port_singles[ipv4] ||
+	       bindings->port_ranges[ipv4];
 }
 
-bool nftbindings_has_any(const struct nftbindings *bindings)
+/* ------ names */
+
+static void one_more(struct nftbindings_list *list, const char *name,
+		     bool by_port)
 {
-	return bindings->ipv4 || bindings->ipv6;
+	struct nftbindings_set *set = &list->sets[list->count++];
+
+	snprintf(set->name, sizeof(set->name), "%s", name);
+	set->by_port = by_port;
 }
 
-static struct nftbindings_name name_of(const struct nftbindings *bindings,
-				       const char *what)
+static void name_own(const struct nftbindings *bindings, const char *what,
+		     struct nftbindings_list *list)
 {
-	struct nftbindings_name name;
+	char name[sizeof(list->sets[0].name)];
 
-	snprintf(name.text, sizeof(name.text), "%s%s%s", what,
-		 bindings->shared ? "" : "_",
-		 bindings->shared ? "" : bindings->interface);
-	return name;
+	if (bindings->where == NFTBINDINGS_AT_INTERFACE)
+		snprintf(name, sizeof(name), "%.20s_%.15s", what,
+			 bindings->interface);
+	else
+		snprintf(name, sizeof(name), "%s", what);
+	one_more(list, name, false);
 }
 
-struct nftbindings_name nftbindings_pairs(const struct nftbindings *bindings,
-					  bool ipv4)
+void nftbindings_pairs(const struct nftbindings *bindings, bool ipv4,
+		       struct nftbindings_list *ret_list)
 {
-	return name_of(bindings, ipv4 ? "bindings4" : "bindings6");
+	ret_list->count = 0;
+	if (bindings->port_singles[ipv4])
+		one_more(ret_list, ipv4 ? "port_bindings4" : "port_bindings6",
+			 true);
+	if (bindings->port_ranges[ipv4])
+		one_more(ret_list, ipv4 ? "port_ranges4" : "port_ranges6",
+			 true);
+	if (bindings->has[ipv4])
+		name_own(bindings, ipv4 ? "bindings4" : "bindings6", ret_list);
 }
 
-struct nftbindings_name
-nftbindings_addresses(const struct nftbindings *bindings, bool ipv4)
+void nftbindings_addresses(const struct nftbindings *bindings, bool ipv4,
+			   struct nftbindings_list *ret_list)
 {
-	return name_of(bindings, ipv4 ? "bound4" : "bound6");
+	ret_list->count = 0;
+	if (bindings->port_singles[ipv4])
+		one_more(ret_list, ipv4 ? "port_bound4" : "port_bound6", true);
+	if (bindings->port_ranges[ipv4])
+		one_more(ret_list,
+			 ipv4 ? "port_bound_ranges4" : "port_bound_ranges6",
+			 true);
+	if (bindings->has[ipv4])
+		name_own(bindings, ipv4 ? "bound4" : "bound6", ret_list);
 }
 
-struct nftbindings_name nftbindings_macs(const struct nftbindings *bindings)
+void nftbindings_macs(const struct nftbindings *bindings,
+		      struct nftbindings_list *ret_list)
 {
-	return name_of(bindings, "bound_macs");
+	ret_list->count = 0;
+	if (bindings->where == NFTBINDINGS_AT_PORTS)
+		one_more(ret_list, "port_macs", true);
+	if (bindings->has[0] || bindings->has[1])
+		name_own(bindings, "bound_macs", ret_list);
 }
 
-/* A MAC and a range of its addresses. */
-struct pair {
-	uint8_t mac[MAC_BYTES];
-	struct nftranges_range range;
-};
+/* ------ sets */
 
-struct pairs {
-	struct pair *list;
-	size_t count, size;
-	bool singles; /* no range is longer than one address */
-};
-
-static bool add_pair(struct pairs *pairs, const uint8_t mac[6],
-		     const struct nftranges_range *range)
-{
-	size_t size = pairs->size ? 2 * pairs->size : 64;
-	struct pair *list;
-
-	if (pairs->count == pairs->size) {
-		list = realloc(pairs->list, size * sizeof(*list));
-		if (!list)
-			return false;
-		pairs->list = list;
-		pairs->size = size;
-	}
-	list = &pairs->list[pairs->count++];
-	memset(list, 0, sizeof(*list));
-	memcpy(list->mac, mac, 6);
-	list->range = *range;
-	if (memcmp(range->first, range->last, sizeof(range->first)) != 0)
-		pairs->singles = false;
-	return true;
-}
-
-static int compare_pairs(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct pair));
-}
-
-/* Ranges of one MAC that overlap become one. */
-static void merge_pairs(struct pairs *pairs)
-{
-	struct pair *last;
-	size_t kept = 0;
-	size_t i;
-
-	if (pairs->count == 0)
-		return;
-	qsort(pairs->list, pairs->count, sizeof(*pairs->list), compare_pairs);
-	for (i = 1; i < pairs->count; i++) {
-		struct pair *next = &pairs->list[i];
-
-		last = &pairs->list[kept];
-		if (memcmp(last->mac, next->mac, MAC_BYTES) != 0 ||
-		    memcmp(next->range.first, last->range.last, 16) > 0) {
-			pairs->list[++kept] = *next;
-			continue;
-		}
-		if (memcmp(next->range.last, last->range.last, 16) > 0)
-			memcpy(last->range.last, next->range.last, 16);
-	}
-	pairs->count = kept + 1;
-}
-
-static bool collect(const struct nftbindings *bindings, bool ipv4,
-		    struct pairs *pairs)
+/* Each of the addresses with its binding's port, if that is asked for, and
+ * MAC, if that is. */
+static void collect(const struct nftbindings *bindings, bool ipv4,
+		    bool of_ports, bool with_mac, enum part part,
+		    struct nftpairs *pairs)
 {
 	const struct policy *policy = bindings->policy;
 	struct nftranges ranges = { .ipv4 = ipv4 };
-	bool good = true;
-	size_t i, j;
+	bool single;
 
-	pairs->singles = true;
-	for (i = 0; good && i < policy->bindings_count; i++) {
-		if (!applies(bindings, &policy->bindings[i]))
+	pairs->count = 0;
+	for (size_t i = 0; i < policy->bindings_count; i++) {
+		const struct policy_binding *binding = &policy->bindings[i];
+
+		if (of_ports ? !nftbindings_is_of_port(policy, binding)
+			     : !applies(bindings, binding))
 			continue;
 		ranges.count = 0;
-		nftranges_add(&ranges, &policy->bindings[i].addresses);
-		for (j = 0; good && j < ranges.count; j++)
-			good = add_pair(pairs, policy->bindings[i].mac,
+		nftranges_add(&ranges, &binding->addresses);
+		for (size_t j = 0; j < ranges.count; j++) {
+			single = memcmp(ranges.list[j].first,
+					ranges.list[j].last, 16) == 0;
+			if (part == BOTH || (part == SINGLES) == single)
+				nftpairs_add(
+					pairs,
+					of_ports ? binding->interface : NULL,
+					with_mac ? binding->mac : NULL,
 					&ranges.list[j]);
+		}
 	}
-	good &= !ranges.failed;
+	pairs->failed |= ranges.failed;
 	nftranges_fini(&ranges);
-	merge_pairs(pairs);
-	return good;
+	nftpairs_merge(pairs);
 }
 
-static void pair_set(const struct nftbindings *bindings,
-		     struct nftplan_table *table, bool ipv4,
-		     const struct pairs *pairs)
+static void mac_set(const struct nftbindings *bindings,
+		    struct nftplan_table *table, const char *name,
+		    bool of_ports, struct nftpairs *pairs)
 {
-	uint32_t bytes = nftranges_bytes(ipv4);
-	uint32_t offset = nftranges_offset(ipv4);
-	uint8_t first[KEY_BYTES], last[KEY_BYTES];
-	struct nftbindings_name name = nftbindings_pairs(bindings, ipv4);
-	struct nftnl_set *set = nftplan_set(
-		table,
-		&(struct nftplan_set){
-			.name = name.text,
-			.kind = pairs->singles ? NFTPLAN_FIXED : NFTPLAN_RANGES,
-			.fields = { NFTPLAN_MAC,
-				    ipv4 ? NFTPLAN_IPV4 : NFTPLAN_IPV6 } });
-	size_t i;
-
-	for (i = 0; i < pairs->count; i++) {
-		memcpy(first, pairs->list[i].mac, MAC_BYTES);
-		memcpy(last, pairs->list[i].mac, MAC_BYTES);
-		memcpy(first + MAC_BYTES, pairs->list[i].range.first + offset,
-		       bytes);
-		memcpy(last + MAC_BYTES, pairs->list[i].range.last + offset,
-		       bytes);
-		nftplan_element(table, set, first, pairs->singles ? NULL : last,
-				MAC_BYTES + bytes, NULL);
-	}
-}
-
-void nftbindings_address_set(const struct nftbindings *bindings,
-			     struct nftplan_table *table, const char *name,
-			     bool ipv4)
-{
-	struct policy_prefixes all = { 0 };
 	const struct policy *policy = bindings->policy;
-	size_t count = 0;
-	size_t i;
 
-	for (i = 0; i < policy->bindings_count; i++)
+	pairs->count = 0;
+	for (size_t i = 0; i < policy->bindings_count; i++) {
+		const struct policy_binding *binding = &policy->bindings[i];
+
+		if (of_ports ? nftbindings_is_of_port(policy, binding)
+			     : applies(bindings, binding))
+			nftpairs_add(pairs,
+				     of_ports ? binding->interface : NULL,
+				     binding->mac, NULL);
+	}
+	nftpairs_merge(pairs);
+	nftpairs_set(pairs, table, name,
+		     &(struct nftpairs_key){ .port = of_ports, .mac = true });
+}
+
+static void address_set(const struct nftbindings *bindings,
+			struct nftplan_table *table, const char *name,
+			bool ipv4)
+{
+	const struct policy *policy = bindings->policy;
+	struct policy_prefixes all = { 0 };
+	size_t count = 0;
+
+	for (size_t i = 0; i < policy->bindings_count; i++)
 		if (applies(bindings, &policy->bindings[i]))
 			count += policy->bindings[i].addresses.count;
 	all.list = calloc(count ? count : 1, sizeof(*all.list));
@@ -228,7 +245,7 @@ void nftbindings_address_set(const struct nftbindings *bindings,
 		nftplan_break(table->plan);
 		return;
 	}
-	for (i = 0; i < policy->bindings_count; i++) {
+	for (size_t i = 0; i < policy->bindings_count; i++) {
 		const struct policy_prefixes *some =
 			&policy->bindings[i].addresses;
 
@@ -242,58 +259,103 @@ void nftbindings_address_set(const struct nftbindings *bindings,
 	free(all.list);
 }
 
-static int compare_macs(const void *a, const void *b)
+static bool part_set(const struct nftbindings *bindings,
+		     struct nftplan_table *table, const char *name, bool ipv4,
+		     enum part part)
 {
-	return memcmp(a, b, 6);
+	struct nftpairs pairs = { 0 };
+	bool any;
+
+	collect(bindings, ipv4, false, false, part, &pairs);
+	any = pairs.count > 0;
+	if (any)
+		nftpairs_set(&pairs, table, name,
+			     &(struct nftpairs_key){ .address = true,
+						     .ranges = part == RANGES,
+						     .ipv4 = ipv4 });
+	nftpairs_fini(&pairs);
+	return any;
 }
 
-static void mac_set(const struct nftbindings *bindings,
-		    struct nftplan_table *table)
+bool nftbindings_single_set(const struct nftbindings *bindings,
+			    struct nftplan_table *table, const char *name,
+			    bool ipv4)
 {
-	const struct policy *policy = bindings->policy;
-	uint8_t(*macs)[6] = calloc(policy->bindings_count, sizeof(*macs));
-	struct nftbindings_name name = nftbindings_macs(bindings);
-	struct nftnl_set *set = nftplan_set(
-		table, &(struct nftplan_set){ .name = name.text,
-					      .kind = NFTPLAN_FIXED,
-					      .fields = { NFTPLAN_MAC } });
-	size_t count = 0;
-	size_t i;
+	return part_set(bindings, table, name, ipv4, SINGLES);
+}
 
-	if (!macs) {
-		nftplan_break(table->plan);
+bool nftbindings_range_set(const struct nftbindings *bindings,
+			   struct nftplan_table *table, const char *name,
+			   bool ipv4)
+{
+	return part_set(bindings, table, name, ipv4, RANGES);
+}
+
+static void own_sets(const struct nftbindings *bindings,
+		     struct nftplan_table *table, struct nftpairs *pairs)
+{
+	struct nftbindings_list macs, list;
+
+	nftbindings_macs(bindings, &macs);
+	if (macs.count == 0 || nftplan_find_set(table, macs.sets[0].name))
 		return;
+	mac_set(bindings, table, macs.sets[0].name, false, pairs);
+	for (int ipv4 = 0; ipv4 <= 1; ipv4++) {
+		if (!bindings->has[ipv4])
+			continue;
+		nftbindings_pairs(bindings, ipv4, &list);
+		collect(bindings, ipv4, false, true, BOTH, pairs);
+		nftpairs_set(pairs, table, list.sets[0].name,
+			     &(struct nftpairs_key){
+				     .mac = true,
+				     .address = true,
+				     .ranges = !nftpairs_are_single(pairs),
+				     .ipv4 = ipv4 });
+		nftbindings_addresses(bindings, ipv4, &list);
+		address_set(bindings, table, list.sets[0].name, ipv4);
 	}
-	for (i = 0; i < policy->bindings_count; i++)
-		if (applies(bindings, &policy->bindings[i]))
-			memcpy(macs[count++], policy->bindings[i].mac, 6);
-	qsort(macs, count, sizeof(*macs), compare_macs);
-	for (i = 0; i < count; i++)
-		if (i == 0 || memcmp(macs[i], macs[i - 1], 6) != 0)
-			nftplan_element(table, set, macs[i], NULL, 6, NULL);
-	free(macs);
+}
+
+/* Of one family: addresses, or what is longer, with and without their MACs. */
+static void port_sets(const struct nftbindings *bindings,
+		      struct nftplan_table *table, bool ipv4, enum part part,
+		      size_t at, struct nftpairs *pairs)
+{
+	struct nftpairs_key key = { .port = true,
+				    .mac = true,
+				    .address = true,
+				    .ranges = part == RANGES,
+				    .ipv4 = ipv4 };
+	struct nftbindings_list list;
+
+	nftbindings_pairs(bindings, ipv4, &list);
+	collect(bindings, ipv4, true, true, part, pairs);
+	nftpairs_set(pairs, table, list.sets[at].name, &key);
+	nftbindings_addresses(bindings, ipv4, &list);
+	key.mac = false;
+	collect(bindings, ipv4, true, false, part, pairs);
+	nftpairs_set(pairs, table, list.sets[at].name, &key);
 }
 
 void nftbindings_sets(const struct nftbindings *bindings,
 		      struct nftplan_table *table)
 {
-	struct pairs pairs = { 0 };
-	int ipv4;
+	const struct nftbindings of_any = anywhere(bindings);
+	struct nftpairs pairs = { 0 };
 
-	if (!nftbindings_has_any(bindings) ||
-	    nftplan_find_set(table, nftbindings_macs(bindings).text))
+	if (bindings->where != NFTBINDINGS_AT_PORTS) {
+		own_sets(bindings, table, &pairs);
+		nftpairs_fini(&pairs);
 		return;
-	mac_set(bindings, table);
-	for (ipv4 = 0; ipv4 <= 1; ipv4++) {
-		if (!nftbindings_has(bindings, ipv4))
-			continue;
-		pairs.count = 0;
-		if (!collect(bindings, ipv4, &pairs))
-			nftplan_break(table->plan);
-		pair_set(bindings, table, ipv4, &pairs);
-		nftbindings_address_set(
-			bindings, table,
-			nftbindings_addresses(bindings, ipv4).text, ipv4);
 	}
-	free(pairs.list);
+	own_sets(&of_any, table, &pairs);
+	mac_set(bindings, table, "port_macs", true, &pairs);
+	for (int ipv4 = 0; ipv4 <= 1; ipv4++) {
+		if (bindings->port_singles[ipv4])
+			port_sets(bindings, table, ipv4, SINGLES, 0, &pairs);
+		if (bindings->port_ranges[ipv4])
+			port_sets(bindings, table, ipv4, RANGES,
+				  bindings->port_singles[ipv4], &pairs);
+	}
+	nftpairs_fini(&pairs);
 }

@@ -11,6 +11,7 @@
 
 #include "shaper/io/nft_batch.h"
 #include "shaper/io/nft_compare.h"
+#include "shaper/io/nft_elements.h"
 #include "shaper/io/nft_plan.h"
 
 static bool is_base(const struct nftnl_chain *chain)
@@ -212,7 +213,7 @@ static void compare_table(const struct nftplan_table *now,
 		if (!set || !nftcompare_sets(set, next->sets[i]))
 			differs(difference, "set", name);
 		else if (!nftplan_set_is_kept(set) &&
-			 !nftcompare_elements(set, next->sets[i]))
+			 !nftelements_match(set, next->sets[i]))
 			differs(difference, "elements of", name);
 	}
 	for (i = 0; i < next->counters_count; i++)

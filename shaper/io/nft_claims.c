@@ -57,12 +57,14 @@ static struct nftexpr_rule rule_in(const struct nftclaims_port *port,
 static void reject(const struct nftclaims_port *port, struct nftexpr_rule rule,
 		   const struct claim *claim)
 {
-	nftexpr_count(rule, port->counter);
+	if (port->counter)
+		nftexpr_count(rule, port->counter);
 	nftexpr_goto(rule, nftclaims_name("forged", claim->name).text);
 }
 
 /* The last to have claimed what they are not: interface, MAC and address. */
-static void forged_chain(struct nftplan_table *table, const struct claim *claim)
+static void forged_chain(struct nftplan_table *table, const struct claim *claim,
+			 const char *counters)
 {
 	static const uint8_t NO_MAC[8];
 	struct nftclaims_name chain = nftclaims_name("forged", claim->name);
@@ -71,6 +73,11 @@ static void forged_chain(struct nftplan_table *table, const struct claim *claim)
 	int has_mac;
 
 	nftplan_chain(table, chain.text);
+	if (counters) {
+		rule = nftplan_rule(table, chain.text, NULL);
+		nftexpr_meta(rule, NFT_META_IIFNAME, 0);
+		nftexpr_count_by(rule, 0, counters);
+	}
 	for (has_mac = 1; has_mac >= 0; has_mac--) {
 		rule = nftplan_rule(table, chain.text, NULL);
 		nftexpr_meta(rule, NFT_META_IIFNAME, 0);
@@ -101,12 +108,38 @@ static void offender_set(struct nftplan_table *table, bool ipv4)
 			    .timeout_ms = OFFENDER_TIMEOUT_MS });
 }
 
-/* (MAC, address) into registers 0 and 2. */
-static void load_pair(struct nftexpr_rule rule, struct nftexpr_field mac,
-		      const struct claim *claim)
+/* The key of a set of bindings into register 0 and those behind it: the
+ * interface where it is asked by that, a MAC, an address; NULL: left out. */
+static void load_key(struct nftexpr_rule rule,
+		     const struct nftbindings_set *set,
+		     const struct nftexpr_field *mac,
+		     const struct nftexpr_field *address)
 {
-	nftexpr_load(rule, mac, 0);
-	nftexpr_load(rule, claim->address, 2);
+	unsigned int reg = 0;
+
+	if (set->by_port) {
+		nftexpr_meta(rule, NFT_META_IIFNAME, reg);
+		reg += 4;
+	}
+	if (mac) {
+		nftexpr_load(rule, *mac, reg);
+		reg += 2;
+	}
+	if (address)
+		nftexpr_load(rule, *address, reg);
+}
+
+static struct nftexpr_rule found_in(const struct nftclaims_port *port,
+				    const char *chain,
+				    const struct nftbindings_set *set,
+				    const struct nftexpr_field *mac,
+				    const struct nftexpr_field *address)
+{
+	struct nftexpr_rule rule = rule_in(port, chain);
+
+	load_key(rule, set, mac, address);
+	nftexpr_in_set(rule, 0, set->name);
+	return rule;
 }
 
 /* Returns from `chain` what may be claimed, rejects the rest. */
@@ -116,27 +149,27 @@ static void may_claim(const struct nftclaims_port *port, const char *chain,
 	const struct nftbindings *bindings = port->bindings;
 	struct nftclaims_name sources = nftclaims_name(
 		claim->ipv4 ? "sources4" : "sources6", port->interface);
+	struct nftbindings_list list;
 	struct nftexpr_rule rule;
+	size_t i;
 
-	if (nftbindings_has(bindings, claim->ipv4)) {
-		rule = rule_in(port, chain);
-		load_pair(rule, NFTFIELDS_SOURCE_MAC, claim);
-		nftexpr_in_set(rule, 0,
-			       nftbindings_pairs(bindings, claim->ipv4).text);
-		nftexpr_return(rule);
-		rule = rule_in(port, chain);
-		nftexpr_load(rule, claim->address, 0);
-		nftexpr_in_set(
-			rule, 0,
-			nftbindings_addresses(bindings, claim->ipv4).text);
-		reject(port, rule, claim);
-	}
-	if (nftbindings_has_any(bindings)) {
-		rule = rule_in(port, chain);
-		nftexpr_load(rule, NFTFIELDS_SOURCE_MAC, 0);
-		nftexpr_in_set(rule, 0, nftbindings_macs(bindings).text);
-		reject(port, rule, claim);
-	}
+	nftbindings_pairs(bindings, claim->ipv4, &list);
+	for (i = 0; i < list.count; i++)
+		nftexpr_return(found_in(port, chain, &list.sets[i],
+					&NFTFIELDS_SOURCE_MAC,
+					&claim->address));
+	nftbindings_addresses(bindings, claim->ipv4, &list);
+	for (i = 0; i < list.count; i++)
+		reject(port,
+		       found_in(port, chain, &list.sets[i], NULL,
+				&claim->address),
+		       claim);
+	nftbindings_macs(bindings, &list);
+	for (i = 0; i < list.count; i++)
+		reject(port,
+		       found_in(port, chain, &list.sets[i],
+				&NFTFIELDS_SOURCE_MAC, NULL),
+		       claim);
 	rule = rule_in(port, chain);
 	nftranges_condition(rule, claim->address, sources.text, port->sources,
 			    claim->ipv4, true);
@@ -144,20 +177,30 @@ static void may_claim(const struct nftclaims_port *port, const char *chain,
 	reject(port, rule_in(port, chain), claim);
 }
 
-/* A bound address must not be told with another MAC inside the packet. */
-static void told_mac(const struct nftclaims_port *port,
-		     struct nftexpr_rule rule, struct nftexpr_field mac,
+/* A bound address must not be told with another MAC inside the packet: in one
+ * that `where` adds the conditions of, if there are any. */
+static void told_mac(const struct nftclaims_port *port, const char *chain,
+		     void (*where)(struct nftexpr_rule rule, const void *what),
+		     const void *what, struct nftexpr_field mac,
 		     const struct claim *claim)
 {
-	const struct nftbindings *bindings = port->bindings;
+	struct nftbindings_list addresses, pairs;
+	struct nftexpr_rule rule;
 
-	nftexpr_load(rule, claim->address, 0);
-	nftexpr_in_set(rule, 0,
-		       nftbindings_addresses(bindings, claim->ipv4).text);
-	load_pair(rule, mac, claim);
-	nftexpr_not_in_set(rule, 0,
-			   nftbindings_pairs(bindings, claim->ipv4).text);
-	reject(port, rule, claim);
+	nftbindings_addresses(port->bindings, claim->ipv4, &addresses);
+	nftbindings_pairs(port->bindings, claim->ipv4, &pairs);
+	for (size_t i = 0; i < addresses.count; i++) {
+		rule = rule_in(port, chain);
+		if (where)
+			where(rule, what);
+		load_key(rule, &addresses.sets[i], NULL, &claim->address);
+		nftexpr_in_set(rule, 0, addresses.sets[i].name);
+		for (size_t j = 0; j < pairs.count; j++) {
+			load_key(rule, &pairs.sets[j], &mac, &claim->address);
+			nftexpr_not_in_set(rule, 0, pairs.sets[j].name);
+		}
+		reject(port, rule, claim);
+	}
 }
 
 void nftclaims_ipv4(const struct nftclaims_port *port)
@@ -207,27 +250,36 @@ static void is_unspecified(struct nftexpr_rule rule)
 }
 
 /* RFC 4861: what neighbour discovery tells of who is where. */
+struct neighbour {
+	uint8_t type;
+	uint8_t option[2];
+};
+
+static void tells_neighbour(struct nftexpr_rule rule, const void *what)
+{
+	const struct neighbour *neighbour = what;
+
+	is_icmp6(rule, neighbour->type);
+	nftexpr_load(rule, NFTFIELDS_ND_OPTION, 0);
+	nftexpr_equal(rule, 0, neighbour->option, sizeof(neighbour->option));
+}
+
 static void told_neighbour(const struct nftclaims_port *port, const char *chain,
-			   uint8_t type, const uint8_t option[2],
+			   const struct neighbour *neighbour,
 			   const struct claim *claim)
 {
-	struct nftexpr_rule rule;
-
-	if (!nftbindings_has(port->bindings, false))
-		return;
-	rule = rule_in(port, chain);
-	is_icmp6(rule, type);
-	nftexpr_load(rule, NFTFIELDS_ND_OPTION, 0);
-	nftexpr_equal(rule, 0, option, 2);
-	told_mac(port, rule, NFTFIELDS_ND_OPTION_MAC, claim);
+	told_mac(port, chain, tells_neighbour, neighbour,
+		 NFTFIELDS_ND_OPTION_MAC, claim);
 }
 
 void nftclaims_ipv6(const struct nftclaims_port *port)
 {
 	/* Membership reports and router solicitation, RFC 2710, 3810, 4861 */
 	static const uint8_t FROM_NOBODY[] = { 131, 132, 133, 143 };
-	static const uint8_t SOURCE_OPTION[2] = { 1, 1 };
-	static const uint8_t TARGET_OPTION[2] = { 2, 1 };
+	static const struct neighbour SOURCE = { NEIGHBOUR_SOLICITATION,
+						 { 1, 1 } };
+	static const struct neighbour TARGET = { NEIGHBOUR_ADVERTISEMENT,
+						 { 2, 1 } };
 	struct nftclaims_name chain = nftclaims_name("from6", port->interface);
 	struct nftclaims_name target =
 		nftclaims_name("target6", port->interface);
@@ -241,10 +293,8 @@ void nftclaims_ipv6(const struct nftclaims_port *port)
 	nftexpr_return(rule);
 	may_claim(port, target.text, &CLAIMS[NFTCLAIMS_TARGET6]);
 
-	told_neighbour(port, chain.text, NEIGHBOUR_SOLICITATION, SOURCE_OPTION,
-		       &CLAIMS[NFTCLAIMS_SOURCE6]);
-	told_neighbour(port, chain.text, NEIGHBOUR_ADVERTISEMENT, TARGET_OPTION,
-		       &CLAIMS[NFTCLAIMS_TARGET6]);
+	told_neighbour(port, chain.text, &SOURCE, &CLAIMS[NFTCLAIMS_SOURCE6]);
+	told_neighbour(port, chain.text, &TARGET, &CLAIMS[NFTCLAIMS_TARGET6]);
 	rule = rule_in(port, chain.text);
 	is_icmp6(rule, NEIGHBOUR_ADVERTISEMENT);
 	nftexpr_jump(rule, target.text);
@@ -280,10 +330,9 @@ void nftclaims_arp(const struct nftclaims_port *port)
 	nftexpr_load(rule, CLAIMS[NFTCLAIMS_ARP].address, 0);
 	nftexpr_equal(rule, 0, NOBODY, sizeof(NOBODY));
 	nftexpr_return(rule);
-	if (nftbindings_has(port->bindings, true))
-		told_mac(port, rule_in(port, chain.text),
-			 (struct nftexpr_field){ NFTEXPR_NETWORK, 8, 6 },
-			 &CLAIMS[NFTCLAIMS_ARP]);
+	told_mac(port, chain.text, NULL, NULL,
+		 (struct nftexpr_field){ NFTEXPR_NETWORK, 8, 6 },
+		 &CLAIMS[NFTCLAIMS_ARP]);
 	may_claim(port, chain.text, &CLAIMS[NFTCLAIMS_ARP]);
 }
 
@@ -355,7 +404,7 @@ static bool occurs(const struct nftplan_table *table,
 	return false;
 }
 
-void nftclaims_forged(struct nftplan_table *table)
+void nftclaims_forged(struct nftplan_table *table, const char *counters)
 {
 	unsigned int claim;
 
@@ -365,7 +414,7 @@ void nftclaims_forged(struct nftplan_table *table)
 		offender_set(table, false);
 	for (claim = 0; claim < NFTCLAIMS_COUNT; claim++)
 		if (occurs(table, claim))
-			forged_chain(table, &CLAIMS[claim]);
+			forged_chain(table, &CLAIMS[claim], counters);
 }
 
 void nftclaims_elsewhere(struct nftplan_table *table,

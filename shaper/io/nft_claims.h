@@ -33,7 +33,7 @@ struct nftclaims_port {
 	const struct nftbindings *bindings;
 	const char *interface;
 	const struct policy_prefixes *sources;
-	const char *counter; /* of what is forged here */
+	const char *counter; /* of what is forged here; NULL: see below */
 };
 
 /* "what_interface" */
@@ -42,8 +42,9 @@ struct nftclaims_name {
 };
 struct nftclaims_name nftclaims_name(const char *what, const char *interface);
 
-/* The sets of the last offenders, and the chains where forgeries end. */
-void nftclaims_forged(struct nftplan_table *table);
+/* The sets of the last offenders, and the chains where forgeries end.  There
+ * they are counted by interface, in map `counters`; NULL: there is none. */
+void nftclaims_forged(struct nftplan_table *table, const char *counters);
 
 /* Chains from4_X, from6_X and arp_X; tagged_X and pppoe_X. */
 void nftclaims_ipv4(const struct nftclaims_port *port);

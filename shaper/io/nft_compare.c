@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ATTRIBUTES_MAX = 8, KEY_BYTES = 64 };
+enum { ATTRIBUTES_MAX = 8 };
 
 /* What of an expression we set; the rest is the kernel's. */
 static const struct shape {
@@ -23,8 +23,9 @@ static const struct shape {
 } SHAPES[] = {
 	{ "meta", { NFTNL_EXPR_META_KEY, NFTNL_EXPR_META_DREG } },
 	{ "payload",
-	  { NFTNL_EXPR_PAYLOAD_DREG, NFTNL_EXPR_PAYLOAD_BASE,
-	    NFTNL_EXPR_PAYLOAD_OFFSET, NFTNL_EXPR_PAYLOAD_LEN } },
+	  { NFTNL_EXPR_PAYLOAD_DREG, NFTNL_EXPR_PAYLOAD_SREG,
+	    NFTNL_EXPR_PAYLOAD_BASE, NFTNL_EXPR_PAYLOAD_OFFSET,
+	    NFTNL_EXPR_PAYLOAD_LEN } },
 	{ "immediate",
 	  { NFTNL_EXPR_IMM_DREG, NFTNL_EXPR_IMM_DATA, NFTNL_EXPR_IMM_VERDICT,
 	    NFTNL_EXPR_IMM_CHAIN } },
@@ -56,7 +57,8 @@ static const struct shape {
 	  { NFTNL_EXPR_DYNSET_SREG_KEY, NFTNL_EXPR_DYNSET_OP,
 	    NFTNL_EXPR_DYNSET_SET_NAME } },
 	{ "objref",
-	  { NFTNL_EXPR_OBJREF_IMM_TYPE, NFTNL_EXPR_OBJREF_IMM_NAME } },
+	  { NFTNL_EXPR_OBJREF_IMM_TYPE, NFTNL_EXPR_OBJREF_IMM_NAME,
+	    NFTNL_EXPR_OBJREF_SET_SREG, NFTNL_EXPR_OBJREF_SET_NAME } },
 	{ "log",
 	  { NFTNL_EXPR_LOG_GROUP, NFTNL_EXPR_LOG_PREFIX,
 	    NFTNL_EXPR_LOG_SNAPLEN } },
@@ -236,12 +238,13 @@ static uint32_t number_of(const struct nftnl_set *set, uint16_t attribute)
 bool nftcompare_sets(const struct nftnl_set *there,
 		     const struct nftnl_set *wanted)
 {
-	static const uint16_t ATTRIBUTES[] = { NFTNL_SET_KEY_TYPE,
-					       NFTNL_SET_KEY_LEN,
-					       NFTNL_SET_DATA_TYPE,
-					       NFTNL_SET_DESC_SIZE };
+	static const uint16_t ATTRIBUTES[] = {
+		NFTNL_SET_KEY_TYPE, NFTNL_SET_KEY_LEN, NFTNL_SET_DATA_TYPE,
+		NFTNL_SET_OBJ_TYPE, NFTNL_SET_DESC_SIZE
+	};
 	const uint32_t flags = NFT_SET_INTERVAL | NFT_SET_MAP |
-			       NFT_SET_TIMEOUT | NFT_SET_EVAL | NFT_SET_CONCAT;
+			       NFT_SET_TIMEOUT | NFT_SET_EVAL | NFT_SET_CONCAT |
+			       NFT_SET_OBJECT;
 	size_t i;
 
 	for (i = 0; i < sizeof(ATTRIBUTES) / sizeof(*ATTRIBUTES); i++)
@@ -251,83 +254,4 @@ bool nftcompare_sets(const struct nftnl_set *there,
 	return (number_of(there, NFTNL_SET_FLAGS) & flags) ==
 		       (number_of(wanted, NFTNL_SET_FLAGS) & flags) &&
 	       timeout_of(there) == timeout_of(wanted);
-}
-
-/* One element as bytes that can be sorted and compared. */
-struct record {
-	uint8_t key[KEY_BYTES], key_end[KEY_BYTES];
-	uint32_t flags, verdict;
-	char chain[32];
-};
-
-struct records {
-	struct record *list;
-	size_t count, size;
-};
-
-static void copy_key(struct nftnl_set_elem *element, uint16_t attribute,
-		     uint8_t *ret_key)
-{
-	uint32_t bytes = 0;
-	const void *key = NULL;
-
-	if (nftnl_set_elem_is_set(element, attribute))
-		key = nftnl_set_elem_get(element, attribute, &bytes);
-	if (key)
-		memcpy(ret_key, key, bytes < KEY_BYTES ? bytes : KEY_BYTES);
-}
-
-static int add_record(struct nftnl_set_elem *element, void *data)
-{
-	struct records *records = data;
-	struct record *record;
-	const char *chain;
-
-	if (records->count == records->size) {
-		records->size = records->size ? 2 * records->size : 64;
-		record =
-			realloc(records->list, records->size * sizeof(*record));
-		if (!record)
-			return -1;
-		records->list = record;
-	}
-	record = &records->list[records->count++];
-	memset(record, 0, sizeof(*record));
-	copy_key(element, NFTNL_SET_ELEM_KEY, record->key);
-	copy_key(element, NFTNL_SET_ELEM_KEY_END, record->key_end);
-	if (nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_FLAGS))
-		record->flags =
-			nftnl_set_elem_get_u32(element, NFTNL_SET_ELEM_FLAGS);
-	if (nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_VERDICT))
-		record->verdict =
-			nftnl_set_elem_get_u32(element, NFTNL_SET_ELEM_VERDICT);
-	chain = nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_CHAIN)
-			? nftnl_set_elem_get_str(element, NFTNL_SET_ELEM_CHAIN)
-			: NULL;
-	if (chain)
-		snprintf(record->chain, sizeof(record->chain), "%s", chain);
-	return 0;
-}
-
-static int compare_records(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct record));
-}
-
-bool nftcompare_elements(struct nftnl_set *there, struct nftnl_set *wanted)
-{
-	struct records a = { 0 }, b = { 0 };
-	bool match;
-
-	match = nftnl_set_elem_foreach(there, add_record, &a) >= 0 &&
-		nftnl_set_elem_foreach(wanted, add_record, &b) >= 0 &&
-		a.count == b.count;
-	if (match && a.count) {
-		qsort(a.list, a.count, sizeof(*a.list), compare_records);
-		qsort(b.list, b.count, sizeof(*b.list), compare_records);
-		match = memcmp(a.list, b.list, a.count * sizeof(*a.list)) == 0;
-	}
-	free(a.list);
-	free(b.list);
-	return match;
 }

@@ -18,9 +18,8 @@ bool nftcompare_chains(const struct nftnl_chain *there,
 /* Every rule, every expression, in order. */
 bool nftcompare_rules(const struct nftnl_chain *there,
 		      const struct nftnl_chain *wanted);
-/* Key, flags, size and timeout; not the elements. */
+/* Key, flags, size and timeout; not the elements (nft_elements.h). */
 bool nftcompare_sets(const struct nftnl_set *there,
 		     const struct nftnl_set *wanted);
-bool nftcompare_elements(struct nftnl_set *there, struct nftnl_set *wanted);
 
 #endif

@@ -33,8 +33,9 @@ void nftcompile_is_outside(struct nftexpr_rule rule,
 			    &policy->inside, ipv4, false);
 }
 
-void nftcompile_inside_sets(struct nftplan_table *table,
-			    const struct policy *policy)
+/* The sets of guarded addresses. */
+static void inside_sets(struct nftplan_table *table,
+			const struct policy *policy)
 {
 	if (nftplan_sees(table, true))
 		nftranges_set(table, NFTCOMPILE_INSIDE4, &policy->inside, true);
@@ -98,7 +99,7 @@ static struct nftplan_table *table_with_sets(struct nftplan *plan,
 	struct nftplan_table *table = nftplan_table(plan, family);
 	size_t i;
 
-	nftcompile_inside_sets(table, policy);
+	inside_sets(table, policy);
 	for (i = 0; i < policy->rules_count; i++)
 		nftmatch_sets(table, &policy->rules[i]);
 	return table;
@@ -173,6 +174,13 @@ struct nftplan *nftcompile_plan(const struct nftcompile *compile)
 	case NFTCOMPILE_BR_NETFILTER:
 		br_netfilter(plan, compile);
 		break;
+	}
+	for (size_t i = 0; i < NFTPLAN_TABLES; i++) {
+		struct nftplan_table *table =
+			nftplan_find_table(plan, NFTPLAN_FAMILIES[i]);
+
+		if (table)
+			nftantispoof_port_counters(table, compile->policy);
 	}
 	if (nftplan_is_broken(plan)) {
 		nftplan_free(plan);

@@ -85,10 +85,6 @@ void nftcompile_is_outside(struct nftexpr_rule rule,
 			   const struct policy *policy,
 			   struct nftexpr_field field, bool ipv4);
 
-/* The sets of guarded addresses. */
-void nftcompile_inside_sets(struct nftplan_table *table,
-			    const struct policy *policy);
-
 /* What an earlier plan's "restore" says. */
 void nftcompile_recall(const struct nftplan *plan,
 		       struct nftbridge_settings *ret_settings);
@@ -121,6 +117,9 @@ struct nftcompile_name nftfast_target(const struct nftcompile *compile,
  * are none of that: a lease keeps to the link that nftables let pass. */
 void nftfast_first(struct nftplan_table *table,
 		   const struct nftcompile *compile, const char *chain);
+/* Of the mark's bits that are ours: a FAST_MARK_... */
+void nftfast_is_marked(struct nftexpr_rule rule, const struct policy *policy,
+		       uint32_t value);
 void nftfast_compile(struct nftplan_table *table,
 		     const struct nftcompile *compile);
 /* Rules of `chain`: packets in, of which no other rule wants to know. */
@@ -137,6 +136,20 @@ void nftshards_block(struct nftbatch *batch, const struct nftplan_table *table,
 bool nftantispoof_is_wanted(const struct policy *policy);
 void nftantispoof_compile(struct nftplan_table *table,
 			  const struct policy *policy, const char *chain);
+/* The counters of ports, of which there may be many: last of all, so that who
+ * reads them finds the others. */
+void nftantispoof_port_counters(struct nftplan_table *table,
+				const struct policy *policy);
+/* Which MAC a port's frames have: a rule of `chain`, before these. */
+void nftowners_compile(struct nftplan_table *table, const struct policy *policy,
+		       const char *chain);
+
+/* What netback judged is asked for nothing early, and does not come to the
+ * queue: rules of `chain`. */
+void nftjudged_first(struct nftplan_table *table, const struct policy *policy,
+		     const char *chain);
+void nftjudged_compile(struct nftplan_table *table, const struct policy *policy,
+		       const char *chain);
 
 /* Tiny fragments and refusals: rules of chain "early". */
 void nftearly_compile(struct nftplan_table *table,

@@ -38,10 +38,10 @@ static void is_tiny_fragment(struct nftexpr_rule rule, bool ipv4)
 	const uint8_t limit[2] = { (uint8_t)(bytes >> 8), (uint8_t)bytes };
 
 	if (ipv4) {
-		nftexpr_is_ipv4(rule);
+		nftexpr_is_ip(rule, true);
 		nftexpr_load(rule, NFTFIELDS_FRAGMENT4, 0);
 	} else {
-		nftexpr_is_ipv6(rule);
+		nftexpr_is_ip(rule, false);
 		nftexpr_fragment6(rule, 0);
 	}
 	nftexpr_mask(rule, 0, ipv4 ? MORE4 : MORE6, 2);
@@ -231,12 +231,14 @@ static void is_not_bound(struct nftplan_table *table, struct nftexpr_rule rule,
 {
 	struct nftbindings all;
 
-	nftbindings_init_all(&all, policy);
+	nftbindings_all(&all, policy);
 	if (!nftbindings_has(&all, false))
 		return;
-	nftbindings_address_set(&all, table, "bound_hosts6", false);
 	nftexpr_load(rule, nftfields_source(false), 0);
-	nftexpr_not_in_set(rule, 0, "bound_hosts6");
+	if (nftbindings_single_set(&all, table, "bound_hosts6", false))
+		nftexpr_not_in_set(rule, 0, "bound_hosts6");
+	if (nftbindings_range_set(&all, table, "bound_ranges6", false))
+		nftexpr_not_in_set(rule, 0, "bound_ranges6");
 }
 
 static void check_refused(struct nftplan_table *table,
@@ -313,10 +315,7 @@ static void refusals(struct nftplan_table *table, const struct policy *policy,
 	check_refused(table, policy, check.text, ipv4);
 
 	rule = nftplan_rule(table, NFTCOMPILE_EARLY, NULL);
-	if (ipv4)
-		nftexpr_is_ipv4(rule);
-	else
-		nftexpr_is_ipv6(rule);
+	nftexpr_is_ip(rule, ipv4);
 	load_host(rule, policy, ipv4);
 	nftexpr_in_set(rule, 0, nftrefusals_set(NFTREFUSALS_ANY, ipv4));
 	nftexpr_goto(rule, chain.text);
@@ -330,12 +329,12 @@ static void comes_in(struct nftplan_table *table, const struct policy *policy,
 	struct nftexpr_rule rule = nftplan_rule(table, NFTCOMPILE_EARLY, NULL);
 
 	if (ipv4) {
-		nftexpr_is_ipv4(rule);
+		nftexpr_is_ip(rule, true);
 		nftexpr_load(rule, NFTFIELDS_FRAGMENT4, 0);
 		nftexpr_mask(rule, 0, MORE4, sizeof(MORE4));
 		nftexpr_equal(rule, 0, NONE, sizeof(NONE));
 	} else {
-		nftexpr_is_ipv6(rule);
+		nftexpr_is_ip(rule, false);
 	}
 	nftcompile_is_outside(rule, policy, nftfields_source(ipv4), ipv4);
 	nftexpr_accept(rule);
@@ -349,6 +348,7 @@ void nftearly_compile(struct nftplan_table *table,
 	nftplan_base_chain(table, NFTCOMPILE_EARLY, NF_INET_PRE_ROUTING,
 			   NFTCOMPILE_EARLY_PRIORITY);
 	nftfast_first(table, compile, NFTCOMPILE_EARLY);
+	nftjudged_first(table, policy, NFTCOMPILE_EARLY);
 	if (nftantispoof_is_wanted(policy)) {
 		nftplan_chain(table, "antispoof");
 		nftantispoof_compile(table, policy, "antispoof");

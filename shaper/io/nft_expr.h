@@ -69,9 +69,6 @@ void nftexpr_unequal(struct nftexpr_rule rule, unsigned int reg,
 /* .. it is less than `value`, both in network order */
 void nftexpr_less(struct nftexpr_rule rule, unsigned int reg, const void *value,
 		  uint32_t length_bytes);
-void nftexpr_between(struct nftexpr_rule rule, unsigned int reg,
-		     const void *first, const void *last,
-		     uint32_t length_bytes);
 /* .. `field` begins with so many bits of `prefix`, or does not */
 void nftexpr_has_prefix(struct nftexpr_rule rule, struct nftexpr_field field,
 			const uint8_t *prefix, unsigned int bits, bool has);
@@ -84,8 +81,8 @@ void nftexpr_limit(struct nftexpr_rule rule, uint64_t pkts_per_s,
 		   uint32_t burst_pkts);
 
 /* Shorter forms of the commonest. */
-void nftexpr_is_ipv4(struct nftexpr_rule rule);
-void nftexpr_is_ipv6(struct nftexpr_rule rule);
+/* .. is IPv4, or else IPv6 */
+void nftexpr_is_ip(struct nftexpr_rule rule, bool ipv4);
 void nftexpr_is_protocol(struct nftexpr_rule rule, uint8_t protocol);
 void nftexpr_is_interface(struct nftexpr_rule rule, bool in, const char *name);
 
@@ -104,11 +101,21 @@ void nftexpr_limit_each(struct nftexpr_rule rule, unsigned int reg,
 
 /* What to do. */
 void nftexpr_count(struct nftexpr_rule rule, const char *counter);
+/* In the counter that the map `set` has for it, if any. */
+void nftexpr_count_by(struct nftexpr_rule rule, unsigned int reg,
+		      const char *set);
 void nftexpr_accept(struct nftexpr_rule rule);
 void nftexpr_drop(struct nftexpr_rule rule);
 void nftexpr_return(struct nftexpr_rule rule);
 void nftexpr_jump(struct nftexpr_rule rule, const char *chain);
 void nftexpr_goto(struct nftexpr_rule rule, const char *chain);
+/* What the map `set` has for `reg`, into register `value`; ends the rule where
+ * it has nothing. */
+void nftexpr_value_of(struct nftexpr_rule rule, unsigned int reg,
+		      const char *set, unsigned int value);
+/* Write a register into the packet; no checksum knows. */
+void nftexpr_store(struct nftexpr_rule rule, unsigned int reg,
+		   struct nftexpr_field field);
 /* Wherever the map `set` says. */
 void nftexpr_verdict_of(struct nftexpr_rule rule, unsigned int reg,
 			const char *set);

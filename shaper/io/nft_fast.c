@@ -15,8 +15,10 @@
 #include "shaper/io/nft_fields.h"
 #include "shaper/io/nft_plan.h"
 
-_Static_assert((int)FAST_INTERFACES == (int)POLICY_FAST_INTERFACES,
+_Static_assert((int)FAST_INTERFACES >= (int)POLICY_FAST_INTERFACES,
 	       "what may be named has a place");
+
+static const char LINKS[] = "fast_links";
 
 /* With several queues their chains are each family's own. */
 struct nftcompile_name nftfast_target(const struct nftcompile *compile,
@@ -30,8 +32,8 @@ struct nftcompile_name nftfast_target(const struct nftcompile *compile,
 }
 
 /* The mark is in host order. */
-static void is_marked(struct nftexpr_rule rule, const struct policy *policy,
-		      uint32_t value)
+void nftfast_is_marked(struct nftexpr_rule rule, const struct policy *policy,
+		       uint32_t value)
 {
 	uint32_t bit = policy->fast.mark_bit;
 	uint32_t mask = ((1u << FAST_MARK_BITS) - 1) << bit;
@@ -47,7 +49,7 @@ static void passed(struct nftplan_table *table, const struct policy *policy,
 {
 	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
 
-	is_marked(rule, policy, FAST_MARK_PASSED);
+	nftfast_is_marked(rule, policy, FAST_MARK_PASSED);
 	nftexpr_accept(rule);
 }
 
@@ -83,24 +85,44 @@ static void of_the_gateway(struct nftplan_table *table, const char *chain,
 	nftexpr_goto(rule, queue);
 }
 
-/* By index: one that goes and comes again is not attached yet.  But
- * br_netfilter shows a bridge's ports by their names. */
-static void leaves_by(struct nftexpr_rule rule, const struct policy *policy,
-		      uint32_t ifindex)
+/* By index: one that goes and comes again is not attached yet. */
+static void add_links(struct nftplan_table *table,
+		      const struct nftcompile *compile)
+{
+	struct nftnl_set *set = nftplan_set(
+		table, &(struct nftplan_set){ .name = LINKS,
+					      .kind = NFTPLAN_FIXED,
+					      .fields = { NFTPLAN_IFINDEX } });
+
+	for (size_t i = 0; i < compile->fast_count; i++)
+		nftplan_element(table, set, &compile->fast_ifindexes[i], NULL,
+				sizeof(compile->fast_ifindexes[i]), NULL);
+}
+
+/* As many rules as are needed; br_netfilter shows a bridge's ports one by one,
+ * and by their names. */
+static size_t links_rules(const struct nftplan_table *table,
+			  const struct nftcompile *compile)
+{
+	return table->view == NFTEXPR_BRIDGED ? compile->fast_count : 1;
+}
+
+static void leaves_by(struct nftexpr_rule rule,
+		      const struct nftcompile *compile, size_t at)
 {
 	char name[IF_NAMESIZE] = "/"; /* no interface has */
 
 	if (rule.view == NFTEXPR_BRIDGED) {
 		/* Or it is gone. */
-		if_indextoname(ifindex, name);
+		if_indextoname(compile->fast_ifindexes[at], name);
 		nftexpr_is_interface(rule, false, name);
 	} else {
 		nftexpr_meta(rule, NFT_META_OIF, 0);
-		nftexpr_equal(rule, 0, &ifindex, sizeof(ifindex));
+		nftexpr_in_set(rule, 0, LINKS);
 	}
 	/* Else nobody is there to be told: nft_alive.h. */
-	if (policy->nfqueue.fail == POLICY_FAIL_CLOSED)
-		is_marked(rule, policy, FAST_MARK_ALIVE);
+	if (compile->policy->nfqueue.fail == POLICY_FAIL_CLOSED)
+		nftfast_is_marked(rule, compile->policy, FAST_MARK_ALIVE);
 }
 
 static void add_chains(struct nftplan_table *table,
@@ -118,21 +140,13 @@ static void add_chains(struct nftplan_table *table,
 		     nftshards_queue(compile, ipv4, true).text);
 	if (compile->policy->guard_gateway)
 		of_the_gateway(table, in.text, in_queue.text);
-	for (size_t i = 0; i < compile->fast_count; i++) {
+	for (size_t i = 0; i < links_rules(table, compile); i++) {
 		struct nftexpr_rule rule = nftplan_rule(table, in.text, NULL);
 
-		leaves_by(rule, compile->policy, compile->fast_ifindexes[i]);
+		leaves_by(rule, compile, i);
 		nftexpr_accept(rule);
 	}
 	nftexpr_goto(nftplan_rule(table, in.text, NULL), in_queue.text);
-}
-
-static void is_family(struct nftexpr_rule rule, bool ipv4)
-{
-	if (ipv4)
-		nftexpr_is_ipv4(rule);
-	else
-		nftexpr_is_ipv6(rule);
 }
 
 /* In a table of one family the nft command cannot list a rule that asks for it
@@ -144,13 +158,13 @@ void nftfast_in(struct nftplan_table *table, const struct nftcompile *compile,
 
 	if (!compile->fast || !nftplan_sees(table, ipv4))
 		return;
-	for (size_t i = 0; i < compile->fast_count; i++) {
+	for (size_t i = 0; i < links_rules(table, compile); i++) {
 		rule = nftplan_rule(table, chain, NULL);
 		if (nftplan_sees(table, !ipv4))
-			is_family(rule, ipv4);
+			nftexpr_is_ip(rule, ipv4);
 		nftcompile_is_outside(rule, compile->policy,
 				      nftfields_source(ipv4), ipv4);
-		leaves_by(rule, compile->policy, compile->fast_ifindexes[i]);
+		leaves_by(rule, compile, i);
 		nftexpr_accept(rule);
 	}
 }
@@ -160,6 +174,8 @@ void nftfast_compile(struct nftplan_table *table,
 {
 	if (!compile->fast)
 		return;
+	if (table->view != NFTEXPR_BRIDGED)
+		add_links(table, compile);
 	if (compile->shards == 1) {
 		add_chains(table, compile, true);
 		return;

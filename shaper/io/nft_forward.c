@@ -194,10 +194,7 @@ static void enter(struct nftplan_table *table, const char *chain, bool ipv4)
 	if (!nftplan_sees(table, ipv4))
 		return;
 	rule = nftplan_rule(table, chain, NULL);
-	if (ipv4)
-		nftexpr_is_ipv4(rule);
-	else
-		nftexpr_is_ipv6(rule);
+	nftexpr_is_ip(rule, ipv4);
 	nftexpr_goto(rule, nftcompile_name("judge", ipv4).text);
 }
 
@@ -259,6 +256,7 @@ void nftforward_compile(struct nftplan_table *table,
 	compile_family(table, compile, true);
 	compile_family(table, compile, false);
 	if (rules_that_matter(policy) == 0) {
+		nftjudged_compile(table, policy, NFTCOMPILE_FORWARD);
 		nftfast_in(table, compile, NFTCOMPILE_FORWARD, true);
 		nftfast_in(table, compile, NFTCOMPILE_FORWARD, false);
 	}

@@ -10,6 +10,7 @@
 
 #include "flowtable/shard.h"
 #include "shaper/io/nft_bridge.h"
+#include "shaper/io/nft_compile.h"
 #include "shaper/io/nft_expr.h"
 #include "shaper/io/nft_rules.h"
 
@@ -26,7 +27,9 @@ struct nfthandle_bound {
 struct nftrules {
 	struct mnl_socket *socket;
 	struct nftbatch *batch;
-	struct nftplan *plan; /* as installed last; NULL: nothing */
+	struct nftplan *plan;    /* as installed last; NULL: nothing */
+	enum nftcompile_way way; /* of that plan */
+	bool bridge;             /* as its policy asked for */
 	enum nftexpr_queue method;
 	enum nftrules_conntrack conntrack;
 	struct nftbridge_settings settings; /* changed; to be put back */
@@ -67,6 +70,19 @@ bool nfthandle_note_hosts(struct nftrules *rules, const struct policy *policy);
 const struct nfthandle_bound *nfthandle_addresses(const struct nftrules *rules,
 						  const uint8_t host[16],
 						  size_t *ret_count);
+
+enum nfthandle_change {
+	NFTHANDLE_WHOLE,      /* whatever is there; and read back */
+	NFTHANDLE_DIFFERENCE, /* from what was installed last, if there is */
+};
+
+/* Makes the policy's plan, and of the tables what it says. */
+int nfthandle_put(struct nftrules *rules, const struct nftcompile *compile,
+		  enum nfthandle_change how);
+/* From what is there, read anew, to `next`; NULL: to nothing. */
+int nfthandle_change(struct nftrules *rules, const struct nftplan *next);
+/* Reads everything back.  -ESTALE: it is not `plan`. */
+int nfthandle_verify(struct nftrules *rules, const struct nftplan *plan);
 
 bool nfthandle_is_ours(const struct nftrules *rules, uint32_t port);
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINKS_MAX = 16384, ANSWER_BYTES = 64 * 1024 };
+enum { LINKS_MAX = 16384, TRIES_MAX = 50, ANSWER_BYTES = 64 * 1024 };
 
 static int note_attribute(const struct nlattr *attribute, void *data)
 {
@@ -109,7 +109,7 @@ int nftlinks_read(struct nftlinks *ret_links)
 	char bytes[256];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(bytes);
 	struct rtgenmsg *body;
-	int error;
+	int error = -EINTR;
 
 	*ret_links = (struct nftlinks){ .size = LINKS_MAX };
 	ret_links->list = calloc(LINKS_MAX, sizeof(*ret_links->list));
@@ -120,7 +120,11 @@ int nftlinks_read(struct nftlinks *ret_links)
 	request->nlmsg_seq = 1;
 	body = mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
 	body->rtgen_family = AF_UNSPEC;
-	error = ask(request, ret_links);
+	/* It changes while it is read, as on a host whose guests come. */
+	for (int i = 0; error == -EINTR && i < TRIES_MAX; i++) {
+		ret_links->count = 0;
+		error = ask(request, ret_links);
+	}
 	if (error)
 		free(ret_links->list);
 	return error;

@@ -91,6 +91,8 @@ enum nftplan_set_kind {
 	NFTPLAN_RANGES,         /* the same, and each is a range */
 	NFTPLAN_VERDICTS,       /* a map to chains */
 	NFTPLAN_RANGE_VERDICTS, /* the same, from ranges */
+	NFTPLAN_COUNTERS,       /* a map to named counters */
+	NFTPLAN_MACS,           /* a map to MACs */
 	NFTPLAN_LEARNT,         /* rules add elements; survives an update */
 	NFTPLAN_REFUSALS, /* we add elements, each with its own timeout and
 			   * counter; survives an update */
@@ -108,14 +110,16 @@ struct nftplan_set {
 struct nftnl_set *nftplan_set(struct nftplan_table *table,
 			      const struct nftplan_set *set);
 
-/* How many bytes a field takes within a key of several. */
-uint32_t nftplan_field_bytes(enum nftplan_field field);
-
 /* `key` is as the registers hold it; key_end (or NULL) is the last of a range
- * and goes_to (or NULL) the chain of a verdict. */
+ * and goes_to (or NULL) the chain of a verdict, or a counter. */
 void nftplan_element(struct nftplan_table *table, struct nftnl_set *set,
 		     const void *key, const void *key_end, uint32_t key_bytes,
 		     const char *goes_to);
+
+/* The same, of a map to MACs. */
+void nftplan_element_mac(struct nftplan_table *table, struct nftnl_set *set,
+			 const void *key, uint32_t key_bytes,
+			 const uint8_t mac[6]);
 
 /* Does it outlive an update? */
 bool nftplan_set_is_kept(const struct nftnl_set *set);

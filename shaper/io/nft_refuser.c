@@ -20,6 +20,7 @@ enum {
 	/* How long a host's packets are looked at more closely.  Longer than
 	 * most refusals, because kernels before 6.12 do not prolong it. */
 	LOOK_MS = 600 * 1000,
+	SHRINK_MS = 1000,
 	NS_PER_MS = 1000 * 1000,
 };
 
@@ -36,25 +37,6 @@ struct nftrules_refuser {
 	bool is_full[NFTREFUSALS_KINDS][2];
 	uint64_t now_ns;
 };
-
-int nftrules_refuser_open(struct nftrules *rules,
-			  struct nftrules_refuser **ret_refuser)
-{
-	struct nftrules_refuser *refuser = calloc(1, sizeof(*refuser));
-
-	if (!refuser)
-		return nfthandle_fail(rules, -ENOMEM, "refusals");
-	refuser->rules = rules;
-	refuser->until_ns = NS_NEVER;
-	refuser->batch = nftbatch_new();
-	refuser->socket = refuser->batch ? nfthandle_socket(rules) : NULL;
-	if (!refuser->socket) {
-		nftrules_refuser_close(refuser);
-		return nfthandle_fail(rules, -ENOMEM, "a socket for refusals");
-	}
-	*ret_refuser = refuser;
-	return 0;
-}
 
 void nftrules_refuser_close(struct nftrules_refuser *refuser)
 {
@@ -186,6 +168,49 @@ static bool add(struct nftrules_refuser *refuser, enum nftrefusals_kind kind,
 			  set);
 	nftnl_set_free(set);
 	return true;
+}
+
+/* The kernel makes room at once for all that a set may hold, 7 MB for these,
+ * and goes through it each second.  When an element goes there is room for
+ * those that are there.  Should it fail, it costs no more than before. */
+static void shrink(struct nftrules_refuser *refuser)
+{
+	const struct flow_key nobody = { 0 };
+	const char *what;
+	unsigned int i;
+
+	refuser->family = refuser->rules->refusal_family;
+	nftbatch_reset(refuser->batch);
+	for (i = 0; i < 2 * NFTREFUSALS_KINDS; i++) {
+		enum nftrefusals_kind kind = (enum nftrefusals_kind)(i / 2);
+		bool ipv4 = i % 2 != 0;
+		struct key key = key_of(refuser, kind, &nobody, 0, ipv4);
+
+		if (!add(refuser, kind, ipv4, &key, SHRINK_MS) ||
+		    !add(refuser, kind, ipv4, &key, 0))
+			return;
+	}
+	(void)nftbatch_commit(refuser->batch, refuser->socket, &what);
+}
+
+int nftrules_refuser_open(struct nftrules *rules,
+			  struct nftrules_refuser **ret_refuser)
+{
+	struct nftrules_refuser *refuser = calloc(1, sizeof(*refuser));
+
+	if (!refuser)
+		return nfthandle_fail(rules, -ENOMEM, "refusals");
+	refuser->rules = rules;
+	refuser->until_ns = NS_NEVER;
+	refuser->batch = nftbatch_new();
+	refuser->socket = refuser->batch ? nfthandle_socket(rules) : NULL;
+	if (!refuser->socket) {
+		nftrules_refuser_close(refuser);
+		return nfthandle_fail(rules, -ENOMEM, "a socket for refusals");
+	}
+	shrink(refuser);
+	*ret_refuser = refuser;
+	return 0;
 }
 
 /* Kernels do not prolong an element that is there (from 6.12 on they do, when

@@ -127,10 +127,7 @@ static void enter(struct nftplan_table *table, const struct policy *policy,
 {
 	struct nftexpr_rule rule = nftplan_rule(table, NFTCOMPILE_ROOM, NULL);
 
-	if (ipv4)
-		nftexpr_is_ipv4(rule);
-	else
-		nftexpr_is_ipv6(rule);
+	nftexpr_is_ip(rule, ipv4);
 	nftexpr_is_protocol(rule, protocol);
 	if (icmp_type) {
 		nftexpr_load(rule, NFTFIELDS_ICMP_TYPE, 0);
@@ -149,10 +146,7 @@ static void confirm(struct nftplan_table *table, const struct policy *policy,
 	struct nftexpr_rule rule =
 		nftplan_rule(table, NFTCOMPILE_FORWARD, NULL);
 
-	if (ipv4)
-		nftexpr_is_ipv4(rule);
-	else
-		nftexpr_is_ipv6(rule);
+	nftexpr_is_ip(rule, ipv4);
 	nftexpr_is_protocol(rule, protocol);
 	nftcompile_is_inside(rule, policy, nftfields_source(ipv4), ipv4);
 	nftexpr_conntrack(rule, NFT_CT_STATUS, 0);

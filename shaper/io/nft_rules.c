@@ -16,15 +16,11 @@
 #include "shaper/bpf/fast_maps.h"
 #include "shaper/io/nft_alive.h"
 #include "shaper/io/nft_batch.h"
-#include "shaper/io/nft_change.h"
 #include "shaper/io/nft_compile.h"
 #include "shaper/io/nft_handle.h"
 #include "shaper/io/nft_plan.h"
 #include "shaper/io/nft_probe.h"
 #include "shaper/io/nft_read.h"
-
-/* Somebody may change things between our reading and our writing. */
-enum { TRIES_MAX = 5 };
 
 int nfthandle_fail(struct nftrules *rules, int error, const char *format, ...)
 {
@@ -148,57 +144,6 @@ uint16_t nftrules_queue_number(uint16_t first_queue, uint8_t shards,
 	return (uint16_t)(first_queue + 2 * shards + shard);
 }
 
-/* Read what is there, and write what is to be there in its place. */
-static int change_once(struct nftrules *rules, const struct nftplan *next)
-{
-	struct nftplan *now;
-	const char *what = "";
-	int error = nftread_tables(rules->socket, &now);
-
-	if (error)
-		return nfthandle_fail(rules, error, "reading tables");
-	nftbatch_reset(rules->batch);
-	if (next)
-		nftchange_build(rules->batch, now, next);
-	else
-		nftchange_remove(rules->batch, now);
-	nftplan_free(now);
-	error = nftbatch_commit(rules->batch, rules->socket, &what);
-	if (error)
-		nfthandle_fail(rules, error, "%s", what);
-	return error;
-}
-
-static int change(struct nftrules *rules, const struct nftplan *next)
-{
-	int tries;
-	int error = 0;
-
-	for (tries = 0; tries < TRIES_MAX; tries++) {
-		error = change_once(rules, next);
-		if (error != -ENOENT && error != -EEXIST && error != -EBUSY)
-			break;
-	}
-	return error;
-}
-
-static int verify(struct nftrules *rules, const struct nftplan *plan)
-{
-	struct nftplan *now;
-	char difference[96];
-	bool same;
-	int error = nftread_tables(rules->socket, &now);
-
-	if (error)
-		return nfthandle_fail(rules, error, "reading tables");
-	same = nftchange_is_done(now, plan, difference, sizeof(difference));
-	nftplan_free(now);
-	if (same)
-		return 0;
-	return nfthandle_fail(rules, -ESTALE, "not as installed: %s",
-			      difference);
-}
-
 int nftrules_verify(struct nftrules *rules)
 {
 	if (!rules->plan)
@@ -206,7 +151,7 @@ int nftrules_verify(struct nftrules *rules)
 	if (!nftbridge_is_on(&rules->settings))
 		return nfthandle_fail(rules, -ESTALE,
 				      "br_netfilter was switched off");
-	return verify(rules, rules->plan);
+	return nfthandle_verify(rules, rules->plan);
 }
 
 /* Bridges by their own family where it can queue, else by br_netfilter. */
@@ -215,6 +160,11 @@ static int find_way(struct nftrules *rules, const struct policy *policy,
 {
 	int error;
 
+	/* What the kernel can does not change. */
+	if (rules->plan && rules->bridge == policy->nfqueue.bridge) {
+		*ret_way = rules->way;
+		return 0;
+	}
 	*ret_way = NFTCOMPILE_ROUTED;
 	if (policy->nfqueue.bridge &&
 	    nftprobe_method(rules->batch, rules->socket, NFPROTO_BRIDGE,
@@ -254,7 +204,7 @@ static int recall_settings(struct nftrules *rules)
 	struct nftplan *now;
 	int error;
 
-	if (rules->settings.count)
+	if (rules->settings.count || rules->plan)
 		return 0;
 	error = nftread_tables(rules->socket, &now);
 	if (error)
@@ -312,25 +262,6 @@ static int prepare_bridges(struct nftrules *rules, struct nftcompile *compile)
 	return 0;
 }
 
-static int put(struct nftrules *rules, const struct nftcompile *compile)
-{
-	struct nftplan *plan = nftcompile_plan(compile);
-	int error;
-
-	if (!plan)
-		return nfthandle_fail(rules, -ENOMEM, "compiling the policy");
-	error = change(rules, plan);
-	if (!error)
-		error = verify(rules, plan);
-	if (error) {
-		nftplan_free(plan);
-		return error;
-	}
-	nftplan_free(rules->plan);
-	rules->plan = plan;
-	return 0;
-}
-
 /* Once there it stays, since others' packets wait. */
 static int be_alive(struct nftrules *rules, const struct nftcompile *compile)
 {
@@ -368,8 +299,8 @@ static bool has_log_rules(const struct policy *policy)
 	return false;
 }
 
-int nftrules_install(struct nftrules *rules,
-		     const struct nftrules_config *config)
+static int install(struct nftrules *rules, const struct nftrules_config *config,
+		   enum nfthandle_change how)
 {
 	struct nftcompile compile = { .policy = config->policy,
 				      .shard_seed = config->shard_seed,
@@ -394,9 +325,11 @@ int nftrules_install(struct nftrules *rules,
 	compile.conntrack = rules->conntrack;
 	error = be_alive(rules, &compile);
 	if (!error)
-		error = put(rules, &compile);
+		error = nfthandle_put(rules, &compile, how);
 	if (error)
 		return error;
+	rules->way = compile.way;
+	rules->bridge = config->policy->nfqueue.bridge;
 	rules->refusal_family = compile.way == NFTCOMPILE_ROUTED
 					? NFPROTO_INET
 					: NFPROTO_BRIDGE;
@@ -409,10 +342,16 @@ int nftrules_install(struct nftrules *rules,
 	return error;
 }
 
+int nftrules_install(struct nftrules *rules,
+		     const struct nftrules_config *config)
+{
+	return install(rules, config, NFTHANDLE_WHOLE);
+}
+
 int nftrules_update(struct nftrules *rules,
 		    const struct nftrules_config *config)
 {
-	return nftrules_install(rules, config);
+	return install(rules, config, NFTHANDLE_DIFFERENCE);
 }
 
 /* In place, so that nothing is dropped that waits elsewhere. */
@@ -457,7 +396,7 @@ int nftrules_leave_blocking(struct nftrules *rules)
 int nftrules_remove(struct nftrules *rules)
 {
 	int error = put_back_settings(rules);
-	int removed = change(rules, NULL);
+	int removed = nfthandle_change(rules, NULL);
 
 	if (error || removed)
 		return error ? error : removed;

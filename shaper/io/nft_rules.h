@@ -9,7 +9,8 @@
  *
  *	nftrules_open
  *	  nftrules_install       at start; takes over what an earlier run left
- *	  nftrules_update        a new policy, in place, no packet lost
+ *	  nftrules_update        a new policy, in place, no packet lost: what
+ *	                         differs is changed, and nothing else written
  *	  nftrules_verify        is it still what we made?
  *	  nftrules_leave_blocking, or nftrules_remove      at the end
  *	nftrules_close
@@ -26,6 +27,9 @@
 struct nftrules;
 struct policy;
 struct pump_refusal;
+
+/* Of the mark's four bits: their packet was judged inside of netback. */
+enum { NFTRULES_MARK_JUDGED = 13 };
 
 /* Does the kernel track connections here, and does it translate them?  Held
  * packets need a waiting room then: see NFTRULES_QUEUE_ROOM. */

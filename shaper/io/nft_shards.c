@@ -46,12 +46,12 @@ static struct name map_name(enum nftrules_queue queue)
 	return name;
 }
 
-static struct name bound_name(enum nftrules_queue queue, bool ipv4)
+static struct name bound_name(enum nftrules_queue queue, bool ipv4, bool ranges)
 {
 	struct name name;
 
-	snprintf(name.text, sizeof(name.text), "bound_%ss%c", chain_of(queue),
-		 ipv4 ? '4' : '6');
+	snprintf(name.text, sizeof(name.text), "bound_%s%s%c", chain_of(queue),
+		 ranges ? "_ranges" : "s", ipv4 ? '4' : '6');
 	return name;
 }
 
@@ -102,6 +102,11 @@ struct bound {
 	uint32_t shard;
 };
 
+static bool is_range(const struct nftranges_range *range)
+{
+	return memcmp(range->first, range->last, sizeof(range->first)) != 0;
+}
+
 static int by_first(const void *a, const void *b)
 {
 	const struct bound *of_a = a, *of_b = b;
@@ -110,7 +115,7 @@ static int by_first(const void *a, const void *b)
 }
 
 static size_t find_bound(const struct nftcompile *compile, bool ipv4,
-			 struct bound *ret_bound)
+			 bool of_ranges, struct bound *ret_bound)
 {
 	const struct policy *policy = compile->policy;
 	struct nftranges ranges = { .ipv4 = ipv4 };
@@ -126,13 +131,14 @@ static size_t find_bound(const struct nftcompile *compile, bool ipv4,
 		       sizeof(zone.interface));
 		ranges.count = 0;
 		nftranges_add(&ranges, &binding->addresses);
-		for (j = 0; j < ranges.count; j++, count++) {
-			if (!ret_bound)
+		for (j = 0; j < ranges.count; j++) {
+			if (is_range(&ranges.list[j]) != of_ranges ||
+			    (count++, !ret_bound))
 				continue;
 			policy_host_of(policy, ranges.list[j].first, &zone,
 				       host);
-			ret_bound[count].range = ranges.list[j];
-			ret_bound[count].shard = shard_of(
+			ret_bound[count - 1].range = ranges.list[j];
+			ret_bound[count - 1].shard = shard_of(
 				host, compile->shard_seed, compile->shards);
 		}
 	}
@@ -143,13 +149,15 @@ static size_t find_bound(const struct nftcompile *compile, bool ipv4,
 /*
  * All addresses of a bound host lead to the shard of the one that stands for
  * it.  Of an address that is bound twice, in two zones, the first counts.
+ * Addresses have a map of their own, where one more is one element; ranges are
+ * kept in order, which the kernel is slow and particular about.
  */
 static void bound_map(struct nftplan_table *table,
 		      const struct nftcompile *compile,
-		      enum nftrules_queue queue, bool ipv4)
+		      enum nftrules_queue queue, bool ipv4, bool ranges)
 {
 	uint32_t offset = nftranges_offset(ipv4);
-	size_t count = find_bound(compile, ipv4, NULL);
+	size_t count = find_bound(compile, ipv4, ranges, NULL);
 	struct bound *bound = calloc(count ? count : 1, sizeof(*bound));
 	const struct bound *last = NULL;
 	struct nftnl_set *map;
@@ -161,12 +169,14 @@ static void bound_map(struct nftplan_table *table,
 		free(bound);
 		return;
 	}
-	map = nftplan_set(table, &(struct nftplan_set){
-					 .name = bound_name(queue, ipv4).text,
-					 .kind = NFTPLAN_RANGE_VERDICTS,
-					 .fields = { ipv4 ? NFTPLAN_IPV4
-							  : NFTPLAN_IPV6 } });
-	find_bound(compile, ipv4, bound);
+	map = nftplan_set(
+		table,
+		&(struct nftplan_set){
+			.name = bound_name(queue, ipv4, ranges).text,
+			.kind = ranges ? NFTPLAN_RANGE_VERDICTS
+				       : NFTPLAN_VERDICTS,
+			.fields = { ipv4 ? NFTPLAN_IPV4 : NFTPLAN_IPV6 } });
+	find_bound(compile, ipv4, ranges, bound);
 	qsort(bound, count, sizeof(*bound), by_first);
 	for (i = 0; i < count; i++) {
 		if (last && memcmp(bound[i].range.first, last->range.last,
@@ -174,7 +184,7 @@ static void bound_map(struct nftplan_table *table,
 			continue;
 		last = &bound[i];
 		nftplan_element(table, map, last->range.first + offset,
-				last->range.last + offset,
+				ranges ? last->range.last + offset : NULL,
 				nftranges_bytes(ipv4),
 				name_of(chain_of(queue), last->shard).text);
 	}
@@ -189,10 +199,12 @@ static void compile_queue(struct nftplan_table *table,
 	if (compile->shards == 1)
 		return;
 	shard_map(table, compile, queue);
-	if (nftplan_sees(table, true))
-		bound_map(table, compile, queue, true);
-	if (nftplan_sees(table, false))
-		bound_map(table, compile, queue, false);
+	for (int ipv4 = 1; ipv4 >= 0; ipv4--) {
+		if (!nftplan_sees(table, ipv4))
+			continue;
+		bound_map(table, compile, queue, ipv4, false);
+		bound_map(table, compile, queue, ipv4, true);
+	}
 }
 
 void nftshards_compile(struct nftplan_table *table,
@@ -227,7 +239,6 @@ void nftshards_dispatch(struct nftplan_table *table,
 {
 	struct nftexpr_field address = by_source ? nftfields_source(ipv4)
 						 : nftfields_destination(ipv4);
-	struct name bound = bound_name(queue, ipv4);
 	struct nftexpr_rule rule;
 
 	if (compile->shards == 1) {
@@ -235,7 +246,11 @@ void nftshards_dispatch(struct nftplan_table *table,
 		nftexpr_goto(rule, name_of(chain_of(queue), 0).text);
 		return;
 	}
-	if (nftplan_find_set(table, bound.text)) {
+	for (int ranges = 0; ranges <= 1; ranges++) {
+		struct name bound = bound_name(queue, ipv4, ranges);
+
+		if (!nftplan_find_set(table, bound.text))
+			continue;
 		rule = nftplan_rule(table, chain, NULL);
 		nftexpr_load(rule, address, 0);
 		nftexpr_verdict_of(rule, 0, bound.text);
