@@ -12,7 +12,4 @@ uint64_t clock_now_ns(void);
  * back.  Cannot fail. */
 uint64_t clock_wall_ns(void);
 
-/* CPU time that the calling thread has used.  Cannot fail. */
-uint64_t clock_thread_ns(void);
-
 #endif

@@ -39,7 +39,7 @@ enum {
 	ANSWER_BYTES = 8192,
 	KICK_BYTES = 60,
 };
-#define ROOM_BYTES    (UINT32_C(1) << 30) /* the bounds are the caller's */
+#define ROOM          (UINT32_C(1) << 30) /* the bounds are the caller's */
 #define QUICK_BYTES_S UINT32_C(4000000000)
 #define TICK_NS       64
 
@@ -206,9 +206,28 @@ static int set_bucket(struct holdqdisc *hold, uint32_t class, uint16_t flags,
 	return end(hold, &message, options);
 }
 
-static uint32_t room_bytes(const struct holdqdisc *hold)
+/* In packets, or in bytes where nobody counts. */
+static uint32_t room(const struct holdqdisc *hold)
 {
-	return hold->options.room_bytes ? hold->options.room_bytes : ROOM_BYTES;
+	return hold->options.room_pkts ? hold->options.room_pkts : ROOM;
+}
+
+/* TBF gives its own FIFO, which is one of bytes, the limit that it is told; so
+ * it does to this one. */
+static int count_packets(struct holdqdisc *hold, uint32_t class)
+{
+	const struct tc_fifo_qopt what = { .limit = room(hold) };
+	struct message message;
+	struct nlattr *options;
+
+	if (hold->options.room_pkts == 0)
+		return 0;
+	options = begin(hold, &message, RTM_NEWQDISC,
+			NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
+			(TBF_MAJOR + class) << 16 | 1, 0, "pfifo");
+	mnl_attr_nest_cancel(&message.header, options);
+	mnl_attr_put(&message.header, TCA_OPTIONS, sizeof(what), &what);
+	return say(hold, &message);
 }
 
 static int fill_bucket(struct holdqdisc *hold, uint32_t class, uint16_t flags)
@@ -219,7 +238,7 @@ static int fill_bucket(struct holdqdisc *hold, uint32_t class, uint16_t flags)
 			  .mpu = COST_BYTES,
 			  .cell_log = 8,
 			  .linklayer = TC_LINKLAYER_ETHERNET },
-		.limit = room_bytes(hold),
+		.limit = room(hold),
 	};
 
 	return set_bucket(hold, class, flags, &what,
@@ -254,7 +273,7 @@ int holdqdisc_open(struct holdqdisc *hold, uint32_t class)
 		.rate = { .rate = QUICK_BYTES_S,
 			  .cell_log = 8,
 			  .linklayer = TC_LINKLAYER_ETHERNET },
-		.limit = room_bytes(hold),
+		.limit = room(hold),
 	};
 	int error = set_bucket(hold, class, NLM_F_ACK, &what, OPEN_BYTES);
 
@@ -294,33 +313,45 @@ static int open_kick(uint32_t ifindex, uint32_t class)
 	return fd;
 }
 
-/* The first token is spent on a frame of ours. */
-static int empty_bucket(struct holdqdisc *hold, uint32_t class)
+static int kick_by(struct holdqdisc *hold, uint32_t class)
 {
 	const uint32_t priority = MAJOR | class;
 
-	if (setsockopt(hold->kick, SOL_SOCKET, SO_PRIORITY, &priority,
-		       sizeof(priority)) < 0)
-		return -errno;
-	return kick(hold);
+	return setsockopt(hold->kick, SOL_SOCKET, SO_PRIORITY, &priority,
+			  sizeof(priority)) < 0
+		       ? -errno
+		       : 0;
+}
+
+/* The first token is spent on a frame of ours. */
+static int empty_bucket(struct holdqdisc *hold, uint32_t class)
+{
+	int error = kick_by(hold, class);
+
+	if (error == 0)
+		error = kick(hold);
+	return error == 0 ? kick_by(hold, KICK) : error;
+}
+
+int holdqdisc_make(struct holdqdisc *hold, uint32_t class)
+{
+	int error = make_class(hold, class);
+
+	if (error == 0)
+		error = fill_bucket(hold, class,
+				    NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+	if (error == 0)
+		error = count_packets(hold, class);
+	return error == 0 ? empty_bucket(hold, class) : error;
 }
 
 static int make_classes(struct holdqdisc *hold)
 {
-	const uint32_t priority = MAJOR | KICK;
+	uint32_t count = hold->options.later ? 0 : HOLDQDISC_CLASSES;
 	int error = make_class(hold, KICK);
 
-	for (uint32_t i = 1; i <= HOLDQDISC_CLASSES && error == 0; i++) {
-		error = make_class(hold, i);
-		if (error == 0)
-			error = fill_bucket(
-				hold, i, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
-		if (error == 0)
-			error = empty_bucket(hold, i);
-	}
-	if (error == 0 && setsockopt(hold->kick, SOL_SOCKET, SO_PRIORITY,
-				     &priority, sizeof(priority)) < 0)
-		error = -errno;
+	for (uint32_t i = 1; i <= count && error == 0; i++)
+		error = holdqdisc_make(hold, i);
 	return error;
 }
 

@@ -19,18 +19,21 @@
  * interfaces at that moment (the kernel's rtnl lock).
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct holdqdisc;
 
 enum {
-	HOLDQDISC_CLASSES = 72, /* 1 .. */
+	HOLDQDISC_CLASSES = 72,      /* 1 .., made at once */
+	HOLDQDISC_CLASSES_MAX = 256, /* 1 .. */
 	HOLDQDISC_TEXT_BYTES = 256,
 };
 
 struct holdqdisc_options {
 	const char *name;       /* of the device; NULL: symtap-hold */
-	uint32_t room_bytes;    /* of each class; 0: the bounds are yours */
+	uint32_t room_pkts;     /* of each class; 0: the bounds are yours */
+	bool later;             /* classes are made by holdqdisc_make */
 	uint32_t longest_bytes; /* of a frame: MTU and headers; at most 60000 */
 	uint64_t leak_ns;
 };
@@ -40,6 +43,9 @@ struct holdqdisc_options {
 int holdqdisc_new(const struct holdqdisc_options *options,
 		  struct holdqdisc **ret_hold,
 		  char ret_wrong[HOLDQDISC_TEXT_BYTES]);
+
+/* A class that is not there yet, shut.  0 or -errno. */
+int holdqdisc_make(struct holdqdisc *hold, uint32_t class);
 
 /* Another handle of the same device, for another thread.  As holdqdisc_new. */
 int holdqdisc_share(const struct holdqdisc *hold, struct holdqdisc **ret_share);

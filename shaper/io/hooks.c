@@ -105,34 +105,11 @@ static void read_tcx(struct list *list)
 
 /* ------ netlink */
 
-#define ATTRIBUTES 128
-_Static_assert((int)IFLA_XDP_MAX < ATTRIBUTES && (int)TCA_MAX < ATTRIBUTES &&
-		       (int)TCA_BPF_MAX < ATTRIBUTES &&
-		       (int)IFLA_XDP < ATTRIBUTES,
+_Static_assert((int)IFLA_XDP_MAX < RTDUMP_ATTRIBUTES &&
+		       (int)TCA_MAX < RTDUMP_ATTRIBUTES &&
+		       (int)TCA_BPF_MAX < RTDUMP_ATTRIBUTES &&
+		       (int)IFLA_XDP < RTDUMP_ATTRIBUTES,
 	       "a place for each");
-
-struct attributes {
-	const struct nlattr *of[ATTRIBUTES];
-};
-
-static int note(const struct nlattr *attribute, void *data)
-{
-	struct attributes *attributes = data;
-	uint16_t type = mnl_attr_get_type(attribute);
-
-	if (type < ATTRIBUTES)
-		attributes->of[type] = attribute;
-	return MNL_CB_OK;
-}
-
-static uint32_t number_of(const struct attributes *attributes, uint16_t type)
-{
-	const struct nlattr *attribute = attributes->of[type];
-
-	if (!attribute || mnl_attr_validate(attribute, MNL_TYPE_U32) < 0)
-		return 0;
-	return mnl_attr_get_u32(attribute);
-}
 
 /* One, or one for each mode. */
 static void on_link(const struct nlmsghdr *message, void *data)
@@ -140,48 +117,49 @@ static void on_link(const struct nlmsghdr *message, void *data)
 	static const uint16_t modes[] = { IFLA_XDP_DRV_PROG_ID,
 					  IFLA_XDP_SKB_PROG_ID,
 					  IFLA_XDP_HW_PROG_ID };
-	struct attributes link = { 0 }, xdp = { 0 };
+	struct rtdump_attributes link = { 0 }, xdp = { 0 };
 	bool found = false;
 
 	if (message->nlmsg_type != RTM_NEWLINK ||
-	    mnl_attr_parse(message, sizeof(struct ifinfomsg), note, &link) <
-		    0 ||
+	    mnl_attr_parse(message, sizeof(struct ifinfomsg), rtdump_note,
+			   &link) < 0 ||
 	    !link.of[IFLA_XDP] ||
-	    mnl_attr_parse_nested(link.of[IFLA_XDP], note, &xdp) < 0)
+	    mnl_attr_parse_nested(link.of[IFLA_XDP], rtdump_note, &xdp) < 0)
 		return;
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-		uint32_t id = number_of(&xdp, modes[i]);
+		uint32_t id = rtdump_number(&xdp, modes[i]);
 
 		if (id != 0)
 			add_program(data, id);
 		found |= id != 0;
 	}
-	if (!found && number_of(&xdp, IFLA_XDP_PROG_ID) != 0)
-		add_program(data, number_of(&xdp, IFLA_XDP_PROG_ID));
+	if (!found && rtdump_number(&xdp, IFLA_XDP_PROG_ID) != 0)
+		add_program(data, rtdump_number(&xdp, IFLA_XDP_PROG_ID));
 }
 
 static void on_filter(const struct nlmsghdr *message, void *data)
 {
 	const struct tcmsg *filter = mnl_nlmsg_get_payload(message);
-	struct attributes attributes = { 0 }, options = { 0 };
+	struct rtdump_attributes attributes = { 0 }, options = { 0 };
 	const struct nlattr *kind;
 
 	/* Without a handle it is the place of others. */
 	if (message->nlmsg_type != RTM_NEWTFILTER ||
 	    mnl_nlmsg_get_payload_len(message) < sizeof(*filter) ||
 	    filter->tcm_handle == 0 ||
-	    mnl_attr_parse(message, sizeof(*filter), note, &attributes) < 0)
+	    mnl_attr_parse(message, sizeof(*filter), rtdump_note, &attributes) <
+		    0)
 		return;
 	kind = attributes.of[TCA_KIND];
 	if (!kind || mnl_attr_validate(kind, MNL_TYPE_NUL_STRING) < 0)
 		return;
 	if (attributes.of[TCA_OPTIONS] &&
-	    mnl_attr_parse_nested(attributes.of[TCA_OPTIONS], note, &options) <
-		    0)
+	    mnl_attr_parse_nested(attributes.of[TCA_OPTIONS], rtdump_note,
+				  &options) < 0)
 		return;
 	if (strcmp(mnl_attr_get_str(kind), "bpf") == 0 &&
-	    number_of(&options, TCA_BPF_ID) != 0)
-		add_program(data, number_of(&options, TCA_BPF_ID));
+	    rtdump_number(&options, TCA_BPF_ID) != 0)
+		add_program(data, rtdump_number(&options, TCA_BPF_ID));
 	else
 		add(data, mnl_attr_get_str(kind), false);
 }

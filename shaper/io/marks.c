@@ -36,45 +36,25 @@ static char *next(struct list *list)
 
 /* ------ rules of routing */
 
-struct attributes {
-	const struct nlattr *of[FRA_MAX + 1];
-};
-
-static int note(const struct nlattr *attribute, void *data)
-{
-	struct attributes *attributes = data;
-	uint16_t type = mnl_attr_get_type(attribute);
-
-	if (type <= FRA_MAX)
-		attributes->of[type] = attribute;
-	return MNL_CB_OK;
-}
-
-static uint32_t number_of(const struct attributes *attributes, uint16_t type)
-{
-	const struct nlattr *attribute = attributes->of[type];
-
-	if (!attribute || mnl_attr_validate(attribute, MNL_TYPE_U32) < 0)
-		return 0;
-	return mnl_attr_get_u32(attribute);
-}
+_Static_assert((int)FRA_MAX < RTDUMP_ATTRIBUTES, "a place for each");
 
 /* Rules without a mark have neither. */
 static void on_rule(const struct nlmsghdr *message, void *data)
 {
 	const struct fib_rule_hdr *header = mnl_nlmsg_get_payload(message);
-	struct attributes attributes = { 0 };
+	struct rtdump_attributes attributes = { 0 };
 	struct list *list = data;
 
 	if (message->nlmsg_type != RTM_NEWRULE ||
-	    mnl_attr_parse(message, sizeof(*header), note, &attributes) < 0 ||
-	    !(number_of(&attributes, FRA_FWMASK) & list->bits))
+	    mnl_attr_parse(message, sizeof(*header), rtdump_note, &attributes) <
+		    0 ||
+	    !(rtdump_number(&attributes, FRA_FWMASK) & list->bits))
 		return;
 	snprintf(next(list), MARKS_TEXT_BYTES, "ip%s rule %u, fwmark 0x%x/0x%x",
 		 header->family == AF_INET6 ? " -6" : "",
-		 number_of(&attributes, FRA_PRIORITY),
-		 number_of(&attributes, FRA_FWMARK),
-		 number_of(&attributes, FRA_FWMASK));
+		 rtdump_number(&attributes, FRA_PRIORITY),
+		 rtdump_number(&attributes, FRA_FWMARK),
+		 rtdump_number(&attributes, FRA_FWMASK));
 }
 
 static int read_routing(struct list *list, uint8_t family)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flowtable/fragments.h"
 #include "policy/policy.h"
 #include "shaper/io/fast.h"
 #include "shaper/io/nfqueue_path.h"
@@ -21,6 +22,8 @@ enum {
 	ROOM_LENGTH_PKTS = NFQUEUE_ROOM_WAITING + 8192,
 	ROOM_BYTES = 16 << 20,
 	ROOM_ROUNDS = 64, /* what may wait there, and more */
+	SINCE_IDS = 1 << 30,
+	SHUT_ROUNDS = 64, /* of a batch: as many as the queue has places */
 
 	PAUSE_NS = 20000,
 	LOOK_NS = 1000000000, /* at the kernel's own counters */
@@ -89,12 +92,27 @@ static void look_at_queue(struct nfqueue *nfqueue, uint16_t queue,
 	*last = state;
 }
 
+/* What parts of ours count by themselves. */
+static void look_at_parts(struct nfqueue *nfqueue)
+{
+	uint64_t *counter = nfqueue->stats.counter;
+
+	counter[NFQUEUE_verdict_send_errors] =
+		nfqueue_socket_send_errors(nfqueue->main) +
+		nfqueue_socket_send_errors(nfqueue->hold) +
+		nfqueue_socket_send_errors(nfqueue->waiting);
+	counter[NFQUEUE_fragments_evicted] =
+		fragments_stats(nfqueue->reader.fragments)->evicted;
+}
+
 static void look_at_kernel(struct nfqueue *nfqueue, uint64_t now_ns)
 {
+	look_at_parts(nfqueue);
 	look_at_queue(nfqueue, nfqueue->config.main_queue,
 		      &nfqueue->main_state);
 	look_at_queue(nfqueue, nfqueue->config.hold_queue,
 		      &nfqueue->hold_state);
+	nfqueue_ring_count(nfqueue);
 	nfqueue->look_ns = now_ns + LOOK_NS;
 }
 
@@ -126,13 +144,41 @@ static uint64_t pause_ns(const void *self)
 	return nfqueue->rate_high && nfqueue->drained ? PAUSE_NS : 0;
 }
 
+/* Before anything of the same key may pass by: what came meanwhile is judged,
+ * and goes behind it. */
+static void let_all_go(struct nfqueue *nfqueue, uint64_t now_ns)
+{
+	int rounds = SHUT_ROUNDS;
+	int came;
+
+	nfqueue_receive_hold(nfqueue, now_ns);
+	pump_settle(nfqueue->config.pump);
+	do {
+		pump_drain(nfqueue->config.pump, PUMP_PASS, now_ns);
+		nfqueue_collect(nfqueue);
+		nfqueue_open_room(nfqueue, now_ns);
+		came = nfqueue_receive_room(nfqueue, now_ns);
+		if (came <= 0)
+			came = nfqueue_receive_main(nfqueue, now_ns);
+	} while (came > 0 && --rounds > 0);
+	pump_drain(nfqueue->config.pump, PUMP_PASS, now_ns);
+	nfqueue_collect(nfqueue);
+}
+
 /* What is in the main queue gets its verdicts; no more comes. */
 int nfqueue_shut(struct nfqueue *nfqueue, uint64_t now_ns)
 {
-	int error = nfqueue_socket_shut(nfqueue->main);
-	int room_error = nfqueue_socket_shut(nfqueue->waiting);
-	int messages;
+	int error, room_error, messages;
 
+	if (nfqueue->config.fail_open) {
+		let_all_go(nfqueue, now_ns);
+		/* Those that came since. */
+		nfqueue_socket_verdict_up_to(nfqueue->main,
+					     nfqueue->main_ids.last + SINCE_IDS,
+					     nfqueue_socket_accept());
+	}
+	error = nfqueue_socket_shut(nfqueue->main);
+	room_error = nfqueue_socket_shut(nfqueue->waiting);
 	nfqueue_qdisc_shut(nfqueue, now_ns);
 	do {
 		messages = nfqueue_receive_room(nfqueue, now_ns);
@@ -150,7 +196,6 @@ static void close_down(void *self, uint64_t now_ns)
 {
 	struct nfqueue *nfqueue = self;
 
-	nfqueue_ring_close(nfqueue);
 	nfqueue_shut(nfqueue, now_ns);
 	nfqueue_receive_hold(nfqueue, now_ns);
 	pump_settle(nfqueue->config.pump);
@@ -160,6 +205,8 @@ static void close_down(void *self, uint64_t now_ns)
 	/* No first is held any more: whoever waited for one goes on. */
 	for (int i = 0; i < ROOM_ROUNDS; i++)
 		nfqueue_open_room(nfqueue, now_ns);
+	/* They came after those. */
+	nfqueue_ring_close(nfqueue);
 	look_at_kernel(nfqueue, now_ns);
 }
 
@@ -296,14 +343,15 @@ void nfqueue_recall(struct nfqueue *nfqueue, uint64_t now_ns)
 	nfqueue_fast_recall(nfqueue, now_ns);
 }
 
-void nfqueue_set_policy(struct nfqueue *nfqueue, const struct policy *policy)
+void nfqueue_set_policy(struct nfqueue *nfqueue, const struct policy *policy,
+			uint64_t now_ns)
 {
 	nfqueue->config.policy = policy;
 	nfqueue->reader.policy = policy;
 	nfqueue_reader_forget(&nfqueue->reader);
 	nfqueue_fast_set_policy(nfqueue);
 	nfqueue_qdisc_set_policy(nfqueue, policy);
-	nfqueue_pace_set_policy(nfqueue);
+	nfqueue_pace_set_policy(nfqueue, now_ns);
 	nfqueue_ring_set_policy(nfqueue);
 }
 

@@ -71,16 +71,18 @@ void nfqueue_free(struct nfqueue *nfqueue);
 void nfqueue_datapath(struct nfqueue *nfqueue, struct datapath *ret_datapath);
 
 /* Together with pump_set_policy, by the thread that runs the data path. */
-void nfqueue_set_policy(struct nfqueue *nfqueue, const struct policy *policy);
+void nfqueue_set_policy(struct nfqueue *nfqueue, const struct policy *policy,
+			uint64_t now_ns);
 
 /* Carry out what the pump let go meanwhile: after pump_release_address and
  * the like. */
 void nfqueue_collect(struct nfqueue *nfqueue);
 
 /*
- * Take no more packets: what comes from now on goes on unjudged (fail open) or
- * is dropped; what came gets its verdict, and what waits goes on waiting.  The
- * data path's close does it too.  0 or -errno.
+ * Take no more packets.  Fail open: what waits goes, then what came, then
+ * unjudged what comes.  Else what comes is dropped, what came gets its verdict,
+ * and what waits goes on waiting.  The data path's close does it too.  0 or
+ * -errno.
  */
 int nfqueue_shut(struct nfqueue *nfqueue, uint64_t now_ns);
 

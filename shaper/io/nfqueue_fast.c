@@ -18,7 +18,7 @@
 #include "shaper/io/hold_edt.h"
 #include "shaper/io/nfqueue_path.h"
 
-enum { SWEEP_NS = 20000000, HEARD = 64 };
+enum { SWEEP_NS = 100000000, IDLE_SWEEP_NS = 200000000, HEARD = 64 };
 
 struct nfqueue_fast {
 	struct fast *program;
@@ -217,13 +217,16 @@ static bool is_out(const struct nfqueue *nfqueue,
 	       policy_is_inside(nfqueue->config.policy, packet->meta.ends.src);
 }
 
-/* What bears no mark came past the program: in a VLAN, or by an interface that
- * it is not at.  One of a leased pair ends the lease, as a stranger does. */
+/* What bears no mark of the program came past it: in a VLAN, or by an interface
+ * that it is not at.  One of a leased pair ends the lease, as a stranger does.
+ */
 static uint32_t mark_of(const struct nfqueue *nfqueue, uint32_t skb_mark)
 {
 	uint32_t mark = fast_mark(nfqueue->fast->program, skb_mark);
 
-	return mark == FASTLEASES_MARK_NONE ? FAST_MARK_STRANGER : mark;
+	return mark == FASTLEASES_MARK_NONE || mark == FAST_MARK_JUDGED
+		       ? FAST_MARK_STRANGER
+		       : mark;
 }
 
 void nfqueue_fast_note(struct nfqueue *nfqueue, uint64_t now_ns)
@@ -256,12 +259,16 @@ void nfqueue_fast_offer(struct nfqueue *nfqueue, uint64_t now_ns)
 	for (size_t i = 0; i < batch->judged_count; i++) {
 		const struct pump_packet *packet = &batch->packets[i];
 
-		if (!is_out(nfqueue, packet) || packet->verdict != PUMP_PASS)
+		if (!is_out(nfqueue, packet) || packet->verdict != PUMP_PASS ||
+		    nfqueue_ring_keeps(nfqueue, packet))
 			continue;
 		flow_key_of(&packet->meta, FLOW_OUT, packet->src_zone, &flow);
 		fastleases_offer(nfqueue->fast->leases, nfqueue->config.pump,
 				 &flow, now_ns);
 	}
+	if (nfqueue->fast->sweep_ns > now_ns + SWEEP_NS &&
+	    fastleases_any(nfqueue->fast->leases))
+		nfqueue->fast->sweep_ns = now_ns + SWEEP_NS;
 }
 
 /* ------ time, and the end */
@@ -312,7 +319,9 @@ void nfqueue_fast_advance(struct nfqueue *nfqueue, uint64_t now_ns)
 
 	if (fast == NULL || now_ns < fast->sweep_ns)
 		return;
-	fast->sweep_ns = now_ns + SWEEP_NS;
+	fast->sweep_ns =
+		now_ns +
+		(fastleases_any(fast->leases) ? SWEEP_NS : IDLE_SWEEP_NS);
 	fastleases_sweep(fast->leases, nfqueue->config.pump, now_ns);
 	count(nfqueue);
 }

@@ -50,12 +50,22 @@ struct part {
 	size_t judged_from, judged_end;
 };
 
+static void tell_ring(struct nfqueue *nfqueue, const struct pump_packet *packet,
+		      uint64_t now_ns)
+{
+	if (packet->verdict == PUMP_DROP || !nfqueue_rings(nfqueue, packet))
+		return;
+	if (packet->verdict == PUMP_PASS)
+		nfqueue_ring_passed(nfqueue, packet, now_ns);
+	else
+		nfqueue_ring_waits(nfqueue, packet, now_ns);
+}
+
 /* It goes, although it should wait: it will be made up for. */
 static bool goes(struct nfqueue *nfqueue, const struct pump_packet *packet,
 		 uint64_t now_ns)
 {
-	if (packet->verdict == PUMP_PASS && nfqueue_rings(nfqueue, packet))
-		nfqueue_ring_passed(nfqueue, packet, now_ns);
+	tell_ring(nfqueue, packet, now_ns);
 	if (packet->verdict != PUMP_WAIT || !nfqueue_paces(nfqueue, packet))
 		return false;
 	nfqueue_pace_owe(nfqueue, packet, now_ns);

@@ -6,6 +6,7 @@
  * and replies are the pump's.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -37,6 +38,7 @@ struct nfqueue_pace {
 	int fd;
 	bool untold; /* somebody's turn was not taken */
 	uint16_t zones[ZONES_MAX];
+	bool holds[ZONES_MAX]; /* packets may wait here */
 	size_t count;
 	struct paced vifs[VIFS_MAX];
 };
@@ -55,10 +57,37 @@ void nfqueue_pace_free(struct nfqueue *nfqueue)
 	free(nfqueue->pace);
 }
 
-void nfqueue_pace_set_policy(struct nfqueue *nfqueue)
+static enum policy_way way_of(const struct nfqueue *nfqueue, uint16_t zone)
 {
-	if (nfqueue->pace != NULL)
-		memset(nfqueue->pace->zones, 0, sizeof(nfqueue->pace->zones));
+	const struct policy_vif *vif = policy_vif_of(
+		nfqueue->config.policy,
+		zones_get(nfqueue->config.zones, zone)->interface);
+
+	return vif != NULL ? vif->way : POLICY_WAY_QUEUE;
+}
+
+/* From now on what should wait goes, or waits in netback: whoever waits here
+ * already goes before. */
+void nfqueue_pace_set_policy(struct nfqueue *nfqueue, uint64_t now_ns)
+{
+	struct nfqueue_pace *pace = nfqueue->pace;
+
+	if (pace == NULL)
+		return;
+	for (uint32_t i = 0; i < ZONES_MAX; i++) {
+		const struct pump_guest guest = { .zone = (uint16_t)i };
+		enum policy_way way;
+
+		if (!pace->holds[i])
+			continue;
+		way = way_of(nfqueue, guest.zone);
+		if (way != POLICY_WAY_RATE && way != POLICY_WAY_NETBACK)
+			continue;
+		pace->holds[i] = false;
+		pump_let_go_guest(nfqueue->config.pump, &guest, now_ns);
+		nfqueue_collect(nfqueue);
+	}
+	memset(pace->zones, 0, sizeof(pace->zones));
 }
 
 /* ------ whose it is */
@@ -90,17 +119,16 @@ static uint16_t look_up(struct nfqueue *nfqueue, uint16_t zone)
 {
 	const char *interface =
 		zones_get(nfqueue->config.zones, zone)->interface;
-	const struct policy_vif *vif =
-		policy_vif_of(nfqueue->config.policy, interface);
+	struct paced *vif;
 	size_t at;
 
-	if (vif == NULL || vif->way != POLICY_WAY_RATE)
+	if (way_of(nfqueue, zone) != POLICY_WAY_RATE)
 		return NOT_PACED;
 	at = place_of(nfqueue, interface);
 	if (at == VIFS_MAX)
 		return NOT_PACED;
-	memcpy(nfqueue->pace->vifs[at].interface, vif->interface,
-	       sizeof(vif->interface));
+	vif = &nfqueue->pace->vifs[at];
+	snprintf(vif->interface, sizeof(vif->interface), "%s", interface);
 	return (uint16_t)(FIRST + at);
 }
 
@@ -113,6 +141,8 @@ bool nfqueue_paces(struct nfqueue *nfqueue, const struct pump_packet *packet)
 	zone = &nfqueue->pace->zones[packet->src_zone];
 	if (*zone == UNKNOWN)
 		*zone = look_up(nfqueue, packet->src_zone);
+	if (*zone == NOT_PACED)
+		nfqueue->pace->holds[packet->src_zone] = true;
 	return *zone >= FIRST &&
 	       policy_is_inside(nfqueue->config.policy, packet->meta.ends.src);
 }

@@ -127,7 +127,7 @@ void nfqueue_qdisc_left(struct nfqueue *nfqueue, uint64_t ticket,
 
 void nfqueue_pace_free(struct nfqueue *nfqueue);
 /* Vifs may be others. */
-void nfqueue_pace_set_policy(struct nfqueue *nfqueue);
+void nfqueue_pace_set_policy(struct nfqueue *nfqueue, uint64_t now_ns);
 /* Is it sent by a vif that is paused rather than its packets held? */
 bool nfqueue_paces(struct nfqueue *nfqueue, const struct pump_packet *packet);
 /* It should wait, and goes: until pump_settle. */
@@ -145,7 +145,7 @@ void nfqueue_pace_tell(struct nfqueue *nfqueue);
 enum { NFQUEUE_RING_SHIFT = 48 };
 static inline uint32_t nfqueue_ring_class(uint64_t id)
 {
-	return (uint32_t)(id >> NFQUEUE_RING_SHIFT) & 0x7f;
+	return (uint32_t)(id >> NFQUEUE_RING_SHIFT) & 0xff;
 }
 
 void nfqueue_ring_free(struct nfqueue *nfqueue);
@@ -156,6 +156,13 @@ bool nfqueue_rings(struct nfqueue *nfqueue, const struct pump_packet *packet);
 /* It came to the main queue, and may go. */
 void nfqueue_ring_passed(struct nfqueue *nfqueue,
 			 const struct pump_packet *packet, uint64_t now_ns);
+/* Others of its key wait at the vif, so each has to come here. */
+bool nfqueue_ring_keeps(struct nfqueue *nfqueue,
+			const struct pump_packet *packet);
+/* It came there, and must wait: before it is moved, which takes long beside who
+ * floods, those that follow it go elsewhere. */
+void nfqueue_ring_waits(struct nfqueue *nfqueue,
+			const struct pump_packet *packet, uint64_t now_ns);
 /* It came to the hold queue: what its id gets, or 0.  Then it was judged
  * there; and when it leaves, by its id. */
 uint64_t nfqueue_ring_hold(struct nfqueue *nfqueue,
@@ -166,6 +173,8 @@ void nfqueue_ring_left(struct nfqueue *nfqueue, uint64_t id);
 /* At the end of a wake-up. */
 void nfqueue_ring_advance(struct nfqueue *nfqueue, uint64_t now_ns);
 uint64_t nfqueue_ring_next_ns(const struct nfqueue *nfqueue);
+/* What its device dropped, once a second. */
+void nfqueue_ring_count(struct nfqueue *nfqueue);
 /* All that waits goes. */
 void nfqueue_ring_close(struct nfqueue *nfqueue);
 

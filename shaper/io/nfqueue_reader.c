@@ -160,6 +160,7 @@ static bool understand(struct nfqueue_reader *reader,
 		zone_of(reader, message->out_ifindex, meta->vlan[0])->zone;
 	packet->shard = PUMP_HERE;
 	packet->verdict = PUMP_PASS;
+	packet->asked = false;
 	packet->from_shard = comes_from_shard(reader, packet);
 	if (meta->fragment != PACKET_WHOLE)
 		follow_first(reader, packet, again, now_ns);

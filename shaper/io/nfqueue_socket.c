@@ -269,14 +269,20 @@ void nfqueue_socket_flush(struct nfqueue_socket *socket)
 		socket->send_errors++;
 }
 
+/* By one call, so that hardly a packet comes between. */
 int nfqueue_socket_shut(struct nfqueue_socket *socket)
 {
 	_Alignas(struct nlmsghdr) char bytes[128];
+	struct iovec parts[2] = { { .iov_base = socket->verdicts } };
+	const struct msghdr both = { .msg_iov = parts, .msg_iovlen = 2 };
 	struct nlmsghdr *header;
 
 	header = nfq_nlmsg_put(bytes, NFQNL_MSG_CONFIG, socket->queue);
 	mnl_attr_put_u32(header, NFQA_CFG_QUEUE_MAXLEN, htonl(0));
-	return send(socket->fd, header, header->nlmsg_len, 0) < 0 ? -errno : 0;
+	parts[0].iov_len = socket->verdicts_count * VERDICT_BYTES;
+	parts[1] = (struct iovec){ header, header->nlmsg_len };
+	socket->verdicts_count = 0;
+	return sendmsg(socket->fd, &both, 0) < 0 ? -errno : 0;
 }
 
 uint64_t nfqueue_socket_send_errors(const struct nfqueue_socket *socket)

@@ -63,8 +63,9 @@ void nfqueue_socket_verdict_up_to(struct nfqueue_socket *socket, uint32_t id,
 /* When it returns, the kernel has carried them out. */
 void nfqueue_socket_flush(struct nfqueue_socket *socket);
 
-/* From now on nothing finds room in the queue: it goes on unjudged (fail
- * open) or is dropped.  What is in it stays.  0 or -errno. */
+/* Carry out what is noted; from then on nothing finds room in the queue: it
+ * goes on unjudged (fail open) or is dropped.  What is in it stays.  0 or
+ * -errno. */
 int nfqueue_socket_shut(struct nfqueue_socket *socket);
 
 /* Times that sending failed. */

@@ -38,10 +38,14 @@
 	X(overruns, "times", "the kernel reported a full socket")              \
 	X(receive_errors, "times", "receiving failed otherwise")               \
 	X(verdict_errors, "times", "the kernel refused verdicts")              \
+	X(verdict_send_errors, "times",                                        \
+	  "verdicts could not be sent to it, and were tried once more")        \
 	X(malformed_messages, "messages", "from the kernel, not understood")   \
 	X(fragments, "packets", "first and later fragments")                   \
 	X(fragments_orphaned, "packets",                                       \
 	  "later fragments whose first was not seen: counted by pair only")    \
+	X(fragments_evicted, "packets",                                        \
+	  "first fragments forgotten early: too many others came")             \
 	X(put_together, "packets",                                             \
 	  "larger than their interface's MTU: counted as their fragments")     \
 	X(unknown_interfaces, "packets", "their interface has no name (yet)")  \
@@ -78,6 +82,8 @@
 	  "the same, when so many were owed already")                          \
 	X(ring_waited_pkts, "packets",                                         \
 	  "should have waited at their vif; the next of their key do")         \
+	X(ring_full_pkts, "packets",                                           \
+	  "dropped at their vif: as many as may already waited")               \
 	X(ring_failed, "times", "the kernel took or let go none there")        \
 	X(qdisc_failed, "times", "the kernel did not let one leave there")
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One filter a priority, so that each is removed by its number alone, also by
- * somebody who does not know what it matched.
+ * One filter a priority, so that each is removed by its number, also by
+ * somebody who does not know what it matched; unless an operator has one of
+ * that number.
  */
 #include "shaper/io/ring_filter.h"
 
@@ -17,10 +18,9 @@
 #include <string.h>
 
 #include "shaper/io/hold_qdisc.h"
+#include "shaper/io/ring_dump.h"
 
 enum {
-	/* Behind those of fast_links.c, before those that tc chooses. */
-	FIRST_PRIORITY = 100,
 	KEYS_MAX = 12,
 	MESSAGE_BYTES = 1024,
 	ANSWER_BYTES = 4096,
@@ -38,6 +38,9 @@ struct ringfilter {
 	struct mnl_socket *netlink;
 	uint32_t number;
 };
+
+_Static_assert((int)RINGDUMP_CLASSES == (int)RINGFILTER_CLASSES,
+	       "one priority a class");
 
 struct message {
 	union {
@@ -121,12 +124,11 @@ static struct tcmsg *begin(struct message *message, uint16_t type,
 }
 
 /* One that is there, whoever made it, will do. */
-static int add_clsact(struct ringfilter *filter, uint32_t ifindex)
+int ringfilter_prepare(struct ringfilter *filter, uint32_t vif)
 {
 	struct message message;
 	struct tcmsg *body = begin(&message, RTM_NEWQDISC,
-				   NLM_F_CREATE | NLM_F_EXCL, ifindex,
-				   TC_H_CLSACT);
+				   NLM_F_CREATE | NLM_F_EXCL, vif, TC_H_CLSACT);
 	int error;
 
 	body->tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
@@ -214,7 +216,7 @@ static void put_selector(struct message *message,
 
 static uint32_t info_of(uint32_t class, bool ipv4)
 {
-	return TC_H_MAKE((FIRST_PRIORITY + class) << 16,
+	return TC_H_MAKE((RINGDUMP_FIRST_PRIORITY + class) << 16,
 			 htons(ipv4 ? ETH_P_IP : ETH_P_IPV6));
 }
 
@@ -231,6 +233,8 @@ static void redirect(struct message *message, uint32_t device)
 	struct nlattr *options;
 
 	mnl_attr_put_strz(header, TCA_ACT_KIND, "mirred");
+	mnl_attr_put(header, TCA_ACT_COOKIE, strlen(RINGDUMP_COOKIE),
+		     RINGDUMP_COOKIE);
 	options = mnl_attr_nest_start(header, TCA_ACT_OPTIONS);
 	mnl_attr_put(header, TCA_MIRRED_PARMS, sizeof(what), &what);
 	mnl_attr_nest_end(header, options);
@@ -265,15 +269,37 @@ static int put(struct ringfilter *filter, const struct ringfilter_key *key,
 	return say(filter, &message);
 }
 
+/* `handle` 0: all of that priority. */
 static void drop(struct ringfilter *filter, uint32_t ifindex, uint32_t parent,
-		 uint32_t class, bool ipv4)
+		 uint32_t info, uint32_t handle)
 {
 	struct message message;
 	struct tcmsg *body =
 		begin(&message, RTM_DELTFILTER, 0, ifindex, parent);
 
-	body->tcm_info = info_of(class, ipv4);
+	body->tcm_info = info;
+	body->tcm_handle = handle;
+	if (handle != 0)
+		mnl_attr_put_strz(&message.header, TCA_KIND, "u32");
 	(void)say(filter, &message);
+}
+
+/* The device is ours, and so is all of it. */
+static void drop_at_device(struct ringfilter *filter,
+			   const struct ringfilter_key *key)
+{
+	drop(filter, key->device, holdqdisc_major(),
+	     info_of(key->class, is_ipv4(&key->key)), 0);
+}
+
+static void drop_at_vif(struct ringfilter *filter, uint32_t vif, uint32_t class,
+			bool ipv4, const struct ringdump *dump)
+{
+	const struct ringdump_class *of = &dump->of[class][!ipv4];
+
+	if (of->handle != 0)
+		drop(filter, vif, AT_INGRESS, info_of(class, ipv4),
+		     of->shared ? of->handle : 0);
 }
 
 int ringfilter_add(struct ringfilter *filter, const struct ringfilter_key *key)
@@ -283,28 +309,37 @@ int ringfilter_add(struct ringfilter *filter, const struct ringfilter_key *key)
 	if (error < 0)
 		return error;
 	error = put(filter, key, true);
-	if (error < 0 && add_clsact(filter, key->vif) == 0)
+	if (error < 0 && ringfilter_prepare(filter, key->vif) == 0)
 		error = put(filter, key, true);
 	if (error < 0)
-		drop(filter, key->device, holdqdisc_major(), key->class,
-		     is_ipv4(&key->key));
+		drop_at_device(filter, key);
 	return error;
 }
 
+/* Of a vif whose filters are not told: nobody's packets are to go on waiting,
+ * whoever else has that priority. */
 void ringfilter_remove(struct ringfilter *filter,
 		       const struct ringfilter_key *key)
 {
 	bool ipv4 = is_ipv4(&key->key);
+	struct ringdump dump;
 
-	drop(filter, key->vif, AT_INGRESS, key->class, ipv4);
-	drop(filter, key->device, holdqdisc_major(), key->class, ipv4);
+	if (ringdump_read(key->vif, &dump))
+		drop_at_vif(filter, key->vif, key->class, ipv4, &dump);
+	else
+		drop(filter, key->vif, AT_INGRESS, info_of(key->class, ipv4),
+		     0);
+	drop_at_device(filter, key);
 }
 
 void ringfilter_clear(struct ringfilter *filter, uint32_t vif)
 {
+	struct ringdump dump;
+
+	ringdump_read(vif, &dump);
 	for (uint32_t class = 1; class <= RINGFILTER_CLASSES; class ++) {
-		drop(filter, vif, AT_INGRESS, class, true);
-		drop(filter, vif, AT_INGRESS, class, false);
+		drop_at_vif(filter, vif, class, true, &dump);
+		drop_at_vif(filter, vif, class, false, &dump);
 	}
 }
 

@@ -58,3 +58,23 @@ int rtdump_ask(const struct rtdump *dump)
 	mnl_socket_close(socket);
 	return error;
 }
+
+int rtdump_note(const struct nlattr *attribute, void *data)
+{
+	struct rtdump_attributes *attributes = data;
+	uint16_t type = mnl_attr_get_type(attribute);
+
+	if (type < RTDUMP_ATTRIBUTES)
+		attributes->of[type] = attribute;
+	return MNL_CB_OK;
+}
+
+uint32_t rtdump_number(const struct rtdump_attributes *attributes,
+		       uint16_t type)
+{
+	const struct nlattr *attribute = attributes->of[type];
+
+	if (!attribute || mnl_attr_validate(attribute, MNL_TYPE_U32) < 0)
+		return 0;
+	return mnl_attr_get_u32(attribute);
+}

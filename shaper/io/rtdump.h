@@ -20,4 +20,18 @@ struct rtdump {
 /* 0 or -errno. */
 int rtdump_ask(const struct rtdump *dump);
 
+/* A message's attributes by type, borrowed from it; NULL: it has none such. */
+struct nlattr;
+enum { RTDUMP_ATTRIBUTES = 128 };
+struct rtdump_attributes {
+	const struct nlattr *of[RTDUMP_ATTRIBUTES];
+};
+
+/* For mnl_attr_parse and mnl_attr_parse_nested; `data` is such a struct. */
+int rtdump_note(const struct nlattr *attribute, void *data);
+
+/* 0: it is not there, or no number of 32 bits. */
+uint32_t rtdump_number(const struct rtdump_attributes *attributes,
+		       uint16_t type);
+
 #endif

@@ -120,6 +120,18 @@ int tapqueue_fd(const struct tapqueue *queue)
 	return mnl_socket_get_fd(queue->socket);
 }
 
+int tapqueue_shut(struct tapqueue *queue)
+{
+	_Alignas(struct nlmsghdr) char request[128];
+	struct nlmsghdr *header;
+
+	header = nfq_nlmsg_put(request, NFQNL_MSG_CONFIG, queue->queue);
+	mnl_attr_put_u32(header, NFQA_CFG_QUEUE_MAXLEN, htonl(0));
+	return mnl_socket_sendto(queue->socket, header, header->nlmsg_len) < 0
+		       ? -errno
+		       : 0;
+}
+
 int tapqueue_copy(struct tapqueue *queue, uint32_t bytes)
 {
 	_Alignas(struct nlmsghdr) char request[128];

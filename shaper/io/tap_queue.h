@@ -35,6 +35,10 @@ void tapqueue_free(struct tapqueue *queue);
 
 int tapqueue_fd(const struct tapqueue *queue);
 
+/* What comes from now on finds no room: it goes on (fail open) or is dropped.
+ * What came before is still read, and waits for its verdict.  0 or -errno. */
+int tapqueue_shut(struct tapqueue *queue);
+
 /* From now on copy so much of each.  0 or -errno. */
 int tapqueue_copy(struct tapqueue *queue, uint32_t bytes);
 
