@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "policy/policy.h"
 #include "shaper/daemon/answers.h"
 #include "shaper/daemon/control_socket.h"
 #include "shaper/daemon/explain.h"
@@ -167,6 +168,24 @@ static void ask_engines(struct client *client, const struct request *request)
 	}
 }
 
+/* Engines would answer for what they do not see. */
+static void ask_of_address(struct client *client, const struct request *request)
+{
+	const struct policy_vif *vif = policy_vif_at(
+		client->control->config.status->policy, request->address);
+	char why[160];
+
+	if (vif == NULL || vif->way != POLICY_WAY_NETBACK) {
+		ask_engines(client, request);
+		return;
+	}
+	snprintf(why, sizeof(why),
+		 "it is judged inside of netback, as a whole vif: `symtapctl "
+		 "vifs` says how %s is; xen.guests exempts a guest",
+		 vif->interface);
+	send_answer(client, answers_no(why));
+}
+
 static void on_travel(void *self, uint64_t token, char *line)
 {
 	struct client *client = client_of(self, token);
@@ -224,10 +243,12 @@ static void handle(struct client *client, const struct request *request)
 		send_findings(client);
 		return;
 	case REQUEST_TOP:
+		ask_engines(client, request);
+		return;
 	case REQUEST_EXPLAIN:
 	case REQUEST_RELEASE:
 	case REQUEST_EXEMPT:
-		ask_engines(client, request);
+		ask_of_address(client, request);
 		return;
 	case REQUEST_VIFS:
 		send_answer(client, answers_vifs(config->status));

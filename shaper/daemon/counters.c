@@ -7,6 +7,14 @@ const struct counter_row counters_core[STATS_COUNT] = { STATS_COUNTERS(X) };
 
 const struct counter_row counters_io[NFQUEUE_COUNT] = { NFQUEUE_COUNTERS(X) };
 
+const struct counter_row counters_tap[TAPJUDGE_COUNTERS_COUNT] = {
+	TAPJUDGE_COUNTERS(X)
+};
+
+const struct counter_row counters_carrier[TAPCARRIER_COUNTERS_COUNT] = {
+	TAPCARRIER_COUNTERS(X)
+};
+
 #undef X
 
 const struct counter_row counters_unreadable[PACKET_ERRORS] = {

@@ -7,6 +7,7 @@
 #include "flowtable/packet.h"
 #include "shaper/io/nfqueue_stats.h"
 #include "shaper/stats.h"
+#include "xen-hooks/tap_stats.h"
 
 struct counter_row {
 	const char *name; /* as in the table */
@@ -16,6 +17,8 @@ struct counter_row {
 
 extern const struct counter_row counters_core[STATS_COUNT];
 extern const struct counter_row counters_io[NFQUEUE_COUNT];
+extern const struct counter_row counters_tap[TAPJUDGE_COUNTERS_COUNT];
+extern const struct counter_row counters_carrier[TAPCARRIER_COUNTERS_COUNT];
 /* By enum packet_error, for nfqueue_stats.unreadable_pkts; [0] unused. */
 extern const struct counter_row counters_unreadable[PACKET_ERRORS];
 

@@ -4,8 +4,8 @@
 
 /*
  * Everything that symtapd is, for the few files that make it up: main.c sets
- * it up and takes it down, loop.c runs it, guard.c keeps the kernel's rules,
- * reload.c changes the policy.  Main thread only.
+ * it up, loop.c runs it, guard.c keeps the kernel's rules, reload.c changes the
+ * policy.  Main thread only.
  */
 
 #include <stdbool.h>
@@ -60,5 +60,12 @@ struct daemon {
 	struct vifs *vifs; /* NULL: the policy wants none */
 	struct notify notify;
 };
+
+/* Take up what the one before left: its state file, and then, which may be
+ * newer, what was leased in the kernel.  Before the engines' threads run. */
+void daemon_remember(struct daemon *daemon);
+
+/* Stop, save the state, and take everything down in reverse. */
+void daemon_end(struct daemon *daemon);
 
 #endif

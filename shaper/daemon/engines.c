@@ -56,7 +56,8 @@ struct engines {
 	void *next_self;
 };
 
-uint8_t engines_wanted(const struct policy *policy)
+/* `queues: auto` is one, and one more for every two processors past two. */
+static uint8_t engines_wanted(const struct policy *policy)
 {
 	size_t wanted = policy->nfqueue.queues;
 	cpu_set_t cpus;
@@ -265,6 +266,10 @@ int engines_start(struct engines *engines)
 						  ? NULL
 						  : nfqueue_stats(
 							    engine->nfqueue),
+				    .tap = engine->judge == NULL
+						   ? NULL
+						   : tapjudge_stats(
+							     engine->judge),
 				    .shard = (uint8_t)i,
 				    .shards = (uint8_t)engines->count },
 			.mailbox = engine->mailbox,
@@ -294,7 +299,7 @@ static bool policy_step(void *self, struct mailbox_engine *running,
 	if (engine->judge != NULL)
 		tapjudge_set_policy(engine->judge, policy);
 	else
-		nfqueue_set_policy(engine->nfqueue, policy);
+		nfqueue_set_policy(engine->nfqueue, policy, now_ns);
 	running->policy = policy;
 	return true;
 }
@@ -454,4 +459,11 @@ const struct nfqueue_stats *engines_io(const struct engines *engines, size_t at)
 	const struct nfqueue *nfqueue = engines->engines[at].nfqueue;
 
 	return nfqueue != NULL ? nfqueue_stats(nfqueue) : &none;
+}
+
+const struct tapjudge_stats *engines_tap(const struct engines *engines)
+{
+	const struct tapjudge *judge = engines->engines[0].judge;
+
+	return judge != NULL ? tapjudge_stats(judge) : NULL;
 }

@@ -19,6 +19,7 @@ struct nfqueue_stats;
 struct policy;
 struct pump;
 struct refusals;
+struct tapjudge_stats;
 struct tapwire;
 struct zones;
 
@@ -34,10 +35,6 @@ struct engines_config {
 	uint8_t seed[16];            /* random; keys the hashes */
 	uint32_t shard_seed;         /* as the rules get it */
 };
-
-/* How many `policy` asks for: `queues: auto` is one, and one more for every
- * two processors past two. */
-uint8_t engines_wanted(const struct policy *policy);
 
 /*
  * Reserve memory and take the queues; no thread is made yet.  0 or -errno,
@@ -93,5 +90,7 @@ struct pump *engines_pump(const struct engines *engines, size_t at);
 struct zones *engines_zones(const struct engines *engines, size_t at);
 const struct nfqueue_stats *engines_io(const struct engines *engines,
 				       size_t at);
+/* Of the one engine that has a tap; NULL: there is none. */
+const struct tapjudge_stats *engines_tap(const struct engines *engines);
 
 #endif

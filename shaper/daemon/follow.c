@@ -17,6 +17,7 @@
 #include "shaper/daemon/interfaces.h"
 #include "shaper/daemon/loader.h"
 #include "shaper/daemon/log.h"
+#include "shaper/daemon/reload.h"
 #include "shaper/io/fast.h"
 
 struct place {
@@ -222,6 +223,7 @@ static void on_known(void *self)
 
 	follow_engines_know(follow);
 	follow_advance(follow);
+	reload_retry(follow->daemon->reload);
 }
 
 /* Tell the engines anew, who take everything back for that. */

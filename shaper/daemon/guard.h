@@ -21,7 +21,7 @@ struct policy;
 struct refusals;
 struct status;
 
-enum { GUARD_FAST_MAX = 16 };
+enum { GUARD_FAST_MAX = 256 };
 
 struct guard_config {
 	const struct policy *policy; /* borrowed until guard_update */

@@ -21,6 +21,24 @@ bool interfaces_push_back(bool bridged, const char *method,
 	       kind != INTERFACE_WIRE;
 }
 
+bool interfaces_guest_waits(const struct policy_vif *vif, bool bridged,
+			    const char *method)
+{
+	switch (vif->way) {
+	case POLICY_WAY_QUEUE:
+		return !vif->is_listened &&
+		       interfaces_push_back(bridged, method, INTERFACE_TAP);
+	case POLICY_WAY_RING:
+	case POLICY_WAY_RATE:
+	case POLICY_WAY_NETBACK:
+		return true;
+	case POLICY_WAY_AUTO:
+	case POLICY_WAYS:
+		break;
+	}
+	return false;
+}
+
 static bool sysfs_has(const char *interface, const char *file)
 {
 	char path[128];
@@ -68,10 +86,24 @@ static enum interfaces_kind kind_of(const char *interface)
 	return INTERFACE_VETH;
 }
 
+static bool sender_waits(const struct status *status, const char *name)
+{
+	const struct policy *policy = status->policy;
+	const struct policy_vif *vif = policy_vif_of(policy, name);
+	bool bridged = policy->nfqueue.bridge;
+
+	return vif != NULL
+		       ? interfaces_guest_waits(vif, bridged, status->method)
+		       : interfaces_push_back(bridged, status->method,
+					      kind_of(name));
+}
+
 static bool is_named(const struct policy *policy, const char *interface)
 {
 	size_t i, j;
 
+	if (policy_vif_of(policy, interface) != NULL)
+		return true;
 	for (i = 0; i < policy->sources_count; i++)
 		if (strcmp(policy->sources[i].interface, interface) == 0)
 			return true;
@@ -117,9 +149,7 @@ static struct status_interface *find_or_add(struct status *status,
 	memset(interface, 0, sizeof(*interface));
 	snprintf(interface->name, sizeof(interface->name), "%.15s", name);
 	interface->is_guarded = is_named(status->policy, interface->name);
-	interface->back_pressure =
-		interfaces_push_back(status->policy->nfqueue.bridge,
-				     status->method, kind_of(interface->name));
+	interface->back_pressure = sender_waits(status, interface->name);
 	return interface;
 }
 
@@ -167,6 +197,14 @@ static bool is_listed(char (*names)[INTERFACES_NAME_BYTES], size_t count,
 	return false;
 }
 
+/* Netback is asked before any program or rule of ours sees a packet. */
+static bool is_judged_before(const struct policy *policy, const char *interface)
+{
+	const struct policy_vif *vif = policy_vif_of(policy, interface);
+
+	return vif != NULL && vif->way == POLICY_WAY_NETBACK;
+}
+
 size_t interfaces_guarded(const struct policy *policy,
 			  char (*ret_names)[INTERFACES_NAME_BYTES], size_t max)
 {
@@ -182,6 +220,7 @@ size_t interfaces_guarded(const struct policy *policy,
 		    strlen(name) >= INTERFACES_NAME_BYTES ||
 		    (!is_named(policy, name) &&
 		     !is_inside(policy, one->ifa_addr)) ||
+		    is_judged_before(policy, name) ||
 		    is_listed(ret_names, count, name) ||
 		    !interfaces_is_ethernet(name))
 			continue;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 struct policy;
+struct policy_vif;
 struct status;
 
 enum { INTERFACES_NAME_BYTES = 16 };
@@ -26,6 +27,11 @@ enum interfaces_kind {
  */
 bool interfaces_push_back(bool bridged, const char *method,
 			  enum interfaces_kind kind);
+
+/* The same of what a vif's guest sends.  Of small packets it is true in the
+ * ways rate and netback only: else netback has answered for them already. */
+bool interfaces_guest_waits(const struct policy_vif *vif, bool bridged,
+			    const char *method);
 
 /*
  * Renew status->interfaces: all of this machine but the loopback, up to

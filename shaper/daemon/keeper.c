@@ -127,6 +127,8 @@ static void write_down(struct keeper *keeper)
 	int error;
 
 	travel_note(keeper->travel, keeper->records, count, now_ns);
+	if (keeper->path[0] == '\0')
+		return;
 	if (count == 0 && !keeper->had_held &&
 	    now_ns - keeper->written_ns < OTHER_NS)
 		return;
@@ -153,7 +155,9 @@ static void part_done(void *self, bool ended)
 
 void keeper_advance(struct keeper *keeper, const char *path, uint64_t now_ns)
 {
-	if (path[0] == '\0' || keeper->underway > 0 ||
+	bool for_whom = path[0] != '\0' || travel_has_guests(keeper->travel);
+
+	if (!for_whom || keeper->underway > 0 ||
 	    now_ns - keeper->asked_ns < HELD_NS)
 		return;
 	keeper->asked_ns = now_ns;

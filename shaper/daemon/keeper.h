@@ -5,7 +5,7 @@
 /*
  * Who is killed writes no state: so the keys that are held back are written
  * every other second while there are any, and the counters every half minute.
- * The same keys are told to travel.h.
+ * The same keys are told to travel.h, also where nothing is written.
  * Main thread only.
  */
 

@@ -23,6 +23,7 @@ struct nfqueue;
 struct nfqueue_stats;
 struct policy;
 struct pump;
+struct tapjudge_stats;
 struct zones;
 
 enum { MAILBOX_TASKS_MAX = 64 };
@@ -33,8 +34,9 @@ struct mailbox_engine {
 	struct pump *pump;
 	struct zones *zones;
 	const struct policy *policy;
-	const struct nfqueue *nfqueue;  /* NULL: no such data path */
-	const struct nfqueue_stats *io; /* the same */
+	const struct nfqueue *nfqueue;    /* NULL: no such data path */
+	const struct nfqueue_stats *io;   /* the same */
+	const struct tapjudge_stats *tap; /* NULL: no tap brings packets */
 	uint8_t shard, shards;
 };
 

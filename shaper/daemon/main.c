@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* symtapd: sets everything up in order, and takes it down in reverse. */
+/* symtapd: sets everything up in order; daemon.c takes it down in reverse. */
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
@@ -19,14 +19,12 @@
 #include "shaper/daemon/engines.h"
 #include "shaper/daemon/follow.h"
 #include "shaper/daemon/guard.h"
-#include "shaper/daemon/heritage.h"
 #include "shaper/daemon/hold.h"
 #include "shaper/daemon/keeper.h"
 #include "shaper/daemon/load.h"
 #include "shaper/daemon/loader.h"
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/loop.h"
-#include "shaper/daemon/memory.h"
 #include "shaper/daemon/metrics.h"
 #include "shaper/daemon/priv.h"
 #include "shaper/daemon/reload.h"
@@ -36,7 +34,6 @@
 #include "shaper/daemon/vifs.h"
 #include "shaper/io/clock.h"
 #include "shaper/io/hold_edt.h"
-#include "shaper/snapshot.h"
 #include "xen-hooks/tap_wire.h"
 
 enum {
@@ -59,6 +56,14 @@ fatal(int status, int error, const char *format, ...)
 	va_end(arguments);
 	log_error(error, "symtapd: %s", text);
 	exit(status);
+}
+
+/* Whom we turn into; NULL: there is no such user. */
+static const struct priv_user *own_user(void)
+{
+	static struct priv_user user;
+
+	return priv_find(OWN_USER, &user) == 0 ? &user : NULL;
 }
 
 /* ------ the policy */
@@ -116,8 +121,6 @@ static int check(const struct options *options)
 /* Never something weaker in its place. */
 static void set_up_hold(struct daemon *daemon)
 {
-	struct priv_user user;
-	bool has_user = priv_find(OWN_USER, &user) == 0;
 	char wrong[HOLD_TEXT_BYTES];
 	int error;
 
@@ -129,8 +132,8 @@ static void set_up_hold(struct daemon *daemon)
 	if (daemon->policy->fast.hold == POLICY_HOLD_EDT)
 		error = holdedt_check(daemon->policy, wrong);
 	else
-		error = hold_new(daemon->policy, has_user ? &user : NULL,
-				 &daemon->hold, wrong);
+		error = hold_new(daemon->policy, own_user(), &daemon->hold,
+				 wrong);
 	if (error < 0)
 		fatal(EXIT_FAILED, -error, "datapath.fast.hold: %s", wrong);
 }
@@ -161,12 +164,8 @@ static bool connect_tap(const struct daemon *daemon, struct tapwire *ret_tap)
 /* A vif may do without. */
 static void set_up_ring(struct daemon *daemon)
 {
-	struct priv_user user;
-	bool has_user = priv_find(OWN_USER, &user) == 0;
-
 	if (daemon->policy->xen.vifs)
-		ring_new(has_user ? &user : NULL, &daemon->ring,
-			 daemon->ring_wrong);
+		ring_new(own_user(), &daemon->ring, daemon->ring_wrong);
 }
 
 static void set_up_engines(struct daemon *daemon)
@@ -207,6 +206,7 @@ static void set_up_status(struct daemon *daemon)
 	snprintf(status->policy_path, sizeof(status->policy_path), "%s",
 		 daemon->options.policy_path);
 	status->engines_count = engines_count(daemon->engines);
+	status->has_tap = daemon->options.tap != NULL;
 	for (size_t i = 0; i < status->engines_count; i++) {
 		status->engines[i].queue = engines_queue(daemon->engines, i);
 		status->engines[i].hold_queue =
@@ -284,12 +284,11 @@ static void come_first(void)
 /* From here on we are our own user, if there is one, with one capability. */
 static void drop_privileges(struct daemon *daemon)
 {
-	struct priv_user user;
-	bool has_user = priv_find(OWN_USER, &user) == 0;
+	const struct priv_user *user = own_user();
 	int error;
 
-	if (getuid() == 0 && has_user) {
-		error = control_give(daemon->control, user.uid, user.gid);
+	if (getuid() == 0 && user != NULL) {
+		error = control_give(daemon->control, user->uid, user->gid);
 		if (error < 0)
 			fatal(EXIT_FAILED, -error,
 			      "control.socket cannot be given to " OWN_USER);
@@ -297,39 +296,9 @@ static void drop_privileges(struct daemon *daemon)
 		log_info(0, "symtapd: there is no user " OWN_USER
 			    ", stays root with CAP_NET_ADMIN alone");
 	}
-	error = priv_drop(has_user ? &user : NULL);
+	error = priv_drop(user);
 	if (error < 0)
 		fatal(EXIT_FAILED, -error, "privileges cannot be dropped");
-}
-
-static size_t list_memory(const struct daemon *daemon,
-			  struct memory_engine *ret_engines)
-{
-	size_t count = engines_count(daemon->engines);
-
-	for (size_t i = 0; i < count; i++)
-		ret_engines[i] = (struct memory_engine){
-			.pump = engines_pump(daemon->engines, i),
-			.zones = engines_zones(daemon->engines, i),
-		};
-	return count;
-}
-
-static void remember(struct daemon *daemon)
-{
-	struct memory_engine engines[STATUS_ENGINES_MAX];
-	size_t count, keys;
-
-	if (daemon->policy->state_file[0] == '\0')
-		return;
-	count = list_memory(daemon, engines);
-	keys = memory_restore(daemon->policy->state_file, engines, count,
-			      daemon->shard_seed, &daemon->status,
-			      clock_wall_ns(), clock_now_ns());
-	log_info(0, "symtapd: %zu keys taken up from %s", keys,
-		 daemon->policy->state_file);
-	travel_begin(daemon->travel, daemon->policy->state_file,
-		     clock_now_ns());
 }
 
 static void set_up_vifs(struct daemon *daemon)
@@ -345,21 +314,6 @@ static void set_up_vifs(struct daemon *daemon)
 	if (error < 0)
 		fatal(EXIT_FAILED, -error, "XenStore cannot be followed");
 	daemon->status.vifs = vifs_table(daemon->vifs);
-}
-
-/* After the state, which may be older. */
-static void inherit(struct daemon *daemon)
-{
-	struct memory_engine engines[STATUS_ENGINES_MAX];
-	size_t count, keys;
-
-	if (daemon->heritage.slots_count == 0)
-		return;
-	count = list_memory(daemon, engines);
-	keys = heritage_take(&daemon->heritage, engines, count,
-			     daemon->shard_seed, daemon->policy,
-			     clock_now_ns());
-	log_info(0, "symtapd: %zu keys taken up from the kernel", keys);
 }
 
 static void set_up_guard(struct daemon *daemon)
@@ -395,85 +349,30 @@ static void set_up(struct daemon *daemon)
 	come_first();
 	set_up_vifs(daemon);
 	drop_privileges(daemon);
-	remember(daemon);
-	inherit(daemon);
+	daemon_remember(daemon);
 	error = priv_confine();
 	if (error < 0)
 		fatal(EXIT_FAILED, -error, "system calls cannot be confined");
+	if (daemon->vifs != NULL && !vifs_begin(daemon->vifs, daemon->policy))
+		fatal(EXIT_FAILED, ENOMEM, "cannot start");
 	error = engines_start(daemon->engines);
 	if (error < 0)
 		fatal(EXIT_FAILED, -error, "threads cannot be started");
 	set_up_guard(daemon);
-}
-
-/* ------ and down */
-
-static void save(struct daemon *daemon)
-{
-	struct memory_engine engines[STATUS_ENGINES_MAX];
-	struct status *status = &daemon->status;
-	uint64_t now_ns = clock_now_ns();
-	size_t count = list_memory(daemon, engines);
-	int error;
-
-	if (daemon->policy->state_file[0] == '\0')
-		return;
-	for (size_t i = 0; i < count; i++) {
-		snapshot_totals(engines[i].pump, &status->engines[i].totals);
-		status->engines[i].io = *engines_io(daemon->engines, i);
-	}
-	status_sum(status, now_ns);
-	error = memory_save(daemon->policy->state_file, engines, count, status,
-			    clock_wall_ns(), now_ns);
-	if (error < 0)
-		log_error(-error, "symtapd: %s cannot be written",
-			  daemon->policy->state_file);
-}
-
-static void take_down(struct daemon *daemon)
-{
-	bool open = daemon->policy->nfqueue.fail == POLICY_FAIL_OPEN;
-
-	notify_stopping(&daemon->notify);
-	if (!open)
-		guard_block(daemon->guard);
-	engines_stop(daemon->engines);
-	travel_stop(daemon->travel);
-	save(daemon);
-	engines_close(daemon->engines);
-	/* Nothing waits in the queues any more, so the rules may go. */
-	if (open)
-		guard_remove(daemon->guard);
-	loop_free(daemon->loop);
-	guard_free(daemon->guard);
-	engines_free(daemon->engines);
-	travel_free(daemon->travel);
-	hold_free(daemon->hold);
-	ring_free(daemon->ring);
-	follow_free(daemon->follow);
-	status_poll_free(daemon->poll);
-	reload_free(daemon->reload);
-	vifs_free(daemon->vifs);
-	keeper_free(daemon->keeper);
-	metrics_free(daemon->metrics);
-	control_free(daemon->control);
-	event_base_free(daemon->base);
-	notify_close(&daemon->notify);
-	policy_free(daemon->policy);
+	if (daemon->vifs != NULL)
+		reload_vifs(daemon->reload);
 }
 
 /* While we are small, alone and have every privilege.  It begins as we do. */
 static void start_loader(struct daemon *daemon)
 {
-	struct priv_user user;
-	bool has_user = priv_find(OWN_USER, &user) == 0;
 	int error;
 
 	if (!policy_wants_fast(daemon->policy))
 		return;
 	/* Nobody waits for its end. */
 	signal(SIGCHLD, SIG_IGN);
-	error = loader_start(has_user ? &user : NULL, &daemon->loader);
+	error = loader_start(own_user(), &daemon->loader);
 	if (error < 0)
 		log_warn(-error, "fast path: no process can be made");
 }
@@ -497,7 +396,7 @@ static int run(struct daemon *daemon)
 	error = loop_new(daemon, &daemon->loop);
 	if (error < 0) {
 		log_error(-error, "symtapd: cannot run");
-		take_down(daemon);
+		daemon_end(daemon);
 		return EXIT_FAILED;
 	}
 	log_info(0, "symtapd: runs, mode %s, fail %s, %zu engine(s)",
@@ -506,7 +405,7 @@ static int run(struct daemon *daemon)
 		 engines_count(daemon->engines));
 	notify_ready(&daemon->notify, NULL);
 	error = loop_run(daemon->loop);
-	take_down(daemon);
+	daemon_end(daemon);
 	return error < 0 ? EXIT_FAILED : EXIT_SUCCESS;
 }
 

@@ -37,7 +37,7 @@ static void save_engine(struct state_writer *writer,
 	}
 }
 
-/* The prefix keeps equal names of the two tables apart. */
+/* The prefix keeps equal names of the tables apart. */
 static void save_counters(struct state_writer *writer,
 			  const struct status_sums *sums)
 {
@@ -52,10 +52,33 @@ static void save_counters(struct state_writer *writer,
 		snprintf(name, sizeof(name), "io.%s", counters_io[i].name);
 		state_add_counter(writer, name, sums->io.counter[i]);
 	}
+	for (i = 0; i < TAPJUDGE_COUNTERS_COUNT; i++) {
+		snprintf(name, sizeof(name), "tap.%s", counters_tap[i].name);
+		state_add_counter(writer, name, sums->tap.counter[i]);
+	}
 	for (i = 1; i < PACKET_ERRORS; i++) {
 		snprintf(name, sizeof(name), "unreadable.%s",
 			 counters_unreadable[i].name);
 		state_add_counter(writer, name, sums->io.unreadable_pkts[i]);
+	}
+}
+
+/* Two of each: whether the module was loaded anew meanwhile is found out when
+ * it tells its own. */
+static void save_netback(struct state_writer *writer,
+			 const struct status_netback *netback)
+{
+	char name[STATE_NAME_BYTES];
+
+	for (size_t i = 0; i < NETBACKCOUNTERS && netback->is_there; i++) {
+		if (netbackcounters[i].is_level)
+			continue;
+		snprintf(name, sizeof(name), "netback.%s",
+			 netbackcounters[i].name);
+		state_add_counter(writer, name, netback->before[i]);
+		snprintf(name, sizeof(name), "module.%s",
+			 netbackcounters[i].name);
+		state_add_counter(writer, name, netback->told[i]);
 	}
 }
 
@@ -79,6 +102,7 @@ int memory_save(const char *path, const struct memory_engine *engines,
 
 	state_begin(&writer, wall_ns);
 	save_counters(&writer, &status->sums);
+	save_netback(&writer, &status->netback);
 	save_exemptions(&writer, status, now_ns);
 	for (i = 0; i < count; i++)
 		save_engine(&writer, &engines[i], now_ns);
@@ -99,6 +123,7 @@ int memory_keep(const char *path, const struct memory_record *records,
 
 	state_begin(&writer, wall_ns);
 	save_counters(&writer, &status->sums);
+	save_netback(&writer, &status->netback);
 	save_exemptions(&writer, status, now_ns);
 	for (size_t i = 0; i < count; i++)
 		state_add_record(&writer, &records[i].record, records[i].zone);
@@ -117,6 +142,19 @@ static void restore_from(const struct counter_row *rows, size_t count,
 			counters[i] = value;
 }
 
+static void restore_netback(struct status_netback *netback, const char *name,
+			    uint64_t value, uint64_t *counters)
+{
+	for (size_t i = 0; i < NETBACKCOUNTERS; i++) {
+		if (netbackcounters[i].is_level ||
+		    strcmp(netbackcounters[i].name, name) != 0)
+			continue;
+		netback->is_there = true;
+		counters[i] = value;
+		netback->counters[i] = netback->before[i] + netback->told[i];
+	}
+}
+
 /* A counter that this version does not have is forgotten. */
 static void restore_counter(struct status *status,
 			    const struct state_item *item)
@@ -130,9 +168,18 @@ static void restore_counter(struct status *status,
 	if (strncmp(item->name, "core.", 5) == 0)
 		restore_from(counters_core, STATS_COUNT, name, item->value,
 			     restored->totals.stats.counter);
+	else if (strncmp(item->name, "netback.", 8) == 0)
+		restore_netback(&status->netback, name, item->value,
+				status->netback.before);
+	else if (strncmp(item->name, "module.", 7) == 0)
+		restore_netback(&status->netback, name, item->value,
+				status->netback.told);
 	else if (strncmp(item->name, "io.", 3) == 0)
 		restore_from(counters_io, NFQUEUE_COUNT, name, item->value,
 			     restored->io.counter);
+	else if (strncmp(item->name, "tap.", 4) == 0)
+		restore_from(counters_tap, TAPJUDGE_COUNTERS_COUNT, name,
+			     item->value, restored->tap.counter);
 	else
 		restore_from(counters_unreadable, PACKET_ERRORS, name,
 			     item->value, restored->io.unreadable_pkts);

@@ -70,6 +70,13 @@ static void gauge(FILE *page, const char *name, const char *help, double value)
 	fprintf(page, "%s %.15g\n", name, value);
 }
 
+static void counter(FILE *page, const char *name, const char *help,
+		    uint64_t value)
+{
+	head(page, name, "counter", help);
+	fprintf(page, "%s %" PRIu64 "\n", name, value);
+}
+
 static void counter_value(FILE *page, const struct counter_row *row,
 			  uint64_t value)
 {
@@ -118,6 +125,33 @@ static void io_counters(FILE *page, const struct status *status)
 			counter_value(page, row,
 				      status->engines[engine].io.counter[i] +
 					      (engine == 0 ? before : 0));
+		}
+	}
+}
+
+/* The carrier's are since it began, as it told them. */
+static void tap_counters(FILE *page, const struct status *status)
+{
+	const struct tapjudge_stats *tap = &status->sums.tap;
+	const struct {
+		const char *prefix;
+		const struct counter_row *rows;
+		const uint64_t *values;
+		size_t count;
+	} lists[] = {
+		{ "symtap_tap", counters_tap, tap->counter,
+		  TAPJUDGE_COUNTERS_COUNT },
+		{ "symtap_tap_carrier", counters_carrier, tap->carrier.counter,
+		  TAPCARRIER_COUNTERS_COUNT },
+	};
+	char name[METRICS_NAME_BYTES];
+
+	for (size_t i = 0; status->has_tap && i < 2; i++) {
+		for (size_t n = 0; n < lists[i].count; n++) {
+			metrics_text_name(lists[i].prefix, &lists[i].rows[n],
+					  name);
+			counter(page, name, lists[i].rows[n].help,
+				lists[i].values[n]);
 		}
 	}
 }
@@ -238,13 +272,6 @@ static void vif_gauges(FILE *page, const struct viftable *table)
 	      (double)sums.held_pkts);
 }
 
-static void counter(FILE *page, const char *name, const char *help,
-		    uint64_t value)
-{
-	head(page, name, "counter", help);
-	fprintf(page, "%s %" PRIu64 "\n", name, value);
-}
-
 static void daemon_counters(FILE *page, const struct status *status)
 {
 	counter(page, "symtap_policy_reloads_total", "policies taken up",
@@ -283,6 +310,24 @@ static void kernel_counters(FILE *page, const struct status *status)
 	kernel_counter(page, status, "symtap_kernel_bytes_total", true);
 }
 
+/* Of all vifs together, and of those that are gone. */
+static void netback_counters(FILE *page, const struct status_netback *netback)
+{
+	char name[METRICS_NAME_BYTES];
+
+	for (size_t i = 0; i < NETBACKCOUNTERS && netback->is_there; i++) {
+		const struct netback_counter *counter = &netbackcounters[i];
+		const struct counter_row row = { counter->name, "packets",
+						 counter->help };
+
+		if (counter->is_level)
+			continue;
+		metrics_text_name("symtap_netback", &row, name);
+		head(page, name, "counter", counter->help);
+		fprintf(page, "%s %" PRIu64 "\n", name, netback->counters[i]);
+	}
+}
+
 char *metrics_text(const struct status *status, uint64_t now_ns)
 {
 	char *text = NULL;
@@ -295,10 +340,12 @@ char *metrics_text(const struct status *status, uint64_t now_ns)
 	tables(page, &status->sums.totals);
 	fast_gauges(page, status);
 	vif_gauges(page, status->vifs);
+	netback_counters(page, &status->netback);
 	daemon_counters(page, status);
 	kernel_counters(page, status);
 	core_counters(page, status);
 	io_counters(page, status);
+	tap_counters(page, status);
 	unreadable(page, status);
 	if (fclose(page) != 0) {
 		free(text);

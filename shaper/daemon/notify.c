@@ -129,11 +129,3 @@ int notify_alive(const struct notify *notify)
 {
 	return tell(notify, "WATCHDOG=1");
 }
-
-int notify_status(const struct notify *notify, const char *status)
-{
-	char message[MESSAGE_BYTES] = "";
-
-	append_status(message, sizeof(message), status);
-	return tell(notify, message);
-}

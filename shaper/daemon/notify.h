@@ -33,6 +33,5 @@ int notify_ready(const struct notify *notify, const char *status);
 int notify_reloading(const struct notify *notify, uint64_t monotonic_ns);
 int notify_stopping(const struct notify *notify);
 int notify_alive(const struct notify *notify);
-int notify_status(const struct notify *notify, const char *status);
 
 #endif

@@ -13,6 +13,7 @@ enum {
 	STEPS = 1024,
 	AT_ONCE = 32,
 	JOBS_AT_ONCE = 8,
+	ELSEWHERE_MAX = 1024, /* keys */
 };
 
 struct job;
@@ -39,6 +40,9 @@ struct job {
 	size_t keys_max; /* taken: of each engine */
 	struct memory_record *keys;
 	size_t count; /* given */
+	size_t given_elsewhere;
+	struct memory_record *elsewhere; /* taken, of others */
+	size_t elsewhere_count;
 	uint64_t until_ns;
 	void (*on_taken)(void *self, const struct passage_keys *taken);
 	void (*on_given)(void *self, size_t taken);
@@ -53,6 +57,7 @@ struct passage {
 	size_t count;
 	size_t underway;
 	bool stopped;
+	struct passage_elsewhere elsewhere; /* all-zero: nobody */
 	struct job *first, *last;
 };
 
@@ -83,16 +88,18 @@ static struct pump_guest guest_of(const struct job *job,
 }
 
 static void note(struct part *part, const struct pump_record *record,
-		 const struct zones *zones)
+		 const struct mailbox_engine *engine)
 {
 	const char *interface = part->job->guest.interface;
 	struct memory_record *to = &part->keys[part->count++];
-	const char *zone = zones_get(zones, record->key.zone)->name;
+	const char *zone = zones_get(engine->zones, record->key.zone)->name;
+	char own[ZONE_NAME_SIZE];
 
+	zones_name(engine->policy, interface, 0, own);
 	memset(to, 0, sizeof(*to));
 	to->record = *record;
 	to->record.key.zone = 0;
-	if (interface[0] == '\0' || strcmp(zone, interface) != 0)
+	if (interface[0] == '\0' || strcmp(zone, own) != 0)
 		snprintf(to->zone, sizeof(to->zone), "%s", zone);
 }
 
@@ -110,7 +117,7 @@ static bool take_step(void *self, struct mailbox_engine *engine,
 					 job->how == PASSAGE_LEAVE, now_ns);
 
 	for (size_t i = 0; i < count; i++)
-		note(part, &records[i], engine->zones);
+		note(part, &records[i], engine);
 	part->is_full = part->count == job->keys_max;
 	if (job->how == PASSAGE_LEAVE && !part->released &&
 	    (part->cursor.held_told || part->is_full)) {
@@ -153,6 +160,8 @@ static void tell_taken(struct job *job)
 	struct passage_keys taken = { .keys = job->keys,
 				      .is_cut = job->is_cut };
 
+	if (job->keys != NULL)
+		taken.count = job->elsewhere_count;
 	for (size_t i = 0; i < job->passage->count && job->keys != NULL; i++) {
 		const struct part *part = &job->parts[i];
 
@@ -167,7 +176,7 @@ static void tell_taken(struct job *job)
 
 static void tell(struct job *job)
 {
-	size_t taken = 0;
+	size_t taken = job->given_elsewhere;
 
 	for (size_t i = 0; i < job->passage->count; i++)
 		taken += job->parts[i].taken;
@@ -175,6 +184,7 @@ static void tell(struct job *job)
 		tell_taken(job);
 	else if (job->on_given != NULL)
 		job->on_given(job->self, taken);
+	free(job->elsewhere);
 	free(job->keys);
 	free(job);
 }
@@ -208,10 +218,17 @@ static bool prepare(struct job *job)
 		job->parts[i].job = job;
 	if (job->gives)
 		return true;
-	job->keys = calloc(count * job->keys_max, sizeof(*job->keys));
-	for (size_t i = 0; job->keys != NULL && i < count; i++)
-		job->parts[i].keys = job->keys + i * job->keys_max;
-	return job->keys != NULL;
+	job->keys = calloc(count * job->keys_max + job->elsewhere_count,
+			   sizeof(*job->keys));
+	if (job->keys == NULL)
+		return false;
+	if (job->elsewhere_count > 0)
+		memcpy(job->keys, job->elsewhere,
+		       job->elsewhere_count * sizeof(*job->keys));
+	for (size_t i = 0; i < count; i++)
+		job->parts[i].keys =
+			job->keys + job->elsewhere_count + i * job->keys_max;
+	return true;
 }
 
 static void run(struct job *job)
@@ -255,6 +272,12 @@ static void start(struct passage *passage)
 	}
 }
 
+void passage_set_elsewhere(struct passage *passage,
+			   const struct passage_elsewhere *elsewhere)
+{
+	passage->elsewhere = *elsewhere;
+}
+
 void passage_stop(struct passage *passage)
 {
 	passage->stopped = true;
@@ -289,6 +312,20 @@ static struct job *job_new(struct passage *passage,
 	return job;
 }
 
+/* Now: a vif that leaves may be gone when the engines have answered. */
+static void look_elsewhere(struct job *job, size_t keys_max)
+{
+	const struct passage_elsewhere *elsewhere = &job->passage->elsewhere;
+	size_t max = keys_max < ELSEWHERE_MAX ? keys_max : ELSEWHERE_MAX;
+
+	if (elsewhere->look == NULL)
+		return;
+	job->elsewhere = calloc(max, sizeof(*job->elsewhere));
+	if (job->elsewhere != NULL)
+		job->elsewhere_count = elsewhere->look(
+			elsewhere->self, &job->guest, job->elsewhere, max);
+}
+
 void passage_take(struct passage *passage, const struct passage_guest *guest,
 		  enum passage_how how, size_t keys_max,
 		  void (*on_taken)(void *self,
@@ -301,10 +338,22 @@ void passage_take(struct passage *passage, const struct passage_guest *guest,
 		on_taken(self, &(struct passage_keys){ .is_cut = true });
 		return;
 	}
+	look_elsewhere(job, keys_max);
 	job->how = how;
 	job->keys_max = keys_max;
 	job->on_taken = on_taken;
 	enqueue(passage, job);
+}
+
+static void give_one(struct job *job, const struct memory_record *key)
+{
+	const struct passage_elsewhere *elsewhere = &job->passage->elsewhere;
+
+	if (elsewhere->give != NULL &&
+	    elsewhere->give(elsewhere->self, &job->guest, key))
+		job->given_elsewhere++;
+	else
+		job->keys[job->count++] = *key;
 }
 
 void passage_give(struct passage *passage, const struct passage_guest *guest,
@@ -323,8 +372,8 @@ void passage_give(struct passage *passage, const struct passage_guest *guest,
 		return;
 	}
 	job->gives = true;
-	memcpy(job->keys, keys, count * sizeof(*keys));
-	job->count = count;
+	for (size_t i = 0; i < count; i++)
+		give_one(job, &keys[i]);
 	job->until_ns = until_ns;
 	job->on_given = on_given;
 	enqueue(passage, job);

@@ -21,7 +21,7 @@ struct passage;
 enum { PASSAGE_ADDRESSES = 64 };
 
 /* The zone of its own interface is written as "": where it comes to, that
- * interface may have another name. */
+ * interface, and a group of the policy that it is in, may have other names. */
 struct passage_guest {
 	char interface[16]; /* "": none is its own */
 	struct policy_prefix addresses[PASSAGE_ADDRESSES];
@@ -41,11 +41,27 @@ struct passage_keys {
 	bool is_full; /* there were more keys than asked for */
 };
 
+/* Who else has keys of guests, and is asked at once: the guard inside of
+ * netback. */
+struct passage_elsewhere {
+	/* Of this guest, as passage_take has them: at most `max`. */
+	size_t (*look)(void *self, const struct passage_guest *guest,
+		       struct memory_record *ret_keys, size_t max);
+	/* false: it is the engines'. */
+	bool (*give)(void *self, const struct passage_guest *guest,
+		     const struct memory_record *key);
+	void *self;
+};
+
 /* NULL: out of memory. */
 struct passage *passage_new(struct mailbox *const *mailboxes, size_t count);
 /* After the mailboxes are freed.  What was not done yet is given back as cut.
  * NULL is fine. */
 void passage_free(struct passage *passage);
+
+/* Before the first of what follows; the callbacks must stay. */
+void passage_set_elsewhere(struct passage *passage,
+			   const struct passage_elsewhere *elsewhere);
 
 /* From now on nothing is begun any more: before the mailboxes are freed. */
 void passage_stop(struct passage *passage);

@@ -8,12 +8,12 @@
 #include "flowtable/flow.h"
 
 #define NS_PER_S 1e9
+/* What a rate is told by: as long as an element stays that is not put back. */
+#define SPAN_S 0.5
+/* The kernel's, by which elements age. */
+#define CLOCK_S 0.004
 
-enum {
-	CLOCK_NS = 4000000,  /* the kernel's, by which elements age */
-	YOUNG_NS = 20000000, /* too little to tell a rate by */
-	OLD_LOOKS_MAX = 1,
-};
+enum { OLD_LOOKS_MAX = 1 };
 
 static int compare_numbers(uint32_t a, uint32_t b)
 {
@@ -50,12 +50,21 @@ static const struct refused_key *find(const struct refused *refused,
 		       : NULL;
 }
 
-static uint64_t rate_of(const struct nftrules_refused *element)
+/* Before a young element came, the rate was that of the look before: alone, a
+ * few packets after a pause would be a flood. */
+static uint64_t rate_of(const struct nftrules_refused *element,
+			const struct refused_key *before)
 {
-	uint64_t age_ns = element->age_ns > CLOCK_NS ? element->age_ns
-						     : CLOCK_NS;
+	double age_s = (double)element->age_ns / NS_PER_S;
+	double pkts = (double)element->pkts;
 
-	return (uint64_t)((double)element->pkts * NS_PER_S / (double)age_ns);
+	if (age_s < CLOCK_S)
+		age_s = CLOCK_S;
+	if (before && age_s < SPAN_S) {
+		pkts += (double)before->pkts_per_s * (SPAN_S - age_s);
+		age_s = SPAN_S;
+	}
+	return (uint64_t)(pkts / age_s);
 }
 
 static void keep(struct refused *next, const struct refused_key *key)
@@ -69,18 +78,11 @@ static void keep(struct refused *next, const struct refused_key *key)
 static void add(struct refused *next, const struct refused *before,
 		const struct nftrules_refused *element)
 {
-	const struct refused_key *known = find(before, element);
-
 	if (next->count == REFUSED_MAX)
 		return;
-	if (known && known->old_looks < OLD_LOOKS_MAX &&
-	    element->age_ns < YOUNG_NS) {
-		keep(next, known);
-		return;
-	}
 	next->keys[next->count++] = (struct refused_key){
 		.element = *element,
-		.pkts_per_s = rate_of(element),
+		.pkts_per_s = rate_of(element, find(before, element)),
 	};
 }
 

@@ -30,8 +30,9 @@ struct refused {
  * order here.  Those past REFUSED_MAX and those that spare are left out.
  *
  * An element comes and goes within half a second and takes its counter along,
- * so that two looks tell no rate: its age does.  One that has just come, or is
- * about to come back, keeps the rate of the look before.
+ * so that two looks tell no rate: its age does.  Of one that came within the
+ * last half second the look before tells the rest of it, and one that is about
+ * to come back keeps its rate for a look.
  */
 void refused_take(struct refused *refused, struct nftrules_refused *elements,
 		  size_t count);

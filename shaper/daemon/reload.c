@@ -8,9 +8,7 @@
 #include <string.h>
 
 #include "policy/errors.h"
-#include "policy/parse.h"
 #include "policy/policy.h"
-#include "policy/print.h"
 #include "shaper/daemon/control.h"
 #include "shaper/daemon/daemon.h"
 #include "shaper/daemon/engines.h"
@@ -23,16 +21,22 @@
 
 enum { TEXT_BYTES = 1024 };
 
+/* Clients of the control socket. */
+struct askers {
+	uint64_t tokens[CONTROL_CLIENTS_MAX];
+	size_t count;
+};
+
 struct reload {
 	struct daemon *daemon;
-	struct policy *next; /* being taken over; NULL: nothing under way */
-	bool by_client;
-	uint64_t token;
-	bool again;        /* a signal came meanwhile */
-	bool vifs_changed; /* once more, of what is in force */
-	bool by_file;      /* `next` is of the file */
-	char *base;        /* the file in force, as text: without vifs */
-	char *next_base;
+	struct policy *next;   /* being taken over; NULL: nothing under way */
+	bool by_file;          /* `next` is of the file */
+	struct askers answers; /* those who are told of `next` */
+	bool file_wanted;      /* once nothing is under way */
+	struct askers waiting; /* for that */
+	bool vifs_changed;     /* once more, of what is in force */
+	struct policy *base;   /* the file in force: without vifs */
+	struct policy *next_base;
 	char kept[160];
 };
 
@@ -43,7 +47,7 @@ struct reload *reload_new(struct daemon *daemon)
 	if (reload == NULL)
 		return NULL;
 	reload->daemon = daemon;
-	reload->base = policy_print(daemon->policy);
+	reload->base = policy_copy(daemon->policy);
 	if (reload->base == NULL) {
 		free(reload);
 		return NULL;
@@ -56,17 +60,23 @@ void reload_free(struct reload *reload)
 	if (reload == NULL)
 		return;
 	policy_free(reload->next);
-	free(reload->base);
-	free(reload->next_base);
+	policy_free(reload->base);
+	policy_free(reload->next_base);
 	free(reload);
 }
 
+/* All who asked before the file was read. */
 static void answer(struct reload *reload, bool ok, const char *text)
 {
-	if (reload->by_client && reload->daemon->control != NULL)
-		control_reloaded(reload->daemon->control, reload->token, ok,
-				 text);
-	reload->by_client = false;
+	struct askers *answers = &reload->answers;
+
+	for (size_t i = 0; i < answers->count; i++)
+		if (reload->daemon->control != NULL)
+			control_reloaded(reload->daemon->control,
+					 answers->tokens[i], ok, text);
+	answers->count = 0;
+	if (!reload->file_wanted)
+		notify_ready(&reload->daemon->notify, NULL);
 }
 
 static void refuse(struct reload *reload, int error, const char *why)
@@ -179,7 +189,7 @@ static void tell_file(struct reload *reload)
 	struct status *status = &daemon->status;
 	char text[TEXT_BYTES];
 
-	free(reload->base);
+	policy_free(reload->base);
 	reload->base = reload->next_base;
 	reload->next_base = NULL;
 	status->policy_loaded_ns = clock_now_ns();
@@ -192,8 +202,9 @@ static void tell_file(struct reload *reload)
 		 reload->kept);
 	log_info(0, "reload: %s", text);
 	answer(reload, true, text);
-	notify_ready(&daemon->notify, NULL);
 }
+
+static void go_on(struct reload *reload);
 
 static void taken_over(void *self)
 {
@@ -209,12 +220,7 @@ static void taken_over(void *self)
 	if (reload->by_file)
 		tell_file(reload);
 	vifs_applied(daemon->vifs, true, "");
-	if (reload->again) {
-		reload->again = false;
-		reload_by_signal(reload);
-	} else if (reload->vifs_changed) {
-		reload_vifs(reload);
-	}
+	go_on(reload);
 }
 
 /* Rules, then engines.  0, or -errno and what is wrong; then nothing has
@@ -224,9 +230,6 @@ static int install(struct reload *reload, const char **ret_wrong)
 	struct daemon *daemon = reload->daemon;
 	int error;
 
-	*ret_wrong = "too much is asked at once; try again";
-	if (engines_change(daemon->engines))
-		return -EAGAIN;
 	*ret_wrong = "out of memory";
 	if (!vifs_apply(daemon->vifs, reload->next))
 		return -ENOMEM;
@@ -238,21 +241,26 @@ static int install(struct reload *reload, const char **ret_wrong)
 	}
 	error = engines_set_policy(daemon->engines, reload->next, taken_over,
 				   reload);
-	if (error == 0)
+	if (error == 0) {
+		reload->vifs_changed = false;
 		return 0;
+	}
 	if (guard_update(daemon->guard, daemon->policy) < 0)
 		log_error(0, "rules: %s", guard_error(daemon->guard));
 	*ret_wrong = "too much is asked at once; try again";
 	return error;
 }
 
-static void start(struct reload *reload)
+static void take_file(struct reload *reload)
 {
 	struct daemon *daemon = reload->daemon;
 	static struct policy_errors errors;
 	const char *wrong;
 	int error;
 
+	reload->file_wanted = false;
+	reload->answers = reload->waiting;
+	reload->waiting.count = 0;
 	error = load_policy(daemon->options.policy_path, &reload->next,
 			    &errors);
 	if (error == -EINVAL) {
@@ -265,8 +273,8 @@ static void start(struct reload *reload)
 	}
 	keep_what_must_stay(reload, daemon->policy, reload->next);
 	reload->by_file = true;
-	free(reload->next_base);
-	reload->next_base = policy_print(reload->next);
+	policy_free(reload->next_base);
+	reload->next_base = policy_copy(reload->next);
 	if (reload->next_base == NULL) {
 		refuse(reload, ENOMEM, "out of memory");
 		return;
@@ -278,54 +286,66 @@ static void start(struct reload *reload)
 	}
 }
 
-void reload_vifs(struct reload *reload)
+static void take_vifs(struct reload *reload)
 {
-	static struct policy_errors errors;
-	const char *wrong = "the policy in force cannot be read again";
+	const char *wrong = "out of memory";
+	int error = -ENOMEM;
 
-	reload->vifs_changed = true;
-	if (reload->next != NULL)
-		return;
 	reload->by_file = false;
-	if (policy_parse("the policy in force", reload->base,
-			 strlen(reload->base), &reload->next, &errors) &&
-	    install(reload, &wrong) == 0) {
-		reload->vifs_changed = false;
+	reload->next = policy_copy(reload->base);
+	if (reload->next != NULL)
+		error = install(reload, &wrong);
+	if (error == 0)
 		return;
-	}
-	log_error(0, "xen: vifs: %s", wrong);
 	policy_free(reload->next);
 	reload->next = NULL;
+	/* The engines have no room for it: see reload_retry. */
+	if (error == -EAGAIN)
+		return;
+	log_error(0, "xen: vifs: %s", wrong);
 	vifs_applied(reload->daemon->vifs, false, wrong);
+}
+
+/* One after the other: what taken_over ends, and what the engines are told
+ * apart from us. */
+static void go_on(struct reload *reload)
+{
+	if (reload->next != NULL || engines_change(reload->daemon->engines))
+		return;
+	if (reload->file_wanted)
+		take_file(reload);
+	if (reload->next == NULL && reload->vifs_changed)
+		take_vifs(reload);
 }
 
 void reload_retry(struct reload *reload)
 {
-	if (reload->vifs_changed)
-		reload_vifs(reload);
+	go_on(reload);
+}
+
+void reload_vifs(struct reload *reload)
+{
+	reload->vifs_changed = true;
+	go_on(reload);
 }
 
 void reload_by_signal(struct reload *reload)
 {
-	if (reload->next != NULL) {
-		reload->again = true;
-		return;
-	}
-	reload->by_client = false;
 	notify_reloading(&reload->daemon->notify, clock_now_ns());
-	start(reload);
-	if (reload->next == NULL)
-		notify_ready(&reload->daemon->notify, NULL);
+	reload->file_wanted = true;
+	go_on(reload);
 }
 
 void reload_by_client(struct reload *reload, uint64_t token)
 {
-	if (reload->next != NULL) {
+	struct askers *waiting = &reload->waiting;
+
+	if (waiting->count == CONTROL_CLIENTS_MAX) {
 		control_reloaded(reload->daemon->control, token, false,
-				 "another reload is under way; try again");
+				 "too much is asked at once; try again");
 		return;
 	}
-	reload->by_client = true;
-	reload->token = token;
-	start(reload);
+	waiting->tokens[waiting->count++] = token;
+	reload->file_wanted = true;
+	go_on(reload);
 }

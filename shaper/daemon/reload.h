@@ -17,12 +17,14 @@ struct reload;
 struct reload *reload_new(struct daemon *daemon);
 void reload_free(struct reload *reload);
 
-/* SIGHUP, or a client of the control socket, who is answered. */
+/* SIGHUP, or a client of the control socket, who is answered when it is done;
+ * behind another that is under way. */
 void reload_by_signal(struct reload *reload);
 void reload_by_client(struct reload *reload, uint64_t token);
 
 /* The vifs that are guarded have changed.  What could not be done is tried
- * again by reload_retry, once in a while. */
+ * again by reload_retry, once in a while and when the engines have been told
+ * of something else. */
 void reload_vifs(struct reload *reload);
 void reload_retry(struct reload *reload);
 

@@ -114,7 +114,8 @@ static bool parse_number(const char *text, size_t length, uint64_t *ret_number)
 	return true;
 }
 
-bool request_parse_duration(const char *text, uint64_t *ret_ns)
+/* "90s" "10m" "2h" "1d", whole numbers, 1 s..30 d. */
+static bool parse_duration(const char *text, uint64_t *ret_ns)
 {
 	static const struct {
 		char unit;
@@ -231,7 +232,7 @@ static bool parse_exempt(const struct words *words, struct request *request,
 	if (words->count != 4 || strcmp(words->word[2], "for") != 0)
 		return refuse(ret_error, "exempt takes ADDRESS for DURATION, "
 					 "or ADDRESS end");
-	if (!request_parse_duration(words->word[3], &request->exempt_ns))
+	if (!parse_duration(words->word[3], &request->exempt_ns))
 		return refuse(ret_error,
 			      "a duration is 1s to 30d, such as 90s, 10m, 2h");
 	return true;

@@ -79,9 +79,6 @@ bool request_parse(const char *line, size_t length_bytes,
 /* An address, v4 as ::ffff:a.b.c.d.  false: it is none. */
 bool request_parse_address(const char *text, uint8_t ret_address[16]);
 
-/* "90s" "10m" "2h" "1d", whole numbers, 1 s..30 d.  false: it is none. */
-bool request_parse_duration(const char *text, uint64_t *ret_ns);
-
 /* "status", "top", ... as in the line. */
 const char *request_verb_name(enum request_verb verb);
 /* "S", "rate", "held" */

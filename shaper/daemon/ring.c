@@ -18,16 +18,17 @@
 #define NAME "symtap-ring"
 
 enum {
-	MTU_BYTES = 1500,
+	MTU_MAX_BYTES = 59000,
 	HEADER_BYTES = 14 + 2 * 4, /* Ethernet, and two tags */
-	/* What eight rings of full-sized packets come to, and more: a guest
-	 * stands still before a class is full, but for small packets. */
-	ROOM_BYTES = 4 << 20,
+	/* What four rings have places for: a guest stands still before a class
+	 * is full, but for small packets. */
+	ROOM_PKTS = 1024,
 };
 #define LEAK_NS UINT64_C(2000000000)
 
 struct ring {
 	struct holdqdisc *device;
+	struct ringfilter *filter;
 	struct heir heir;
 };
 
@@ -37,13 +38,13 @@ static void clear(void)
 	struct if_nameindex *all = if_nameindex();
 	struct ringfilter *filter;
 
-	if (all == NULL || ringfilter_new(&filter) < 0) {
-		if_freenameindex(all);
+	if (all == NULL)
 		return;
+	if (ringfilter_new(&filter) == 0) {
+		for (size_t i = 0; all[i].if_index != 0; i++)
+			ringfilter_clear(filter, all[i].if_index);
+		ringfilter_free(filter);
 	}
-	for (size_t i = 0; all[i].if_index != 0; i++)
-		ringfilter_clear(filter, all[i].if_index);
-	ringfilter_free(filter);
 	if_freenameindex(all);
 }
 
@@ -53,16 +54,13 @@ static void at_end(void)
 	holdqdisc_remove(NAME);
 }
 
-static int probe(const struct ring *ring, char ret_wrong[RING_TEXT_BYTES])
+static int probe(struct ring *ring, char ret_wrong[RING_TEXT_BYTES])
 {
-	struct ringfilter *filter;
-	int error = ringfilter_new(&filter);
+	int error = ringfilter_new(&ring->filter);
 
-	if (error == 0) {
-		error = ringfilter_probe(filter,
+	if (error == 0)
+		error = ringfilter_probe(ring->filter,
 					 holdqdisc_ifindex(ring->device));
-		ringfilter_free(filter);
-	}
 	if (error < 0)
 		snprintf(ret_wrong, RING_TEXT_BYTES,
 			 "this kernel has no clsact, u32 or mirred "
@@ -76,8 +74,9 @@ static int set_up(struct ring *ring, const struct priv_user *user,
 {
 	const struct holdqdisc_options options = {
 		.name = NAME,
-		.longest_bytes = MTU_BYTES + HEADER_BYTES,
-		.room_bytes = ROOM_BYTES,
+		.longest_bytes = MTU_MAX_BYTES + HEADER_BYTES,
+		.room_pkts = ROOM_PKTS,
+		.later = true,
 		.leak_ns = LEAK_NS,
 	};
 	char text[HOLDQDISC_TEXT_BYTES];
@@ -85,6 +84,11 @@ static int set_up(struct ring *ring, const struct priv_user *user,
 
 	clear();
 	error = holdqdisc_new(&options, &ring->device, text);
+	if (error == 0) {
+		error = holdqdisc_make(ring->device, HOLDQDISC_CLASSES_MAX);
+		snprintf(text, sizeof(text),
+			 "this kernel has no TBF (CONFIG_NET_SCH_TBF)");
+	}
 	if (error < 0) {
 		snprintf(ret_wrong, RING_TEXT_BYTES, "%s", text);
 		return error;
@@ -123,6 +127,7 @@ void ring_free(struct ring *ring)
 	if (ring == NULL)
 		return;
 	heir_end(&ring->heir);
+	ringfilter_free(ring->filter);
 	holdqdisc_free(ring->device);
 	free(ring);
 }
@@ -153,8 +158,8 @@ const char *ring_lacks(const char *interface)
 	uint32_t ifindex = if_nametoindex(interface);
 	struct viftaps taps;
 
-	if (mtu_of(interface) > MTU_BYTES)
-		return "its MTU is above 1500";
+	if (mtu_of(interface) > MTU_MAX_BYTES)
+		return "its MTU is above 59000";
 	if (viftaps_read(&taps) < 0)
 		return "/proc/net/packet, which names who listens to it, "
 		       "cannot be read";
@@ -163,4 +168,9 @@ const char *ring_lacks(const char *interface)
 		       "server: see /proc/net/packet), and its guest would "
 		       "not wait";
 	return NULL;
+}
+
+void ring_prepare(struct ring *ring, const char *interface)
+{
+	(void)ringfilter_prepare(ring->filter, if_nametoindex(interface));
 }

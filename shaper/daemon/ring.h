@@ -26,4 +26,8 @@ struct holdqdisc *ring_device(const struct ring *ring);
 /* Why it is not for this vif; NULL: it is. */
 const char *ring_lacks(const char *interface);
 
+/* Once for each vif that has this way.  Cannot fail: it makes the first of its
+ * keys quicker. */
+void ring_prepare(struct ring *ring, const char *interface);
+
 #endif

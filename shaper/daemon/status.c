@@ -64,6 +64,17 @@ static void add_io(struct nfqueue_stats *sum, const struct nfqueue_stats *io)
 		sum->unreadable_pkts[i] += io->unreadable_pkts[i];
 }
 
+/* One engine has it: what is no sum is that one's. */
+static void add_tap(struct status_sums *sums, const struct tapjudge_stats *tap)
+{
+	for (size_t i = 0; i < TAPJUDGE_COUNTERS_COUNT; i++)
+		sums->tap.counter[i] += tap->counter[i];
+	for (size_t i = 0; i < PACKET_ERRORS; i++)
+		sums->io.unreadable_pkts[i] += tap->unreadable_pkts[i];
+	sums->tap.carrier = tap->carrier;
+	sums->tap.mode = tap->mode;
+}
+
 static void add_leases(struct nfqueue_leases *sum,
 		       const struct nfqueue_leases *leases)
 {
@@ -95,6 +106,8 @@ void status_sum(struct status *status, uint64_t now_ns)
 		add_io(&status->sums.io, &status->engines[i].io);
 		add_leases(&status->sums.leases, &status->engines[i].leases);
 	}
+	if (status->has_tap)
+		add_tap(&status->sums, &status->engines[0].tap);
 	status->now_ns = now_ns;
 	if (status->between_ns == 0) {
 		status->before = status->between = status->sums;
@@ -106,6 +119,31 @@ void status_sum(struct status *status, uint64_t now_ns)
 		status->between_ns = now_ns;
 	}
 	forget_exemptions(status, now_ns);
+}
+
+static bool is_loaded_anew(const struct status_netback *netback,
+			   const uint64_t counters[NETBACKCOUNTERS])
+{
+	for (size_t i = 0; i < NETBACKCOUNTERS; i++)
+		if (!netbackcounters[i].is_level &&
+		    counters[i] < netback->told[i])
+			return true;
+	return false;
+}
+
+void status_netback(struct status *status,
+		    const uint64_t counters[NETBACKCOUNTERS])
+{
+	struct status_netback *netback = &status->netback;
+	bool anew = is_loaded_anew(netback, counters);
+
+	netback->is_there = true;
+	for (size_t i = 0; i < NETBACKCOUNTERS; i++) {
+		if (anew && !netbackcounters[i].is_level)
+			netback->before[i] += netback->told[i];
+		netback->told[i] = counters[i];
+		netback->counters[i] = netback->before[i] + counters[i];
+	}
 }
 
 uint64_t status_grown(const struct status *status, enum stats_counter counter)

@@ -19,13 +19,15 @@
 #include "shaper/io/nft_rules.h"
 #include "shaper/pump.h"
 #include "shaper/snapshot.h"
+#include "xen-hooks/netback_counters.h"
+#include "xen-hooks/tap_stats.h"
 
 enum {
 	STATUS_ENGINES_MAX = 64,
 	STATUS_INTERFACES_MAX = 64,
 	STATUS_OFFENDERS_MAX = 64,
-	STATUS_KERNEL_COUNTERS_MAX = 256,
-	STATUS_FAST_INTERFACES_MAX = 16,
+	STATUS_KERNEL_COUNTERS_MAX = 1024,
+	STATUS_FAST_INTERFACES_MAX = 256,
 	STATUS_FAST_WAY_BYTES = 8,
 	STATUS_TEXT_BYTES = 256,
 };
@@ -36,6 +38,7 @@ struct status_engine {
 	struct snapshot_totals totals;
 	struct nfqueue_stats io;
 	bool has_io;
+	struct tapjudge_stats tap;    /* all-zero: it has none */
 	struct nfqueue_leases leases; /* to the kernel */
 	uint16_t queue, hold_queue;   /* its numbers; 0 and 0 without io */
 };
@@ -59,6 +62,14 @@ struct status_fast {
 	size_t interfaces_count;
 };
 
+/* What the guards inside of netback counted. */
+struct status_netback {
+	bool is_there; /* the module has told it, also in an earlier life */
+	uint64_t counters[NETBACKCOUNTERS];
+	uint64_t before[NETBACKCOUNTERS]; /* the module was loaded anew */
+	uint64_t told[NETBACKCOUNTERS];   /* by the module, last */
+};
+
 struct status_exemption {
 	uint8_t address[16];
 	uint64_t until_ns;
@@ -67,7 +78,8 @@ struct status_exemption {
 /* Sums over all engines at one moment. */
 struct status_sums {
 	struct snapshot_totals totals; /* one_sided_pct: of the worst */
-	struct nfqueue_stats io;
+	struct nfqueue_stats io; /* what was unreadable: of the tap, too */
+	struct tapjudge_stats tap;
 	struct nfqueue_leases leases;
 };
 
@@ -81,6 +93,7 @@ struct status {
 	uint64_t reloads, reloads_refused;
 	char reload_error[STATUS_TEXT_BYTES]; /* of the last; "": it was good */
 
+	bool has_tap;       /* packets come by it, and by no queue */
 	char method[16];    /* how packets reach us: as nftrules_method says */
 	bool state_refused; /* the state file was damaged or not ours */
 	uint64_t rules_restored; /* our table had gone and was put back */
@@ -99,6 +112,7 @@ struct status {
 	struct status_exemption exemptions[PUMP_EXEMPTIONS_MAX];
 	size_t exemptions_count;
 
+	struct status_netback netback;
 	const struct viftable *vifs; /* NULL: none are followed; borrowed */
 
 	struct status_sums restored; /* counters of earlier lives, and no
@@ -112,6 +126,10 @@ struct status {
 /* Add up the engines, and remember the sums for status_grown.  Call it when
  * engines[] was renewed. */
 void status_sum(struct status *status, uint64_t now_ns);
+
+/* The module tells what it has counted since it was loaded. */
+void status_netback(struct status *status,
+		    const uint64_t counters[NETBACKCOUNTERS]);
 
 /* How much a counter grew within the last one to two minutes. */
 uint64_t status_grown(const struct status *status, enum stats_counter counter);

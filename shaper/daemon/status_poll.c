@@ -62,6 +62,8 @@ static bool take_totals(void *self, struct mailbox_engine *engine,
 	part->engine.has_io = engine->io != NULL;
 	if (engine->io != NULL)
 		part->engine.io = *engine->io;
+	if (engine->tap != NULL)
+		part->engine.tap = *engine->tap;
 	if (engine->nfqueue != NULL)
 		nfqueue_count_leases(engine->nfqueue, &part->engine.leases);
 	return true;
@@ -79,6 +81,7 @@ static void part_done(void *self, bool ended)
 		status->engines[i].io = part->engine.io;
 		status->engines[i].leases = part->engine.leases;
 		status->engines[i].has_io = part->engine.has_io;
+		status->engines[i].tap = part->engine.tap;
 	}
 	if (--poll->underway > 0)
 		return;

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* symtap-tap: the carrier's end of the tap, with a kernel queue's packets. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/priv.h"
+#include "shaper/daemon/tap_frames.h"
 #include "shaper/daemon/tap_options.h"
 #include "shaper/io/clock.h"
 #include "shaper/io/ifnames.h"
@@ -29,6 +26,9 @@ enum {
 	RETRY_MS = 500, /* nobody can be reached */
 	/* What waits for its verdict, and a burst. */
 	QUEUE_SPARE_PKTS = 4096,
+	/* All that can be in the queue, where it cannot be shut. */
+	LAST_ROUNDS =
+		(TAP_WAITING_MAX + QUEUE_SPARE_PKTS) / PACKETS_AT_ONCE + 1,
 };
 
 enum { POLL_QUEUE, POLL_NAMES, POLL_SIGNALS, POLL_JUDGE, POLLS };
@@ -68,15 +68,13 @@ static void on_frame(void *self, const char *interface, const uint8_t *bytes,
 		     size_t count)
 {
 	const struct tap *tap = self;
-	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = 6 };
+	int error;
 
 	if (tap->frames < 0 || !is_device(tap, interface))
 		return;
-	to.sll_ifindex = (int)if_nametoindex(interface);
-	memcpy(to.sll_addr, bytes, 6);
-	if (sendto(tap->frames, bytes, count, MSG_DONTWAIT,
-		   (const struct sockaddr *)&to, sizeof(to)) < 0)
-		log_debug(errno, "tap: a frame for %s", interface);
+	error = tap_frames_send(tap->frames, interface, bytes, count);
+	if (error < 0)
+		log_debug(-error, "tap: a frame for %s", interface);
 }
 
 static void on_mode(void *self, enum tap_mode mode)
@@ -98,15 +96,16 @@ static void name_of(const struct tap *tap, uint32_t ifindex,
 		snprintf(ret_name, TAP_NAME_BYTES, "%s", name);
 }
 
-static void read_queue(struct tap *tap, uint64_t now_ns)
+/* false: it is empty, or nobody has room for more. */
+static bool read_queue(struct tap *tap, uint64_t now_ns)
 {
 	struct tapcarrier_packet offered;
 	struct tapqueue_packet packet;
 
-	for (int i = 0;
-	     i < PACKETS_AT_ONCE && tapcarrier_has_room(tap->carrier) &&
-	     tapqueue_next(tap->queue, &packet) > 0;
-	     i++) {
+	for (int i = 0; i < PACKETS_AT_ONCE; i++) {
+		if (!tapcarrier_has_room(tap->carrier) ||
+		    tapqueue_next(tap->queue, &packet) <= 0)
+			return false;
 		offered = (struct tapcarrier_packet){
 			.token = packet.id,
 			.seen = { .wire_bytes = packet.wire_bytes,
@@ -123,6 +122,7 @@ static void read_queue(struct tap *tap, uint64_t now_ns)
 		name_of(tap, packet.out_ifindex, offered.seen.out);
 		tapcarrier_offer(tap->carrier, &offered, now_ns);
 	}
+	return true;
 }
 
 /* ------ the judge */
@@ -256,9 +256,10 @@ static void set_up(struct tap *tap)
 			      "the judge's socket cannot be made");
 	}
 	if (config->most == TAP_INTERCEPT && tap->options.devices_count > 0) {
-		tap->frames = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+		tap->frames = tap_frames_open();
 		if (tap->frames < 0)
-			fatal(EXIT_FAILURE, errno, "frames cannot be sent");
+			fatal(EXIT_FAILURE, -tap->frames,
+			      "frames cannot be sent");
 	}
 	tap->carrier = tapcarrier_new(config, &owner);
 	if (tap->carrier == NULL)
@@ -281,6 +282,20 @@ static void set_up(struct tap *tap)
 		fatal(EXIT_FAILURE, errno, "signals cannot be read");
 }
 
+/* What the kernel still has when the queue goes, it drops. */
+static void let_go(struct tap *tap)
+{
+	uint64_t now_ns = clock_now_ns();
+	int error;
+
+	tapcarrier_lose(tap->carrier);
+	error = tapqueue_shut(tap->queue);
+	if (error < 0)
+		log_warn(-error, "tap: the queue cannot be shut");
+	for (int i = 0; i < LAST_ROUNDS && read_queue(tap, now_ns); i++)
+		;
+}
+
 static void take_down(struct tap *tap)
 {
 	static const char *const names[] = {
@@ -290,6 +305,7 @@ static void take_down(struct tap *tap)
 	};
 	const struct tapcarrier_stats *stats = tapcarrier_stats(tap->carrier);
 
+	let_go(tap);
 	for (size_t i = 0; i < TAPCARRIER_COUNTERS_COUNT; i++)
 		if (stats->counter[i] > 0)
 			log_info(0, "tap: %s %" PRIu64, names[i],

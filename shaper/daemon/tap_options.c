@@ -158,6 +158,6 @@ void tap_options_help(FILE *stream)
 	      "ends it.\n"
 	      "Exit status: 0 well, 1 it could not run, 2 the command line is "
 	      "wrong.\n"
-	      "See symtap-xen(7).\n",
+	      "See symtap-tap(8).\n",
 	      stream);
 }

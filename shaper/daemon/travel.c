@@ -2,39 +2,21 @@
 #include "shaper/daemon/travel.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "shaper/daemon/answers.h"
 #include "shaper/daemon/lately.h"
 #include "shaper/daemon/log.h"
-#include "shaper/daemon/requests.h"
-#include "shaper/daemon/state_json.h"
+#include "shaper/daemon/travel_state.h"
 #include "shaper/io/clock.h"
 
-struct travel {
-	struct passage *passage;
-	struct remembered *guests;
-	struct lately *lately;
-	struct travel_vif *vifs; /* that are here */
-	size_t count, room;
-	char path[PATH_MAX]; /* "": nothing is written */
-	bool changed;
-	uint64_t written_ns;
-	struct log_limit log;
-};
-
 /* Somebody waits for it. */
-struct question {
+struct departure {
 	struct travel *travel;
-	struct travel_vif vif; /* that leaves */
+	struct travel_vif vif;
 	void (*on_done)(void *self, uint64_t released_pkts);
-	struct request request;
-	void (*on_answer)(void *self, uint64_t token, char *line);
-	uint64_t token;
 	void *self;
 };
 
@@ -81,8 +63,7 @@ static void write_down(struct travel *travel, uint64_t now_ns)
 			    "%s cannot be written", travel->path);
 }
 
-/* At once, but not again and again when many leave. */
-static void change(struct travel *travel, uint64_t now_ns)
+void travel_change(struct travel *travel, uint64_t now_ns)
 {
 	travel->changed = true;
 	if (now_ns - travel->written_ns >= WRITE_NS)
@@ -144,7 +125,7 @@ static struct travel_vif *find(struct travel *travel,
 	return NULL;
 }
 
-static struct travel_vif *find_uuid(struct travel *travel, const char *uuid)
+struct travel_vif *travel_find(struct travel *travel, const char *uuid)
 {
 	for (size_t i = 0; i < travel->count; i++)
 		if (strcmp(travel->vifs[i].uuid, uuid) == 0)
@@ -168,7 +149,7 @@ static bool add(struct travel *travel, const struct travel_vif *vif)
 	return true;
 }
 
-static void give(struct travel *travel, const struct travel_vif *vif,
+void travel_give(struct travel *travel, const struct travel_vif *vif,
 		 uint64_t now_ns)
 {
 	static struct memory_record keys[REMEMBERED_KEYS_MAX];
@@ -182,7 +163,7 @@ static void give(struct travel *travel, const struct travel_vif *vif,
 		 vif->guest.interface, vif->domain, count);
 	passage_give(travel->passage, &vif->guest, keys, count,
 		     now_ns + REMEMBERED_NS, NULL, NULL);
-	change(travel, now_ns);
+	travel_change(travel, now_ns);
 }
 
 void travel_arrive(struct travel *travel, const struct travel_vif *vif,
@@ -196,17 +177,22 @@ void travel_arrive(struct travel *travel, const struct travel_vif *vif,
 		*known = *vif;
 	else if (!add(travel, vif))
 		return;
-	give(travel, vif, now_ns);
+	travel_give(travel, vif, now_ns);
+}
+
+bool travel_has_guests(const struct travel *travel)
+{
+	return travel->count > 0;
 }
 
 void travel_note(struct travel *travel, const struct memory_record *records,
 		 size_t count, uint64_t now_ns)
 {
-	if (travel->count > 0)
+	if (travel_has_guests(travel))
 		lately_note(travel->lately, records, count, now_ns);
 }
 
-static void remember(struct travel *travel, const struct travel_vif *vif,
+void travel_remember(struct travel *travel, const struct travel_vif *vif,
 		     const struct memory_record *keys, size_t count,
 		     uint64_t now_ns)
 {
@@ -215,161 +201,84 @@ static void remember(struct travel *travel, const struct travel_vif *vif,
 				    now_ns))
 			break;
 	if (count > 0)
-		change(travel, now_ns);
+		travel_change(travel, now_ns);
 }
 
 /* It may be here once more: it was moved to another domain of this host. */
 static void has_left(void *self, const struct passage_keys *taken)
 {
 	static struct memory_record lately[REMEMBERED_KEYS_MAX];
-	struct question *question = self;
-	struct travel *travel = question->travel;
-	const struct travel_vif *vif = &question->vif;
+	struct departure *departure = self;
+	struct travel *travel = departure->travel;
+	const struct travel_vif *vif = &departure->vif;
 	struct travel_vif *known = find(travel, vif);
 	uint64_t now_ns = clock_now_ns();
 
 	if (known != NULL)
 		*known = travel->vifs[--travel->count];
-	remember(travel, vif, taken->keys, taken->count, now_ns);
-	remember(travel, vif, lately,
-		 lately_take(travel->lately, &vif->guest, lately,
-			     REMEMBERED_KEYS_MAX, now_ns),
-		 now_ns);
-	known = find_uuid(travel, vif->uuid);
+	travel_remember(travel, vif, taken->keys, taken->count, now_ns);
+	travel_remember(travel, vif, lately,
+			lately_take(travel->lately, &vif->guest, lately,
+				    REMEMBERED_KEYS_MAX, now_ns),
+			now_ns);
+	known = travel_find(travel, vif->uuid);
 	if (known != NULL)
-		give(travel, known, now_ns);
-	if (question->on_done != NULL)
-		question->on_done(question->self, taken->released_pkts);
-	free(question);
+		travel_give(travel, known, now_ns);
+	if (departure->on_done != NULL)
+		departure->on_done(departure->self, taken->released_pkts);
+	free(departure);
 }
 
 void travel_depart(struct travel *travel, const struct travel_vif *vif,
 		   void (*on_done)(void *self, uint64_t released_pkts),
 		   void *self)
 {
-	struct question *question = calloc(1, sizeof(*question));
+	struct departure *departure = calloc(1, sizeof(*departure));
 
-	if (question == NULL) {
+	if (departure == NULL) {
 		if (on_done != NULL)
 			on_done(self, 0);
 		return;
 	}
-	question->travel = travel;
-	question->vif = *vif;
-	question->on_done = on_done;
-	question->self = self;
+	departure->travel = travel;
+	departure->vif = *vif;
+	departure->on_done = on_done;
+	departure->self = self;
 	passage_take(travel->passage, &vif->guest, PASSAGE_LEAVE,
-		     REMEMBERED_KEYS_MAX, has_left, question);
+		     REMEMBERED_KEYS_MAX, has_left, departure);
 }
 
-/* ------ asked by an operator */
+/* ------ guests that others count */
 
-static void answer(struct question *question, char *line)
+void travel_set_elsewhere(struct travel *travel,
+			  const struct passage_elsewhere *elsewhere)
 {
-	question->on_answer(question->self, question->token, line);
-	free(question);
+	passage_set_elsewhere(travel->passage, elsewhere);
 }
 
-static void was_taken(void *self, const struct passage_keys *taken)
+void travel_take(struct travel *travel, const struct travel_vif *vif,
+		 void (*on_taken)(void *self, const struct passage_keys *taken),
+		 void *self)
 {
-	struct question *question = self;
-	const struct request_state *asked = &question->request.state;
-	struct travel *travel = question->travel;
-
-	if (taken->is_cut)
-		answer(question, answers_no("an engine is busy or ending; "
-					    "ask again"));
-	else
-		answer(question, state_json_export(asked, taken, travel->guests,
-						   travel->vifs, travel->count,
-						   clock_now_ns()));
+	passage_take(travel->passage, &vif->guest, PASSAGE_LEAVE,
+		     REMEMBERED_KEYS_MAX, on_taken, self);
 }
 
-static void export(struct travel *travel, struct question *question)
-{
-	const struct request_state *asked = &question->request.state;
-	/* Everything, in both families. */
-	struct passage_guest guest = {
-		.addresses = { { .length = 0 },
-			       { .addr = { [10] = 0xff, [11] = 0xff },
-				 .length = 96 } },
-		.count = 2,
-	};
-	const struct travel_vif *vif = NULL;
-
-	if (asked->by == REQUEST_STATE_UUID) {
-		vif = find_uuid(travel, asked->uuid);
-		if (vif == NULL &&
-		    remembered_find(travel->guests, asked->uuid) == NULL) {
-			answer(question,
-			       answers_no("no guest of that uuid is here, "
-					  "or remembered"));
-			return;
-		}
-		guest = vif != NULL ? vif->guest : (struct passage_guest){ 0 };
-	} else if (asked->by == REQUEST_STATE_ADDRESS) {
-		guest.count = 1;
-		guest.addresses[0].length = 128;
-		memcpy(guest.addresses[0].addr, question->request.address, 16);
-	}
-	if (asked->by == REQUEST_STATE_UUID && vif == NULL)
-		was_taken(question, &(struct passage_keys){ 0 });
-	else
-		passage_take(travel->passage, &guest, PASSAGE_LOOK,
-			     TRAVEL_EXPORT_KEYS, was_taken, question);
-}
-
-static void was_given(void *self, size_t taken)
-{
-	struct question *question = self;
-
-	answer(question, taken > 0 ? state_json_imported("expected")
-				   : answers_no("no place for that key"));
-}
-
-static void import(struct travel *travel, struct question *question,
+void travel_return(struct travel *travel, const struct travel_vif *vif,
+		   const struct memory_record *keys, size_t count,
 		   uint64_t now_ns)
 {
-	const struct request_state *told = &question->request.state;
-	const struct passage_guest nobody = { .count = 0 };
-	struct memory_record key = { .record = told->record };
-	const struct travel_vif *vif;
-
-	memcpy(key.zone, told->zone, sizeof(key.zone));
-	if (told->uuid[0] == '\0') {
-		passage_give(travel->passage, &nobody, &key, 1,
-			     now_ns + REMEMBERED_NS, was_given, question);
-		return;
-	}
-	if (!remembered_add(travel->guests, told->uuid, &key, now_ns)) {
-		answer(question, answers_no("this guest has too many keys"));
-		return;
-	}
-	change(travel, now_ns);
-	vif = find_uuid(travel, told->uuid);
-	if (vif != NULL)
-		give(travel, vif, now_ns);
-	answer(question,
-	       state_json_imported(vif != NULL ? "expected" : "remembered"));
+	if (count > 0)
+		passage_give(travel->passage, &vif->guest, keys, count,
+			     now_ns + REMEMBERED_NS, NULL, NULL);
 }
 
-void travel_ask(struct travel *travel, const struct request *request,
-		void (*on_answer)(void *self, uint64_t token, char *line),
-		void *self, uint64_t token, uint64_t now_ns)
+void travel_recall(struct travel *travel, const struct travel_vif *vif,
+		   uint64_t now_ns)
 {
-	struct question *question = calloc(1, sizeof(*question));
+	static struct memory_record keys[REMEMBERED_KEYS_MAX];
+	size_t count = lately_take(travel->lately, &vif->guest, keys,
+				   REMEMBERED_KEYS_MAX, now_ns);
 
-	if (question == NULL) {
-		on_answer(self, token, NULL);
-		return;
-	}
-	question->travel = travel;
-	question->request = *request;
-	question->on_answer = on_answer;
-	question->self = self;
-	question->token = token;
-	if (request->verb == REQUEST_EXPORT)
-		export(travel, question);
-	else
-		import(travel, question, now_ns);
+	travel_return(travel, vif, keys, count, now_ns);
 }

@@ -9,6 +9,7 @@
  * Time stands still for a guest that is away.  Main thread only.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,9 @@ void travel_begin(struct travel *travel, const char *state_file,
 void travel_arrive(struct travel *travel, const struct travel_vif *vif,
 		   uint64_t now_ns);
 
+/* Some are here that may leave and come again. */
+bool travel_has_guests(const struct travel *travel);
+
 /* These keys of anybody are held back now. */
 void travel_note(struct travel *travel, const struct memory_record *records,
 		 size_t count, uint64_t now_ns);
@@ -53,6 +57,27 @@ void travel_note(struct travel *travel, const struct memory_record *records,
 void travel_depart(struct travel *travel, const struct travel_vif *vif,
 		   void (*on_done)(void *self, uint64_t released_pkts),
 		   void *self);
+
+/* Its packets are counted elsewhere from now on: its keys, which the engines
+ * and who is set below forget. */
+void travel_take(struct travel *travel, const struct travel_vif *vif,
+		 void (*on_taken)(void *self, const struct passage_keys *taken),
+		 void *self);
+/* And they have them again. */
+void travel_return(struct travel *travel, const struct travel_vif *vif,
+		   const struct memory_record *keys, size_t count,
+		   uint64_t now_ns);
+/* The same of what was held back lately: who counted them is gone. */
+void travel_recall(struct travel *travel, const struct travel_vif *vif,
+		   uint64_t now_ns);
+/* It stays, and we end: its keys are remembered as if it left. */
+void travel_remember(struct travel *travel, const struct travel_vif *vif,
+		     const struct memory_record *keys, size_t count,
+		     uint64_t now_ns);
+
+/* Who counts some guests' packets in the engines' place. */
+void travel_set_elsewhere(struct travel *travel,
+			  const struct passage_elsewhere *elsewhere);
 
 /* Once a second: forget, and write what changed. */
 void travel_advance(struct travel *travel, uint64_t now_ns);

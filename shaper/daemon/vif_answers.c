@@ -43,6 +43,20 @@ static json_t *keys_of(const struct vifkeys *keys)
 			 (int)keys->queues);
 }
 
+json_t *vif_answers_outcomes(const uint64_t counters[NETBACKCOUNTERS])
+{
+	struct netback_outcomes sum;
+
+	netbackcounters_sum(counters, &sum);
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "offered_packets",
+			 values_count(sum.offered_pkts), "passed_packets",
+			 values_count(sum.passed_pkts), "waiting_packets",
+			 values_count(sum.waiting_pkts), "dropped_packets",
+			 values_count(sum.dropped_pkts), "withheld_packets",
+			 values_count(sum.withheld_pkts), "observed_packets",
+			 values_count(sum.observed_pkts));
+}
+
 static json_t *row_of(const struct viftable_row *row)
 {
 	const struct vif_figures *figures = &row->figures;
@@ -58,6 +72,10 @@ static json_t *row_of(const struct viftable_row *row)
 		row->slots < 0 ? json_null() : json_integer(row->slots),
 		"wrong", text_or_null(row->wrong));
 
+	json_object_set_new(more, "netback",
+			    row->has_counters
+				    ? vif_answers_outcomes(row->counters)
+				    : json_null());
 	json_object_update_missing(json, more);
 	json_decref(more);
 	return json;

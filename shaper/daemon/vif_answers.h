@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#include "xen-hooks/netback_counters.h"
+
 struct json_t;
 struct viftable;
 
@@ -17,6 +19,9 @@ struct vif_sums {
 
 struct json_t *vif_answers(const struct viftable *table);
 struct json_t *vif_answers_sums(const struct viftable *table);
+
+/* What became of the packets that the guards inside of netback saw. */
+struct json_t *vif_answers_outcomes(const uint64_t counters[NETBACKCOUNTERS]);
 
 void vif_answers_count(const struct viftable *table, struct vif_sums *ret_sums);
 

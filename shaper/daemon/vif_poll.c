@@ -125,19 +125,32 @@ static uint64_t since_s(const struct vifpoll *poll, const struct sum *sum)
 	return (poll->asked_wall_ns - ago_ns) / NS_PER_S;
 }
 
+/* All at once: who looks between two parts sees what was before. */
+static void take_over(struct vifpoll *poll)
+{
+	viftable_forget_figures(poll->table);
+	for (size_t i = 0; i < poll->count; i++) {
+		const struct part *part = &poll->parts[i];
+
+		for (uint16_t j = 0; j < part->zones_count; j++)
+			viftable_add(poll->table, part->sums[j].interface,
+				     part->sums[j].s_centi,
+				     part->sums[j].held_pkts,
+				     since_s(poll, &part->sums[j]));
+	}
+}
+
 static void part_done(void *self, bool ended)
 {
 	struct part *part = self;
 	struct vifpoll *poll = part->poll;
 
-	if (!ended)
-		for (uint16_t i = 0; i < part->zones_count; i++)
-			viftable_add(poll->table, part->sums[i].interface,
-				     part->sums[i].s_centi,
-				     part->sums[i].held_pkts,
-				     since_s(poll, &part->sums[i]));
-	if (--poll->underway == 0)
-		poll->on_done(poll->self);
+	if (ended)
+		part->zones_count = 0;
+	if (--poll->underway > 0)
+		return;
+	take_over(poll);
+	poll->on_done(poll->self);
 }
 
 int vifpoll_start(struct vifpoll *poll, uint64_t wall_ns, uint64_t now_ns)
@@ -146,7 +159,6 @@ int vifpoll_start(struct vifpoll *poll, uint64_t wall_ns, uint64_t now_ns)
 		return -EBUSY;
 	poll->asked_ns = now_ns;
 	poll->asked_wall_ns = wall_ns;
-	viftable_forget_figures(poll->table);
 	for (size_t i = 0; i < poll->count; i++) {
 		struct part *part = &poll->parts[i];
 		struct mailbox_task task = { part_step, part_done, part };

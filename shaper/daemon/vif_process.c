@@ -2,6 +2,7 @@
 #include "shaper/daemon/vif_process.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <net/if.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 #include "shaper/daemon/vif_mail.h"
 #include "shaper/io/clock.h"
 #include "shaper/io/vif_debt.h"
+#include "xen-hooks/store.h"
 #include "xen-hooks/vif_slots.h"
 #include "xen-hooks/way_rate.h"
 
@@ -28,9 +30,11 @@ struct process {
 	struct vifpublish *publish;
 	struct vifmail *mail;
 	struct wayrate *rates;
-	int fd;      /* to symtapd */
-	int pace_fd; /* from its engines */
-	bool connected;
+	struct store *writer; /* of rates, or NULL */
+	int fd;               /* to symtapd */
+	int pace_fd;          /* from its engines */
+	bool connected, told_error, has_looked;
+	uint64_t rates_failed, publish_failed; /* of those, told */
 };
 
 static void order(const struct process *process, const struct vifwatch_vif *vif,
@@ -188,13 +192,34 @@ static int wait_ms(const struct process *process, uint64_t now_ns)
 	return next_ns < WAIT_MAX_MS ? (int)next_ns : WAIT_MAX_MS;
 }
 
+/* A connection without watches has no thread that reads for it: so each answer
+ * is here one change of threads earlier, and a pause is seven answers. */
+static void open_writer(struct process *process)
+{
+	store_close(process->writer);
+	process->writer = NULL;
+	if (process->connected && store_open(&process->writer) < 0)
+		process->writer = NULL;
+}
+
+static struct store *writer(const struct process *process)
+{
+	return process->writer != NULL ? process->writer
+				       : vifwatch_store(process->watch);
+}
+
 static void tell_connection(struct process *process)
 {
-	bool connected = vifwatch_stats(process->watch)->connected;
+	const struct vifwatch_stats *stats = vifwatch_stats(process->watch);
+	bool connected = stats->connected;
 
+	if (stats->error < 0 && !process->told_error)
+		log_warn(-stats->error, "xen: xenstored cannot be reached");
+	process->told_error = stats->error < 0;
 	if (connected == process->connected)
 		return;
 	process->connected = connected;
+	open_writer(process);
 	wayrate_lost(process->rates);
 	if (connected) {
 		vifpublish_begin(process->publish);
@@ -212,7 +237,37 @@ static void publish(struct process *process, uint64_t now_ns)
 
 	if (error < 0 && error != -ENOTCONN)
 		log_warn(-error, "xen: symtap/vif of this domain cannot be "
-				 "written; nothing is published");
+				 "written; nothing is published until it can");
+}
+
+/* Nobody else sees that a guest goes on, or is told nothing. */
+static void tell_refused(struct process *process)
+{
+	static struct log_limit limit = { .subject = "xen",
+					  .burst_lines = 4,
+					  .lines_per_min = 4 };
+	uint64_t rates = wayrate_stats(process->rates)->failed;
+	uint64_t published = vifpublish_stats(process->publish)->failed;
+
+	if (rates > process->rates_failed)
+		log_limited(&limit, LOG_LEVEL_WARN, 0,
+			    "xen: XenStore refused a vif's key `rate`; its "
+			    "guest may not be paused");
+	if (published > process->publish_failed)
+		log_limited(&limit, LOG_LEVEL_WARN, 0,
+			    "xen: XenStore refused what is published of a vif "
+			    "(a quota?); tried again in a second");
+	process->rates_failed = rates;
+	process->publish_failed = published;
+}
+
+static void tell_looked(struct process *process)
+{
+	static const struct vif_order word = { .has_looked = true };
+
+	if (!process->has_looked && !vifmail_say(process->mail, &word))
+		_exit(EXIT_FAILURE);
+	process->has_looked = true;
 }
 
 static void run(struct process *process)
@@ -226,15 +281,39 @@ static void run(struct process *process)
 
 		log_advance(now_ns);
 		vifwatch_advance(process->watch, now_ns);
+		tell_looked(process);
 		tell_connection(process);
 		take_debts(process, now_ns);
-		wayrate_advance(process->rates, vifwatch_store(process->watch),
-				now_ns);
+		wayrate_advance(process->rates, writer(process), now_ns);
 		publish(process, now_ns);
+		tell_refused(process);
 		ready[2].fd = vifwatch_fd(process->watch);
 		poll(ready, 3, wait_ms(process, clock_now_ns()));
 	} while (take_reports(process));
-	wayrate_let_go(process->rates, vifwatch_store(process->watch));
+	wayrate_let_go(process->rates, writer(process));
+	store_close(process->writer);
+}
+
+/* XenStore is root's.  As symtapd's unit has it we are not, and may be again.
+ */
+static void become_root(void)
+{
+	if (getuid() != 0 && setresuid(0, 0, 0) < 0)
+		log_debug(errno, "xen: stays user %u", (unsigned int)getuid());
+}
+
+/* The queues would have a listener for as long as we live, who never listens:
+ * longer than symtapd, when that is killed. */
+static void close_others(int fd, int pace_fd)
+{
+	unsigned int low = (unsigned int)(fd < pace_fd ? fd : pace_fd);
+	unsigned int high = (unsigned int)(fd < pace_fd ? pace_fd : fd);
+
+	if (low > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, low - 1, 0);
+	if (high > low + 1)
+		close_range(low + 1, high - 1, 0);
+	close_range(high + 1, UINT_MAX, 0);
 }
 
 static _Noreturn void child(int fd, int pace_fd)
@@ -247,6 +326,7 @@ static _Noreturn void child(int fd, int pace_fd)
 					      .has_interface = has_interface,
 					      .self = &process };
 
+	close_others(fd, pace_fd);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
@@ -258,7 +338,10 @@ static _Noreturn void child(int fd, int pace_fd)
 	process.mail = vifmail_new(fd);
 	if (process.watch == NULL || process.announcer == NULL ||
 	    process.rates == NULL || process.publish == NULL ||
-	    process.mail == NULL || priv_drop_all() < 0 || priv_confine() < 0)
+	    process.mail == NULL)
+		_exit(EXIT_FAILURE);
+	become_root();
+	if (priv_drop_all() < 0 || priv_confine() < 0)
 		_exit(EXIT_FAILURE);
 	run(&process);
 	vifmail_free(process.mail);

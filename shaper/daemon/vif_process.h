@@ -21,6 +21,8 @@ struct vif_order {              /* to symtapd */
 	char wrong[VIFKEYS_TEXT_BYTES];
 	bool is_of_slots; /* says these alone, of keys.domain, keys.handle */
 	int32_t slots;
+	bool has_looked; /* says this alone, once: all orders about who is
+			  * there already have been given, or nobody answers */
 };
 
 enum vif_report_kind {

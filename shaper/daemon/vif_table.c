@@ -166,6 +166,7 @@ void viftable_forget_figures(struct viftable *table)
 	for (size_t i = 0; i < table->count; i++) {
 		struct vif_figures *figures = &table->entries[i]->row.figures;
 
+		table->entries[i]->row.has_counters = false;
 		figures->s_centi = 0;
 		figures->held_pkts = 0;
 		figures->since_s = 0;
@@ -188,6 +189,18 @@ void viftable_add(struct viftable *table, const char *interface,
 	if (since_s != 0 &&
 	    (figures->since_s == 0 || since_s < figures->since_s))
 		figures->since_s = since_s;
+}
+
+void viftable_counters(struct viftable *table, const char *interface,
+		       const uint64_t counters[NETBACKCOUNTERS])
+{
+	struct entry *entry;
+
+	HASH_FIND_STR(table->by_interface, interface, entry);
+	if (entry == NULL)
+		return;
+	entry->row.has_counters = true;
+	memcpy(entry->row.counters, counters, sizeof(entry->row.counters));
 }
 
 const char *viftable_state(const struct viftable_row *row)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "shaper/daemon/vif_process.h"
+#include "xen-hooks/netback_counters.h"
 
 struct viftable;
 
@@ -23,6 +24,8 @@ struct viftable_row {
 	char wrong[VIFKEYS_TEXT_BYTES]; /* "": nothing */
 	char why[VIFTABLE_WHY_BYTES];   /* this way, and no other; "" */
 	int32_t slots;                  /* of the ring, in use; -1: unknown */
+	bool has_counters;              /* of the guard in netback */
+	uint64_t counters[NETBACKCOUNTERS];
 	struct vif_figures figures;
 	struct vif_figures told; /* to XenStore */
 	bool is_told;
@@ -44,6 +47,10 @@ void viftable_forget_figures(struct viftable *table);
 /* Of the keys behind this interface. */
 void viftable_add(struct viftable *table, const char *interface,
 		  int32_t s_centi, uint32_t held_pkts, uint64_t since_s);
+
+/* What its guard in netback counted; viftable_forget_figures forgets it. */
+void viftable_counters(struct viftable *table, const char *interface,
+		       const uint64_t counters[NETBACKCOUNTERS]);
 
 size_t viftable_count(const struct viftable *table);
 struct viftable_row *viftable_at(const struct viftable *table, size_t at);

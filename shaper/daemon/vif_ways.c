@@ -25,6 +25,17 @@ static const char *lacks_rate(const struct policy *policy,
 	return NULL;
 }
 
+/* A vif's guard there has pairs and flows. */
+static const char *lacks_netback(const struct policy *policy,
+				 const char *module_lacks)
+{
+	if (module_lacks != NULL)
+		return module_lacks;
+	if (policy->enforce & 1u << FLOW_SCOPE_HOST)
+		return "it does not judge hosts (limiter.enforce)";
+	return NULL;
+}
+
 bool vifways_choose(const struct policy *policy, const char *interface,
 		    const char *ring_lacks, const char *netback_lacks,
 		    enum policy_way wanted, enum policy_way *ret_way,
@@ -35,7 +46,8 @@ bool vifways_choose(const struct policy *policy, const char *interface,
 			[POLICY_WAY_QUEUE] = lacks_queue(policy),
 			[POLICY_WAY_RING] = ring_lacks,
 			[POLICY_WAY_RATE] = lacks_rate(policy, interface),
-			[POLICY_WAY_NETBACK] = netback_lacks,
+			[POLICY_WAY_NETBACK] =
+				lacks_netback(policy, netback_lacks),
 		},
 	};
 

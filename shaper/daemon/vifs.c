@@ -2,6 +2,7 @@
 #include "shaper/daemon/vifs.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +15,14 @@
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/reload.h"
 #include "shaper/daemon/travel.h"
-#include "shaper/daemon/vif_netback.h"
 #include "shaper/daemon/vif_poll.h"
 #include "shaper/daemon/vif_process.h"
 #include "shaper/daemon/vif_table.h"
+#include "shaper/daemon/vifs_netback.h"
 #include "shaper/daemon/vifs_state.h"
 #include "shaper/io/clock.h"
 
-enum { ORDERS_AT_ONCE = 1024 };
+enum { ORDERS_AT_ONCE = 1024, BEGIN_NS = 1000000000 };
 
 /* ------ how the guests do */
 
@@ -55,28 +56,11 @@ static void tell_figures(const struct vifs *vifs, struct viftable_row *row)
 	row->is_told = true;
 }
 
-/* No engine knows what waits inside of netback. */
-static void add_netback(const struct vifs *vifs)
-{
-	uint64_t counters[WAYNETBACK_COUNTERS];
-
-	for (size_t i = 0; i < vifs->count; i++) {
-		const struct vif *vif = &vifs->list[i];
-		const char *interface = vif->keys.interface;
-
-		if (vif->in_netback &&
-		    waynetback_counters(vifs->netback, interface, counters) ==
-			    0)
-			viftable_add(vifs->table, interface, 0,
-				     (uint32_t)waynetback_waiting(counters), 0);
-	}
-}
-
 static void on_figures(void *self)
 {
-	const struct vifs *vifs = self;
+	struct vifs *vifs = self;
 
-	add_netback(vifs);
+	vifsnetback_measure(vifs);
 	for (size_t i = 0; vifs->fd >= 0 && i < viftable_count(vifs->table);
 	     i++) {
 		struct viftable_row *row = viftable_at(vifs->table, i);
@@ -120,27 +104,26 @@ int vifs_new(struct daemon *daemon, struct vifs **ret_vifs)
 		error = vifs->fd = vif_process_start(&vifs->pace_fd);
 	if (error >= 0)
 		error = engines_set_pace(daemon->engines, vifs->pace_fd);
-	if (error < 0)
+	if (error < 0) {
 		vifs_free(vifs);
-	else
-		*ret_vifs = vifs;
+		return error;
+	}
+	vifsnetback_begin(vifs);
+	*ret_vifs = vifs;
 	return error;
 }
 
-static void let_netback_go(struct vifs *vifs)
+void vifs_stop(struct vifs *vifs)
 {
-	for (size_t i = 0; i < vifs->count; i++)
-		if (vifs->list[i].in_netback)
-			waynetback_unset(vifs->netback,
-					 vifs->list[i].keys.interface);
-	waynetback_close(vifs->netback);
+	if (vifs != NULL)
+		vifsnetback_remember(vifs);
 }
 
 void vifs_free(struct vifs *vifs)
 {
 	if (vifs == NULL)
 		return;
-	let_netback_go(vifs);
+	vifsnetback_end(vifs);
 	if (vifs->fd >= 0)
 		close(vifs->fd);
 	if (vifs->pace_fd >= 0)
@@ -184,7 +167,7 @@ void vifs_remove_at(struct vifs *vifs, size_t at)
 
 /* ------ what its guest holds */
 
-static struct travel_vif travel_of(const struct vifkeys *keys)
+struct travel_vif vifs_travel(const struct vifkeys *keys)
 {
 	struct travel_vif vif = { .domain = keys->domain,
 				  .handle = keys->handle };
@@ -202,7 +185,7 @@ static struct travel_vif travel_of(const struct vifkeys *keys)
 
 static void arrive(struct vifs *vifs, const struct vifkeys *keys)
 {
-	const struct travel_vif vif = travel_of(keys);
+	const struct travel_vif vif = vifs_travel(keys);
 
 	travel_arrive(vifs->daemon->travel, &vif, clock_now_ns());
 }
@@ -223,7 +206,7 @@ static void gone(void *self, uint64_t released_pkts)
 
 static void depart(struct letting_go *going)
 {
-	const struct travel_vif vif = travel_of(&going->keys);
+	const struct travel_vif vif = vifs_travel(&going->keys);
 
 	going->departures++;
 	travel_depart(going->vifs->daemon->travel, &vif, gone, going);
@@ -283,7 +266,21 @@ static struct vif *add(struct vifs *vifs)
 	return &vifs->list[vifs->count++];
 }
 
-static void take(struct vifs *vifs, const struct vif_order *order)
+/* Whoever is there is asked for with each event of his, until the process hears
+ * that he is guarded. */
+static bool is_asked_twice(struct vifs *vifs, const struct vif *vif,
+			   const struct vifkeys *keys)
+{
+	if (vif->leaving || !vifkeys_equal(&vif->keys, keys) ||
+	    !(vif->waits || vif->guarded))
+		return false;
+	if (!vif->waits)
+		vifs_report(vifs, keys, VIF_GUARDED, "");
+	return true;
+}
+
+/* Is there something to change in how they are guarded? */
+static bool take(struct vifs *vifs, const struct vif_order *order)
 {
 	struct vif *vif = find(vifs, &order->keys);
 
@@ -292,25 +289,27 @@ static void take(struct vifs *vifs, const struct vif_order *order)
 
 		if (vif == NULL) {
 			vifs_drain(vifs, &order->keys, going);
-			return;
+			return false;
 		}
 		vif->leaving = true;
 		vif->waits = true;
 		vif->going = going;
-		return;
+		return true;
 	}
 	arrive(vifs, &order->keys);
-	if (order->action == VIF_DO_EXPECT)
-		return;
+	if (order->action == VIF_DO_EXPECT ||
+	    (vif != NULL && is_asked_twice(vifs, vif, &order->keys)))
+		return false;
 	if (vif == NULL)
 		vif = add(vifs);
 	if (vif == NULL) {
 		vifs_report(vifs, &order->keys, VIF_REFUSED, "out of memory");
-		return;
+		return false;
 	}
 	vif->keys = order->keys;
 	vif->waits = true;
-	vif->leaving = vif->applied = false;
+	vif->leaving = vif->applied = vif->guarded = false;
+	return true;
 }
 
 static void lose(struct vifs *vifs)
@@ -321,7 +320,7 @@ static void lose(struct vifs *vifs)
 	vifs->fd = -1;
 }
 
-void vifs_read(struct vifs *vifs)
+static bool take_orders(struct vifs *vifs)
 {
 	struct vif_order order;
 	bool any = false;
@@ -331,15 +330,35 @@ void vifs_read(struct vifs *vifs)
 		got = recv(vifs->fd, &order, sizeof(order), MSG_DONTWAIT);
 		if (got != (ssize_t)sizeof(order))
 			break;
+		vifs->has_looked |= order.has_looked;
+		if (order.has_looked)
+			continue;
 		if (!viftable_see(vifs->table, &order))
 			log_error(0, "xen: out of memory");
 		if (order.action == VIF_DO_NOTHING)
 			continue;
-		any |= order.action != VIF_DO_EXPECT;
-		take(vifs, &order);
+		any |= take(vifs, &order);
 	}
 	if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
 		lose(vifs);
-	if (any)
+	return any;
+}
+
+bool vifs_begin(struct vifs *vifs, struct policy *policy)
+{
+	uint64_t until_ns = clock_now_ns() + BEGIN_NS;
+	struct pollfd ready = { .fd = vifs->fd, .events = POLLIN };
+
+	while (!vifs->has_looked && vifs->fd >= 0 &&
+	       clock_now_ns() < until_ns) {
+		poll(&ready, 1, 10);
+		take_orders(vifs);
+	}
+	return vifs_apply(vifs, policy);
+}
+
+void vifs_read(struct vifs *vifs)
+{
+	if (take_orders(vifs))
 		reload_vifs(vifs->daemon->reload);
 }

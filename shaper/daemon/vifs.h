@@ -20,6 +20,16 @@ struct viftable;
 int vifs_new(struct daemon *daemon, struct vifs **ret_vifs);
 void vifs_free(struct vifs *vifs); /* NULL is fine */
 
+/* We end, and guests stay: what is known of them is told to travel.h. */
+void vifs_stop(struct vifs *vifs); /* NULL is fine */
+
+/*
+ * Before the first rules: wait until those that are there are known, a second
+ * at most, and add what guards them to `policy`, so that rules which an earlier
+ * run left are followed by rules that guard as many.  false: out of memory.
+ */
+bool vifs_begin(struct vifs *vifs, struct policy *policy);
+
 /* Readable, then read. */
 int vifs_fd(const struct vifs *vifs);
 void vifs_read(struct vifs *vifs);

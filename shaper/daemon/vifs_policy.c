@@ -11,6 +11,7 @@
 #include "shaper/daemon/reload.h"
 #include "shaper/daemon/vif_table.h"
 #include "shaper/daemon/vifs.h"
+#include "shaper/daemon/vifs_netback.h"
 #include "shaper/daemon/vifs_state.h"
 #include "shaper/io/vif_taps.h"
 
@@ -34,17 +35,19 @@ static bool is_as_before(const struct vifs *vifs, const struct vif *vif,
 	       vif->listened == is_listened(vif, taps);
 }
 
-/* Somebody begins to listen to a vif, or ends. */
+/* Somebody begins to listen to a vif, or ends; the module comes or goes. */
 void vifs_look(struct vifs *vifs)
 {
 	struct viftaps taps;
+	bool same;
 
 	if (vifs == NULL || vifs->count == 0 || viftaps_read(&taps) < 0)
 		return;
+	same = vifsnetback_is_as_before(vifs);
 	for (size_t i = 0; i < vifs->count; i++) {
 		const struct vif *vif = &vifs->list[i];
 
-		if (vif->leaving || is_as_before(vifs, vif, &taps))
+		if (vif->leaving || (same && is_as_before(vifs, vif, &taps)))
 			continue;
 		reload_vifs(vifs->daemon->reload);
 		return;
@@ -68,9 +71,12 @@ static void wish_of(const struct policy *policy, const struct vifkeys *keys,
 
 /* With or without `ip`, no other guest's MAC: nor one that a bridge would learn
  * from a frame that carries no address. */
-static bool own_port(struct policy *policy, const struct vifkeys *keys)
+static bool own_port(struct policy *policy, const struct vifkeys *keys,
+		     const struct guest_wish *wish)
 {
-	struct policy_owner owner;
+	struct policy_owner owner = {
+		.stamps = wish->mac == POLICY_XEN_MAC_OVERWRITE,
+	};
 
 	memcpy(owner.interface, keys->interface, sizeof(owner.interface));
 	memcpy(owner.mac, keys->mac, sizeof(owner.mac));
@@ -89,7 +95,7 @@ static bool bind_one(struct policy *policy, struct vifkeys *keys,
 		return false;
 	if (!wish->guarded || !keys->has_mac)
 		return true;
-	if (!own_port(policy, keys))
+	if (!own_port(policy, keys, wish))
 		return false;
 	if (keys->addresses_count == 0)
 		return true;
@@ -126,13 +132,10 @@ static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
 	vif->ring_lacks = vif->asks_ring ? lacks_ring(vifs, vif)
 					 : "not looked for";
 	vif->refused = !vifways_choose(policy, vif->keys.interface,
-				       vif->ring_lacks,
-				       waynetback_lacks(vifs->netback),
+				       vif->ring_lacks, vifs->netback_lacks,
 				       wish->way, &vif->way, vif->why);
 	say_if_listened(vif, taps);
 	vif->waits |= vif->refused != before;
-	vif->cannot_stamp = wish->mac == POLICY_XEN_MAC_OVERWRITE &&
-			    (vif->refused || vif->way != POLICY_WAY_NETBACK);
 	vif->in_netback = !vif->refused && wish->guarded &&
 			  vif->way == POLICY_WAY_NETBACK;
 	vif->asks_ring &= !vif->in_netback;
@@ -141,6 +144,7 @@ static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
 		return true;
 	memcpy(entry.interface, vif->keys.interface, sizeof(entry.interface));
 	entry.way = vif->way;
+	entry.is_listened = vif->listened;
 	return policy_add_vif(policy, &entry);
 }
 
@@ -152,6 +156,7 @@ bool vifs_apply(struct vifs *vifs, struct policy *policy)
 	if (vifs == NULL || vifs->count == 0)
 		return true;
 	viftaps_read(&taps);
+	vifs->netback_lacks = waynetback_lacks(vifs->netback);
 	for (size_t i = 0; i < vifs->count; i++) {
 		struct vif *vif = &vifs->list[i];
 
@@ -169,7 +174,7 @@ bool vifs_apply(struct vifs *vifs, struct policy *policy)
 	return policy_prepare(policy);
 }
 
-static void tell_way(struct vif *vif)
+static void tell_way(const struct vifs *vifs, struct vif *vif)
 {
 	char text[WAY_TEXT_BYTES];
 
@@ -179,6 +184,8 @@ static void tell_way(struct vif *vif)
 	if (strcmp(text, vif->told) == 0)
 		return;
 	memcpy(vif->told, text, sizeof(vif->told));
+	if (!vif->refused && vif->way == POLICY_WAY_RING)
+		ring_prepare(vifs->daemon->ring, vif->keys.interface);
 	if (vif->refused)
 		log_error(0, "xen: %s: its packets cannot wait: %s",
 			  vif->keys.interface, vif->why);
@@ -186,27 +193,12 @@ static void tell_way(struct vif *vif)
 		log_info(0, "xen: %s: its packets wait by way of %s (%s)",
 			 vif->keys.interface, policy_way_name(vif->way),
 			 vif->why);
-	if (vif->cannot_stamp)
-		log_warn(0,
-			 "xen: %s: mac: overwrite cannot be had by this way: "
-			 "they are judged as with mac: drop",
-			 vif->keys.interface);
 }
 
-/* Who was there before may have left a guard in netback. */
 static void tell_netback(struct vifs *vifs, struct vif *vif)
 {
-	int error;
+	int error = vifsnetback_set(vifs, vif);
 
-	if (vifs->netback == NULL)
-		return;
-	if (!vif->in_netback) {
-		waynetback_unset(vifs->netback, vif->keys.interface);
-		return;
-	}
-	vif->netback.keys = &vif->keys;
-	error = waynetback_set(vifs->netback, vif->keys.interface,
-			       &vif->netback);
 	if (error == 0)
 		return;
 	vif->refused = true;
@@ -223,8 +215,9 @@ static void applied(struct vifs *vifs, struct vif *vif, bool good,
 	if (good)
 		tell_netback(vifs, vif);
 	if (good)
-		tell_way(vif);
+		tell_way(vifs, vif);
 	guarded = good && !vif->refused;
+	vif->guarded = guarded;
 	if (vif->waits && guarded)
 		log_info(0, "xen: %s of domain %u (%s) is guarded",
 			 vif->keys.interface, vif->keys.domain, vif->keys.name);

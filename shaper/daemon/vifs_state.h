@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shaper/daemon/travel.h"
 #include "shaper/daemon/vif_netback.h"
 #include "shaper/daemon/vif_process.h"
 #include "shaper/daemon/vif_ways.h"
@@ -18,10 +19,13 @@ struct vif {
 	bool leaving;
 	struct letting_go *going; /* leaving; NULL: out of memory */
 	bool waits;               /* the process is to hear of it */
-	bool applied;      /* the policy that is being taken over has it */
-	bool refused;      /* the way that was asked for cannot be had */
-	bool cannot_stamp; /* nor the MAC be written */
-	bool in_netback;   /* is to be guarded there */
+	bool guarded;             /* by these keys, in rules and engines */
+	bool applied;    /* the policy that is being taken over has it */
+	bool refused;    /* the way that was asked for cannot be had */
+	bool in_netback; /* is to be guarded there */
+	bool is_there;   /* is so, as far as is known */
+	bool was_told;   /* by the module, this second */
+	bool has_keys;   /* there, that are worth asking for */
 	struct waynetback_settings netback;
 	bool asks_ring;
 	const char *ring_lacks; /* when its way was chosen */
@@ -34,10 +38,13 @@ struct vif {
 struct vifs {
 	struct daemon *daemon;
 	int fd;
-	int pace_fd; /* whoever can pause vifs; engines write there */
+	bool has_looked; /* the process: all that were there are known */
+	int pace_fd;     /* whoever can pause vifs; engines write there */
 	struct vif *list;
 	size_t count, room;
 	struct waynetback *netback; /* NULL: it cannot be asked */
+	const char *netback_lacks;  /* when ways were chosen */
+	size_t noted;               /* whose keys are read next */
 	struct viftable *table;     /* also of those that are not guarded */
 	struct vifpoll *poll;
 };
@@ -49,6 +56,8 @@ struct letting_go {
 	size_t departures; /* under way */
 	uint64_t released_pkts;
 };
+
+struct travel_vif vifs_travel(const struct vifkeys *keys);
 
 /* To the process: what was done about a vif. */
 void vifs_report(struct vifs *vifs, const struct vifkeys *keys,
