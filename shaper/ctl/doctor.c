@@ -23,29 +23,15 @@ struct examination {
 	struct reply *status, *daemon; /* NULL: it does not answer */
 };
 
-static struct reply *ask(struct client *client, const char *request)
-{
-	struct reply *reply;
-	char *answer;
-
-	if (client_ask(client, request, &answer) < 0)
-		return NULL;
-	reply = reply_parse(answer);
-	free(answer);
-	if (reply != NULL && reply_verdict(reply) == REPLY_OK)
-		return reply;
-	reply_free(reply);
-	return NULL;
-}
-
 static void ask_daemon(struct examination *examination, const char *path)
 {
 	struct client client;
 	int error = client_open(&client, path);
+	const char *why = error < 0 ? strerror(-error) : "";
 
 	if (error == 0) {
-		examination->status = ask(&client, "status");
-		examination->daemon = ask(&client, "doctor");
+		examination->status = reply_ask(&client, "status", &why);
+		examination->daemon = reply_ask(&client, "doctor", &why);
 	}
 	client_close(&client);
 	if (examination->status != NULL) {
@@ -56,8 +42,7 @@ static void ask_daemon(struct examination *examination, const char *path)
 	finding_remedy(findings_add(&examination->findings, "not-running",
 				    FINDING_PROBLEM,
 				    "symtapd does not answer at %.100s%s%s.",
-				    path, error < 0 ? ": " : "",
-				    error < 0 ? strerror(-error) : ""),
+				    path, why[0] != '\0' ? ": " : "", why),
 		       "`systemctl start symtapd`; `journalctl -u symtapd` "
 		       "says why it does not run.  The socket may be for root "
 		       "and its group only.");

@@ -71,6 +71,7 @@ void facts_want_status(struct facts *facts, const struct json_t *status)
 	size_t i;
 
 	facts->runs = true;
+	facts->is_tap = reply_has(status, "tap");
 	facts->bridged = reply_is_true(status, "policy.bridged");
 	facts->ipv4 = reply_is_true(status, "policy.ipv4");
 	facts->ipv6 = reply_is_true(status, "policy.ipv6");

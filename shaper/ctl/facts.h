@@ -43,7 +43,8 @@ struct facts_interface {
 
 struct facts {
 	/* wanted: from the daemon, or from the policy file */
-	bool runs; /* the daemon answers */
+	bool runs;   /* the daemon answers */
+	bool is_tap; /* packets are another machine's */
 	bool bridged, ipv4, ipv6;
 	char method[16]; /* "queue", "target", or "" */
 	uint32_t queues[FACTS_QUEUES_MAX];

@@ -30,7 +30,8 @@ static void judge_forwarding(const struct facts *facts,
 			       "and in /etc/sysctl.d to keep it.");
 }
 
-static void judge_kernel(const struct facts *facts, struct findings *findings)
+static void judge_netfilter(const struct facts *facts,
+			    struct findings *findings)
 {
 	if (!facts->has_netfilter)
 		finding_remedy(findings_add(findings, "no-netfilter",
@@ -39,6 +40,10 @@ static void judge_kernel(const struct facts *facts, struct findings *findings)
 			       "Boot a kernel with CONFIG_NETFILTER, "
 			       "CONFIG_NETFILTER_NETLINK_QUEUE and "
 			       "CONFIG_NF_TABLES.");
+}
+
+static void judge_clock(const struct facts *facts, struct findings *findings)
+{
 	if (strcmp(facts->clock, "hpet") == 0 ||
 	    strcmp(facts->clock, "acpi_pm") == 0 ||
 	    strcmp(facts->clock, "jiffies") == 0)
@@ -150,7 +155,11 @@ static void judge_conntrack(const struct facts *facts,
 
 void facts_judge(const struct facts *facts, struct findings *findings)
 {
-	judge_kernel(facts, findings);
+	judge_clock(facts, findings);
+	/* Of packets that pass another machine, this one knows nothing. */
+	if (facts->is_tap)
+		return;
+	judge_netfilter(facts, findings);
 	judge_forwarding(facts, findings);
 	facts_judge_bypass(facts, findings);
 	judge_queues(facts, findings);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shaper/ctl/client.h"
+
 enum { NAME_BYTES = 64 };
 
 struct reply {
@@ -117,4 +119,24 @@ const struct json_t *reply_item(const struct json_t *value, const char *path,
 				size_t index)
 {
 	return json_array_get(find(value, path), index);
+}
+
+struct reply *reply_ask(struct client *client, const char *request,
+			const char **ret_why)
+{
+	struct reply *reply;
+	char *answer;
+	int error = client_ask(client, request, &answer);
+
+	if (error < 0) {
+		*ret_why = strerror(-error);
+		return NULL;
+	}
+	reply = reply_parse(answer);
+	free(answer);
+	if (reply != NULL && reply_verdict(reply) == REPLY_OK)
+		return reply;
+	reply_free(reply);
+	*ret_why = "it refused to";
+	return NULL;
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct client;
 struct reply;  /* an answer */
 struct json_t; /* a value inside of it; borrowed from the answer */
 
@@ -21,6 +22,10 @@ enum reply_verdict {
 	REPLY_BAD,
 	REPLY_NONSENSE, /* not an answer of ours */
 };
+
+/* Ask, and take what is OK alone.  NULL: *ret_why says why there is none. */
+struct reply *reply_ask(struct client *client, const char *request,
+			const char **ret_why);
 
 /* Never NULL unless out of memory. */
 struct reply *reply_parse(const char *text);

@@ -6,6 +6,7 @@
 
 #include "shaper/ctl/cells.h"
 #include "shaper/ctl/reply.h"
+#include "shaper/ctl/show_tap.h"
 #include "shaper/ctl/show_vifs.h"
 #include "shaper/ctl/table.h"
 #include "shaper/daemon/findings.h"
@@ -151,10 +152,13 @@ static void show_engines(const struct json_t *body)
 	for (i = 0; i < count; i++) {
 		const struct json_t *engine = reply_item(body, "engines", i);
 
-		printf("  queues %.0f and %.0f: %s packets offered, %s let "
-		       "out, %s wait\n",
-		       reply_number(engine, "queue"),
-		       reply_number(engine, "hold_queue"),
+		if (reply_has(body, "tap"))
+			printf("  tap: ");
+		else
+			printf("  queues %.0f and %.0f: ",
+			       reply_number(engine, "queue"),
+			       reply_number(engine, "hold_queue"));
+		printf("%s packets offered, %s let out, %s wait\n",
 		       cell_count(reply_number(engine, "offered_packets"),
 				  offered),
 		       cell_count(reply_number(engine, "let_out_packets"),
@@ -292,6 +296,7 @@ void show_status(const struct json_t *body)
 	show_table_use(body, "suspects");
 	show_judgement(body);
 	show_fast(body);
+	show_tap(body);
 	show_vif_sums(body);
 	show_engines(body);
 	show_interfaces(body);

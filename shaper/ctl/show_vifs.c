@@ -97,10 +97,34 @@ void show_vifs(const struct json_t *body, time_t now_s)
 	show_texts(body, "wrong", "wrong (!)");
 }
 
+/* A packet is in one of the three. */
+static void show_netback(const struct json_t *body)
+{
+	char offered[CELL_BYTES], passed[CELL_BYTES], waiting[CELL_BYTES];
+	char dropped[CELL_BYTES], withheld[CELL_BYTES], observed[CELL_BYTES];
+
+	if (!reply_has(body, "netback"))
+		return;
+	printf("in netback: of %s packets %s went on, %s wait, %s were dropped",
+	       cell_count(reply_number(body, "netback.offered_packets"),
+			  offered),
+	       cell_count(reply_number(body, "netback.passed_packets"), passed),
+	       cell_count(reply_number(body, "netback.waiting_packets"),
+			  waiting),
+	       cell_count(reply_number(body, "netback.dropped_packets"),
+			  dropped));
+	printf(";\n  %s had to wait, %s would have had to\n",
+	       cell_count(reply_number(body, "netback.withheld_packets"),
+			  withheld),
+	       cell_count(reply_number(body, "netback.observed_packets"),
+			  observed));
+}
+
 void show_vif_sums(const struct json_t *body)
 {
 	char known[CELL_BYTES], held[CELL_BYTES], wrong[CELL_BYTES];
 
+	show_netback(body);
 	if (!reply_has(body, "vifs"))
 		return;
 	printf("%s vifs, of which %s wait; with %s something is wrong\n",

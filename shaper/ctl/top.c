@@ -108,27 +108,6 @@ static void draw_trouble(const char *socket_path, const char *why)
 	terminal_end();
 }
 
-/* NULL: *ret_why says why. */
-static struct reply *ask(struct client *client, const char *request,
-			 const char **ret_why)
-{
-	struct reply *reply;
-	char *answer;
-	int error = client_ask(client, request, &answer);
-
-	if (error < 0) {
-		*ret_why = strerror(-error);
-		return NULL;
-	}
-	reply = reply_parse(answer);
-	free(answer);
-	if (reply != NULL && reply_verdict(reply) == REPLY_OK)
-		return reply;
-	reply_free(reply);
-	*ret_why = "it refused to";
-	return NULL;
-}
-
 static void refresh(struct client *client, const char *socket_path,
 		    const struct top_view *view)
 {
@@ -146,9 +125,9 @@ static void refresh(struct client *client, const char *socket_path,
 	if (error < 0)
 		why = strerror(-error);
 	else
-		status = ask(client, "status", &why);
+		status = reply_ask(client, "status", &why);
 	if (status != NULL)
-		top = ask(client, request, &why);
+		top = reply_ask(client, request, &why);
 	if (top != NULL) {
 		draw(view, reply_body(status), reply_body(top));
 	} else {
