@@ -23,4 +23,17 @@ static inline bool asym_exceeds(uint32_t sent_pkts, uint32_t heard_pkts,
 	       (uint64_t)ratio_q16 * ((uint64_t)heard_pkts + 1);
 }
 
+/* How many of `pkts` more are too many, if they go at once. */
+static inline uint32_t asym_beyond(uint32_t sent_pkts, uint32_t heard_pkts,
+				   uint32_t pkts, uint32_t ratio_q16)
+{
+	uint64_t free_pkts = (uint64_t)ratio_q16 * ((uint64_t)heard_pkts + 1) >>
+			     16;
+
+	if (free_pkts >= (uint64_t)sent_pkts + pkts)
+		return 0;
+	return free_pkts > sent_pkts ? sent_pkts + pkts - (uint32_t)free_pkts
+				     : pkts;
+}
+
 #endif

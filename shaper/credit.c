@@ -145,3 +145,28 @@ bool credit_pay_stream(struct credit *credit,
 	credit->patience_pkts++;
 	return true;
 }
+
+bool credit_pay_for(struct credit *credit, const struct credit_params *params,
+		    uint32_t pkts, bool is_stream, uint64_t now_ns)
+{
+	if (pkts == 1 && is_stream && credit_pay_stream(credit, params, now_ns))
+		return true;
+	return credit_pay(credit, pkts, now_ns);
+}
+
+bool credit_may_forget(const struct credit *credit,
+		       const struct credit_params *params, bool contacts_count,
+		       bool crowded, uint64_t now_ns, bool *ret_early)
+{
+	*ret_early = false;
+	if (!credit_must_stay(credit, now_ns))
+		return true;
+	/* Without patience it is remembered for the contacts alone. */
+	if (params->patience_pkts == 0)
+		return crowded || !contacts_count;
+	if (!crowded || credit->state & CREDIT_STREAM ||
+	    credit->patience_pkts < params->patience_pkts)
+		return false;
+	*ret_early = true;
+	return true;
+}

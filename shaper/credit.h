@@ -86,6 +86,11 @@ bool credit_pay(struct credit *credit, uint32_t pkts, uint64_t now_ns);
 bool credit_pay_stream(struct credit *credit,
 		       const struct credit_params *params, uint64_t now_ns);
 
+/* Either: a single packet of a stream by that, if it can be, all else, and any
+ * other packet, by the purse. */
+bool credit_pay_for(struct credit *credit, const struct credit_params *params,
+		    uint32_t pkts, bool is_stream, uint64_t now_ns);
+
 /* What is in the purse: patience and what was earned. */
 void credit_purse(const struct credit *credit, uint64_t now_ns,
 		  uint32_t *ret_patience_pkts, uint32_t *ret_earned_pkts);
@@ -97,5 +102,16 @@ uint64_t credit_began_ns(const struct credit *credit, uint64_t now_ns);
 /* Has it sent within the last minute?  Then it would be given patience once
  * more if it were forgotten. */
 bool credit_must_stay(const struct credit *credit, uint64_t now_ns);
+
+/*
+ * May a pair be forgotten, as far as its purse goes?  `contacts_count`: it
+ * would be taken for a first contact once more.  `crowded`: others need its
+ * place; then also if it sent within the last minute, unless it spent of its
+ * patience: *ret_early, nobody who is new is known to have been silent for the
+ * next minute.
+ */
+bool credit_may_forget(const struct credit *credit,
+		       const struct credit_params *params, bool contacts_count,
+		       bool crowded, uint64_t now_ns, bool *ret_early);
 
 #endif

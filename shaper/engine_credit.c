@@ -51,16 +51,11 @@ static uint32_t beyond(struct engine *engine, struct flow_entry *entry,
 {
 	uint32_t ratio_q16 = engine_params(engine, entry)->gate.ratio_q16;
 	uint32_t sent, heard;
-	uint64_t free_pkts;
 
 	if (!engine_enforces(engine, entry))
 		return 0;
 	engine_sums(engine, entry, now_ns, &sent, &heard);
-	free_pkts = (uint64_t)ratio_q16 * ((uint64_t)heard + 1) >> 16;
-	if (free_pkts >= (uint64_t)sent + wire_pkts)
-		return 0;
-	return free_pkts > sent ? sent + wire_pkts - (uint32_t)free_pkts
-				: wire_pkts;
+	return asym_beyond(sent, heard, wire_pkts, ratio_q16);
 }
 
 /* A gate that was armed for the packet that is paid for is not: it did not
@@ -124,15 +119,13 @@ uint64_t engine_floor_next_ns(const struct engine *engine,
 	return floor_of_pair_ns(engine, pair, 1);
 }
 
-/* Its delays are left out, not what they add up to: the next one is as long as
- * if they had been waited for, and one more. */
 static void waive(struct engine *engine, const struct flow_entry *entry,
 		  uint32_t pkts)
 {
 	struct suspect *suspect = suspect_of(engine, entry);
 
 	if (suspect)
-		gate_waive(&suspect->gate, pkts > 2 ? pkts - 2 : 0);
+		gate_waive(&suspect->gate, floor_releases(pkts));
 }
 
 static bool pass_below_floor(struct engine *engine, struct flow_entry *flow,
@@ -178,9 +171,8 @@ bool engine_credit_pay(struct engine *engine, struct flow_entry *flow,
 		pkts_of_flow = beyond(engine, flow, wire_pkts, now_ns);
 	if (pkts_of_flow > pkts)
 		pkts = pkts_of_flow;
-	if (!(pkts == 1 && is_stream(engine, flow) &&
-	      credit_pay_stream(credit_of(engine, pair), &params, now_ns)) &&
-	    !credit_pay(credit_of(engine, pair), pkts, now_ns))
+	if (!credit_pay_for(credit_of(engine, pair), &params, pkts,
+			    is_stream(engine, flow), now_ns))
 		return false;
 	engine->stats.counter[STATS_paid_pkts] += pkts;
 	disarm(engine, pair, now_ns);
@@ -211,18 +203,14 @@ uint64_t engine_credit_began_ns(const struct engine *engine,
 bool engine_credit_forgets(struct engine *engine, const struct flow_entry *pair,
 			   bool crowded, uint64_t now_ns)
 {
-	const struct credit *credit = credit_of(engine, pair);
-	uint8_t patience_pkts = params_of(engine).patience_pkts;
+	const struct credit_params params = params_of(engine);
+	bool early;
 
-	if (!credit_must_stay(credit, now_ns))
-		return true;
-	/* Without patience it is remembered for the guard alone, which would
-	 * take it for a first contact once more. */
-	if (patience_pkts == 0)
-		return crowded || engine->policy->first_contacts_per_s == 0;
-	if (!crowded || credit->state & CREDIT_STREAM ||
-	    credit->patience_pkts < patience_pkts)
+	if (!credit_may_forget(credit_of(engine, pair), &params,
+			       engine->policy->first_contacts_per_s > 0,
+			       crowded, now_ns, &early))
 		return false;
-	engine->hosts[pair->up].forgot_until_ns = now_ns + MINUTE_NS;
+	if (early)
+		engine->hosts[pair->up].forgot_until_ns = now_ns + MINUTE_NS;
 	return true;
 }

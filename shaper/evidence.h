@@ -36,6 +36,20 @@ enum evidence_refusal {
 	EVIDENCE_REFUSALS
 };
 
+/* By its flags: does a TCP packet open a connection?  Does it go on with one
+ * that was accepted? */
+static inline bool evidence_opens(uint8_t tcp_flags)
+{
+	return (tcp_flags & (EVIDENCE_TCP_SYN | EVIDENCE_TCP_ACK)) ==
+	       EVIDENCE_TCP_SYN;
+}
+
+static inline bool evidence_goes_on(uint8_t tcp_flags)
+{
+	return (tcp_flags & (EVIDENCE_TCP_SYN | EVIDENCE_TCP_RST |
+			     EVIDENCE_TCP_ACK)) == EVIDENCE_TCP_ACK;
+}
+
 /* By the flags of a TCP packet that came in.  Cannot fail. */
 enum evidence_refusal evidence_refuses(uint8_t tcp_flags);
 

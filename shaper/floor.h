@@ -53,4 +53,11 @@ static inline void floor_left(struct floor_log *log, uint32_t pkts,
 		log->left_ns[log->next++ % FLOOR_MAX] = now_ns;
 }
 
+/* Who was let go below the floor waited for no delay; but the next one is as
+ * long as if `pkts` in a window had waited for theirs, and one more. */
+static inline uint32_t floor_releases(uint32_t pkts)
+{
+	return pkts > 2 ? pkts - 2 : 0;
+}
+
 #endif

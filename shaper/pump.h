@@ -100,6 +100,8 @@ struct pump_packet {
 			      * PUMP_HERE */
 	uint8_t verdict;     /* out: enum pump_verdict */
 	uint8_t by;          /* out: PUMP_WAIT, PUMP_DROP: enum pump_by */
+	bool asked;          /* out, PUMP_WAIT: and that gate was asked, so it
+			      * is not just behind others */
 	uint32_t replies;    /* out: what came in counted for */
 };
 
@@ -236,6 +238,9 @@ bool pump_is_of_guest(const struct pump_guest *guest,
  * goes on waiting. */
 size_t pump_release_guest(struct pump *pump, const struct pump_guest *guest,
 			  uint64_t now_ns);
+/* Let out what waits of it; its penalties stay.  Returns how many packets. */
+size_t pump_let_go_guest(struct pump *pump, const struct pump_guest *guest,
+			 uint64_t now_ns);
 
 /*
  * pump_export of a guest's keys: first those that are held back, then those

@@ -19,7 +19,7 @@
 #include "policy/policy.h"
 #include "shaper/pump_state.h"
 
-enum { PROTO_TCP = 6, TCP_SYN = 2, TCP_ACK = 16 };
+enum { PROTO_TCP = 6 };
 
 static struct suspect *suspect_of(const struct pump *pump, uint32_t id)
 {
@@ -33,8 +33,7 @@ bool pump_is_connection(struct pump *pump, const struct packet_meta *meta,
 {
 	uint32_t sent, heard;
 
-	if (meta->ends.proto != PROTO_TCP ||
-	    (meta->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+	if (meta->ends.proto != PROTO_TCP || !evidence_opens(meta->tcp_flags))
 		return false;
 	if (!flow)
 		return true;

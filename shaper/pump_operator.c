@@ -14,6 +14,7 @@ static struct suspect *suspect_of(const struct pump *pump, uint32_t id)
 struct whom {
 	const uint8_t *address; /* NULL: of the guest */
 	const struct pump_guest *guest;
+	bool not_forgiven;
 };
 
 static bool is_about(const struct flow_key *key, const struct whom *whom)
@@ -31,7 +32,8 @@ static void forgive(struct pump *pump, uint32_t id, const struct whom *whom)
 {
 	struct suspect *suspect = suspect_of(pump, id);
 
-	if (!is_about(&engine_entry_of(&pump->engine, suspect)->key, whom))
+	if (whom->not_forgiven ||
+	    !is_about(&engine_entry_of(&pump->engine, suspect)->key, whom))
 		return;
 	suspect->gate = (struct gate){ 0 };
 	window_clear(&suspect->window);
@@ -100,6 +102,14 @@ size_t pump_release_guest(struct pump *pump, const struct pump_guest *guest,
 			  uint64_t now_ns)
 {
 	const struct whom whom = { .guest = guest };
+
+	return release(pump, &whom, now_ns);
+}
+
+size_t pump_let_go_guest(struct pump *pump, const struct pump_guest *guest,
+			 uint64_t now_ns)
+{
+	const struct whom whom = { .guest = guest, .not_forgiven = true };
 
 	return release(pump, &whom, now_ns);
 }

@@ -142,6 +142,7 @@ static enum pump_verdict make_wait(struct pump *pump,
 	uint32_t slots = pump_slots_of(pump, place->host_slot, &packet->meta);
 
 	note_by(rest, by, packet);
+	packet->asked = by != PUMP_BYS;
 	if (!pump_holds(pump))
 		return shadow(pump, place, id, key, packet, wire_pkts, true);
 	if (pump_slots_are_full(pump, rest, slots)) {
@@ -293,7 +294,7 @@ static void finish_handshake(struct pump *pump,
 			     const struct packet_meta *meta)
 {
 	if (!(place->flow->flags & FLOW_ENTRY_ACCEPTED) ||
-	    (meta->tcp_flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK)
+	    !evidence_goes_on(meta->tcp_flags))
 		return;
 	place->flow->flags &= (uint8_t)~FLOW_ENTRY_ACCEPTED;
 	forgive(pump, place);
@@ -328,6 +329,7 @@ static enum pump_verdict judge_out(struct pump *pump,
 	bool follows = pump_follows(pump, place, PUMP_RESTING | PUMP_ASIDE);
 	struct pump_asked asked;
 
+	packet->asked = false;
 	if (wire_pkts == 0) {
 		if (split(pump, place, FLOW_OUT))
 			return PUMP_WAIT;

@@ -7,8 +7,8 @@
  *
  * A packet waits once: its token rests in the FIFO of its narrowest enforced
  * key that has a gate (pump_rest.c).  A FIFO stands in line at the narrowest
- * wider gate that blocks its head, and one packet of each in line goes in turn
- * (pump_wait.c).
+ * wider gate that blocks its head (pump_wait.c), and one packet of each in line
+ * goes in turn (pump_leave.c).
  */
 
 #include "shaper/deadlines.h"
@@ -142,7 +142,7 @@ static inline bool pump_comes_in(const struct pump *pump,
 	return policy_is_inside(pump->engine.policy, packet->meta.ends.dst);
 }
 
-/* --- pump_wait.c: for whom it waits, and how it leaves */
+/* --- pump_ask.c: what it asks, and what is counted */
 
 /* Ask every enforced key of a packet; all are asked even if one is closed.
  * ret_asked->by: the narrowest that is.  `whole`: all of its keys, also those
@@ -156,8 +156,23 @@ bool pump_ask(struct pump *pump, const struct engine_place *place,
 void pump_sent(struct pump *pump, const struct engine_place *place,
 	       const struct pump_asked *asked, uint32_t wire_pkts);
 
-/* Let out what may leave at this gate, or by it, until the turn is over. */
-void pump_stir_once(struct pump *pump, uint32_t id);
+/* So many packets came in for these keys, which stand for so many replies; 0:
+ * they are no evidence.  A reply without a packet is one that came before. */
+void pump_heard(struct pump *pump, const struct engine_place *place,
+		uint32_t replies, uint32_t wire_pkts);
+
+/* --- pump_wait.c: for whom a FIFO waits */
+
+/* The head of FIFO `id` was refused as `asked` says: who refused it will call
+ * it.  Returns the narrowest closed gate; 0: it is a pacer, or the rate. */
+uint32_t pump_wait(struct pump *pump, uint32_t id,
+		   const struct pump_asked *asked);
+
+/* Which of its rings those stand in who wait at this gate. */
+int pump_wait_ring(const struct suspect *gate);
+
+/* Set the timer of this gate.  Where nothing waits, what it owes lapses. */
+void pump_wait_schedule(struct pump *pump, uint32_t gate);
 
 /* The FIFO is empty: it waits for no gate any more. */
 void pump_wait_ends(struct pump *pump, uint32_t id);
@@ -165,15 +180,15 @@ void pump_wait_ends(struct pump *pump, uint32_t id);
 /* The same, but its packets come back: nothing lapses until they have. */
 void pump_wait_elsewhere(struct pump *pump, uint32_t id);
 
+/* --- pump_leave.c: how packets leave */
+
+/* Let out what may leave at this gate, or by it, until the turn is over. */
+void pump_stir_once(struct pump *pump, uint32_t id);
+
 /* All keys that count this token, which is in `fifo`. */
 void pump_place_of_token(const struct pump *pump, const struct suspect *fifo,
 			 const struct token *token,
 			 struct engine_place *ret_place);
-
-/* So many packets came in for these keys, which stand for so many replies; 0:
- * they are no evidence.  A reply without a packet is one that came before. */
-void pump_heard(struct pump *pump, const struct engine_place *place,
-		uint32_t replies, uint32_t wire_pkts);
 
 /* Stir what is to be stirred and tell guarded destinations of what left; to be
  * called last. */
@@ -387,6 +402,16 @@ void pump_refuse(struct pump *pump, uint32_t rest);
 /* The next step, when one is under way. */
 void pump_spare(struct pump *pump);
 void pump_unrefuse(struct pump *pump, uint32_t rest);
+
+/* --- snapshot.c */
+
+struct snapshot_cursor;
+
+/* The key that the cursor stands at, which goes on to the next place, and past
+ * scopes that are not among `scopes` (a bit each).  NULL: there is none. */
+struct flow_entry *pump_step(const struct pump *pump,
+			     struct snapshot_cursor *cursor,
+			     unsigned int scopes);
 
 /* --- pump_upkeep.c: tables, suspects, one-sidedness, exemptions */
 

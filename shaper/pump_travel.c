@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a pump knows, out of it and into another: a restart of the daemon, a
  * guest that leaves and comes back. */
+#include <limits.h>
+
 #include "flowtable/shard.h"
 #include "policy/address.h"
 #include "shaper/expected.h"
@@ -63,18 +65,9 @@ size_t pump_export(struct pump *pump, struct snapshot_cursor *cursor,
 	if (now_ns > pump->now_ns)
 		pump->now_ns = now_ns;
 	for (; steps > 0 && count < max && !cursor->ended; steps--) {
-		const struct flowtable *table =
-			&pump->engine.tables[cursor->scope];
-		uint32_t slot = cursor->position++;
+		struct flow_entry *entry = pump_step(pump, cursor, UINT_MAX);
 
-		if (slot >= table->fresh) {
-			cursor->position = 0;
-			cursor->ended = ++cursor->scope == FLOW_SCOPES;
-			continue;
-		}
-		if (flowtable_in_use(table, slot) &&
-		    export_one(pump, flowtable_entry(table, slot),
-			       &ret_records[count]))
+		if (entry && export_one(pump, entry, &ret_records[count]))
 			count++;
 	}
 	return count;

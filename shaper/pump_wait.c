@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * For whom a FIFO waits, and how its packets leave.
+ * For whom a FIFO waits.
  *
  * The head of a FIFO asks every gate.  Each one that is closed runs its timer,
  * all at the same time, and counts the FIFO as waiting.  It stands in line at
@@ -13,7 +13,6 @@
  * of them goes on to the host's line for all; the next one follows when it
  * leaves that line.
  */
-#include "flowtable/shard.h"
 #include "shaper/pump_state.h"
 
 static struct suspect *suspect_of(const struct pump *pump, uint32_t id)
@@ -21,99 +20,7 @@ static struct suspect *suspect_of(const struct pump *pump, uint32_t id)
 	return suspects_get(&pump->engine.suspects, id);
 }
 
-/* ------ asking */
-
-static bool ask(struct pump *pump, struct flow_entry *entry, uint32_t wire_pkts,
-		struct pump_asked *asked)
-{
-	enum engine_answer answer =
-		engine_ask(&pump->engine, entry, wire_pkts, pump->now_ns);
-
-	asked->entry[asked->count] = entry;
-	asked->answer[asked->count++] = answer;
-	if (answer == ENGINE_CLOSED && entry->key.scope < asked->by)
-		asked->by = entry->key.scope;
-	return answer == ENGINE_OPEN || answer == ENGINE_OWES;
-}
-
-/* The host's gate is asked when it holds packets, and in the place of every
- * enforced key that has none. */
-bool pump_ask(struct pump *pump, const struct engine_place *place,
-	      const struct engine_place *whole, uint32_t wire_pkts,
-	      struct pump_asked *ret_asked)
-{
-	const struct engine *engine = &pump->engine;
-	struct flow_entry *entries[] = { place->flow, place->pair };
-	bool may = true;
-
-	ret_asked->count = 0;
-	ret_asked->by_host = ret_asked->paid = false;
-	ret_asked->guard =
-		pump_guard(pump, whole, ret_asked->connection, &ret_asked->by);
-	if (ret_asked->guard)
-		return false;
-	if (engine->has_rates &&
-	    (ret_asked->guard = pump_rate(pump, whole, wire_pkts,
-					  ret_asked->bytes)) != 0) {
-		ret_asked->by = PUMP_BY_RATE;
-		return false;
-	}
-	ret_asked->by = PUMP_BYS;
-	for (int scope = FLOW_SCOPE_FLOW; scope <= FLOW_SCOPE_PAIR; scope++) {
-		struct flow_entry *entry = entries[scope];
-
-		if (!(engine->policy->enforce >> scope & 1))
-			continue;
-		if (!entry) {
-			ret_asked->by_host = true;
-		} else if (engine_enforces(engine, entry) &&
-			   !ask(pump, entry, wire_pkts, ret_asked)) {
-			if (ret_asked->answer[ret_asked->count - 1] ==
-			    ENGINE_NO_GATE)
-				ret_asked->by_host = true;
-			else
-				may = false;
-		}
-	}
-	if ((ret_asked->by_host || engine_enforces(engine, place->host)) &&
-	    !ask(pump, place->host, wire_pkts, ret_asked))
-		return false;
-	ret_asked->paid = !may && place->pair && !ret_asked->by_host &&
-			  engine_credit_pay(&pump->engine, place->flow,
-					    place->pair, wire_pkts,
-					    pump->now_ns);
-	return may || ret_asked->paid;
-}
-
-void pump_sent(struct pump *pump, const struct engine_place *place,
-	       const struct pump_asked *asked, uint32_t wire_pkts)
-{
-	struct flow_entry *entries[] = { place->flow, place->pair,
-					 place->host };
-
-	/* What is paid for leaves to others what one of its gates owes. */
-	for (unsigned int i = 0; asked && !asked->paid && i < asked->count; i++)
-		if (asked->answer[i] == ENGINE_OWES)
-			gate_left(&suspect_of(pump, asked->entry[i]->suspect)
-					   ->gate);
-	for (int scope = 0; scope < FLOW_SCOPES; scope++)
-		if (entries[scope])
-			engine_count(&pump->engine, entries[scope], wire_pkts,
-				     0, pump->now_ns);
-	if (place->pair)
-		engine_credit_sent(&pump->engine, place->pair, pump->now_ns);
-	if (place->pair && !(asked && asked->paid))
-		engine_floor_left(&pump->engine, place->pair, wire_pkts,
-				  pump->now_ns);
-	pump_guards_sent(pump, place, asked && asked->connection);
-	if (pump->engine.has_rates && asked)
-		pump_rate_sent(pump, place, wire_pkts, asked->bytes);
-	pump->engine.stats.counter[STATS_sent_pkts] += wire_pkts;
-}
-
-/* ------ lines: FIFOs that wait for a wider gate only */
-
-static int ring_of(const struct suspect *gate)
+int pump_wait_ring(const struct suspect *gate)
 {
 	return gate->scope == FLOW_SCOPE_PAIR ? SUSPECT_RING_PAIR
 					      : SUSPECT_RING_HOST;
@@ -123,7 +30,7 @@ static void line_join(struct pump *pump, uint32_t gate, uint32_t id)
 {
 	struct suspect *wide = suspect_of(pump, gate);
 	struct suspect *fifo = suspect_of(pump, id);
-	int ring = ring_of(wide);
+	int ring = pump_wait_ring(wide);
 
 	if (fifo->ring[ring].next)
 		return;
@@ -207,7 +114,17 @@ static void schedule(struct pump *pump, uint32_t gate)
 		deadlines_set(&pump->deadlines, gate, next_ns);
 }
 
-/* Nothing waits at this gate any more. */
+void pump_wait_schedule(struct pump *pump, uint32_t gate)
+{
+	struct suspect *suspect = suspect_of(pump, gate);
+
+	if (!suspect_waits(suspect))
+		gate_lapse(&suspect->gate);
+	schedule(pump, gate);
+}
+
+/* No packet waits at this gate any more; those in line at its pacer or its rate
+ * may. */
 static void rest_if_idle(struct pump *pump, uint32_t gate)
 {
 	struct suspect *suspect = suspect_of(pump, gate);
@@ -280,22 +197,10 @@ static void note_unpaid(struct pump *pump, uint32_t id)
 		suspect_of(pump, pair->suspect)->unpaid = id;
 }
 
-static void stir_unpaid(struct pump *pump, const struct flow_entry *pair)
-{
-	const struct engine *engine = &pump->engine;
-	uint32_t id = pair->suspect ? suspect_of(pump, pair->suspect)->unpaid
-				    : 0;
-	const struct suspect *fifo = suspect_of(pump, id);
-
-	if (id && fifo->scope == FLOW_SCOPE_FLOW && fifo->first &&
-	    engine_entry_of(engine, fifo)->up == engine_slot(engine, pair))
-		pump_stir(pump, id);
-}
-
-/* The head of FIFO `id` was refused: each gate that is closed will fire, and
- * the narrowest will call it.  Returns that one. */
-static uint32_t wait_for(struct pump *pump, uint32_t id,
-			 const struct pump_asked *asked)
+/* Each gate that is closed will fire, and the narrowest will call it.  Returns
+ * that one. */
+static uint32_t wait_for_gates(struct pump *pump, uint32_t id,
+			       const struct pump_asked *asked)
 {
 	struct suspect *fifo = suspect_of(pump, id);
 	uint32_t shut = 0;
@@ -308,7 +213,7 @@ static uint32_t wait_for(struct pump *pump, uint32_t id,
 		if (asked->answer[i] != ENGINE_CLOSED)
 			continue;
 		shut = shut ? shut : gate;
-		ring = ring_of(suspect_of(pump, gate));
+		ring = pump_wait_ring(suspect_of(pump, gate));
 		if (gate != id && !fifo->ring[ring].of) {
 			fifo->ring[ring].of = gate;
 			suspect_of(pump, gate)->waiting++;
@@ -359,226 +264,14 @@ static void wait_for_rate(struct pump *pump, uint32_t id,
 	schedule(pump, asked->guard);
 }
 
-/* ------ leaving */
-
-/* The keys that the head of this FIFO asks: those from where it rests. */
-static void place_of_fifo(const struct pump *pump, const struct suspect *fifo,
-			  struct engine_place *ret_place)
+uint32_t pump_wait(struct pump *pump, uint32_t id,
+		   const struct pump_asked *asked)
 {
-	const struct engine *engine = &pump->engine;
-	struct flow_entry *entry = engine_entry_of(engine, fifo);
-	struct engine_place place = {
-		.host_slot = engine_host_slot(engine, entry),
-	};
-
-	place.host = flowtable_entry(&engine->tables[FLOW_SCOPE_HOST],
-				     place.host_slot);
-	if (fifo->scope == FLOW_SCOPE_FLOW) {
-		place.flow = entry;
-		place.pair = flowtable_entry(&engine->tables[FLOW_SCOPE_PAIR],
-					     entry->up);
-	} else if (fifo->scope == FLOW_SCOPE_PAIR) {
-		place.pair = entry;
-	}
-	*ret_place = place;
-}
-
-/* What rests in a wider key may have narrower ones, which count it too. */
-void pump_place_of_token(const struct pump *pump, const struct suspect *fifo,
-			 const struct token *token,
-			 struct engine_place *ret_place)
-{
-	place_of_fifo(pump, fifo, ret_place);
-	if (!ret_place->pair)
-		ret_place->pair =
-			pump_entry_of(pump, &token->key, FLOW_SCOPE_PAIR);
-	if (ret_place->pair && !ret_place->flow)
-		ret_place->flow =
-			pump_entry_of(pump, &token->key, FLOW_SCOPE_FLOW);
-}
-
-/* Let one wire packet of the head go.  A ghost of many goes one by one; what
- * was put together leaves whole, with the last of its own. */
-static void leave(struct pump *pump, uint32_t id)
-{
-	struct suspect *fifo = suspect_of(pump, id);
-	struct token *token = tokens_get(&pump->tokens, fifo->first);
-	uint64_t *counter = pump->engine.stats.counter;
-
-	counter[STATS_waited_pkts]++;
-	counter[STATS_waited_ns] += pump->now_ns - token->arrived_ns;
-	counter[STATS_waited_contact_pkts] += fifo->by == PUMP_BY_CONTACTS;
-	counter[STATS_waited_connection_pkts] += fifo->by ==
-						 PUMP_BY_CONNECTIONS;
-	counter[STATS_waited_rate_pkts] += fifo->by == PUMP_BY_RATE;
-	pump->turn_pkts++;
-	if (token->wire_pkts > 1) {
-		token->wire_pkts--;
-		pump_account(pump, id, -1, 0);
-		return;
-	}
-	pump_expel(pump, id, fifo->first, PUMP_PASS);
-}
-
-/* Let the head of FIFO `id` go if its gates allow.  Otherwise *ret_shut is the
- * narrowest closed one; 0: nothing rests there. */
-static bool leave_one(struct pump *pump, uint32_t id, uint32_t *ret_shut)
-{
-	struct suspect *fifo = suspect_of(pump, id);
-	const struct token *head;
-	struct pump_asked asked;
-	struct engine_place place, whole;
-
-	*ret_shut = 0;
-	if (!fifo->first)
-		return false;
-	head = tokens_get(&pump->tokens, fifo->first);
-	place_of_fifo(pump, fifo, &place);
-	pump_place_of_token(pump, fifo, head, &whole);
-	asked.connection = head->flags & TOKEN_CONNECTION;
-	asked.bytes = pump_rate_bytes(head);
-	if (!pump_ask(pump, &place, &whole, 1, &asked)) {
-		if (asked.guard) {
-			if (asked.by == PUMP_BY_RATE)
-				wait_for_rate(pump, id, &asked);
-			else
-				wait_for_guard(pump, id, &asked);
-			return false;
-		}
-		*ret_shut = wait_for(pump, id, &asked);
-		return false;
-	}
-	pump_sent(pump, &whole, &asked, 1);
-	leave(pump, id);
-	return true;
-}
-
-/* One packet of the next FIFO in line at `gate` that may leave. */
-static bool take_turn(struct pump *pump, uint32_t gate)
-{
-	struct suspect *wide = suspect_of(pump, gate);
-	int ring = ring_of(wide);
-
-	while (wide->turn) {
-		uint32_t id = wide->turn;
-		uint32_t shut;
-
-		wide->turn = suspect_of(pump, id)->ring[ring].next;
-		if (leave_one(pump, id, &shut)) {
-			if (suspect_of(pump, id)->first)
-				pump_stir_later(pump, id);
-			return true;
-		}
-		if (shut == gate) {
-			wide->turn = id; /* its turn has yet to come */
-			return false;
-		}
-		if (suspect_of(pump, shut)->scope > wide->scope)
-			return false; /* it stands there for all of them */
-	}
-	return false;
-}
-
-/* Those in line at its pacer, as far as there are places. */
-static void let_paced_go(struct pump *pump, uint32_t gate)
-{
-	uint32_t id, shut;
-
-	while (!pump_turn_is_over(pump) &&
-	       (id = pump_guard_next(pump, gate)) != 0)
-		if (leave_one(pump, id, &shut) && suspect_of(pump, id)->first)
-			pump_stir_later(pump, id);
-}
-
-/* Those in line for its rate, in turn, as far as there is room. */
-static void let_rated_go(struct pump *pump, uint32_t gate)
-{
-	while (!pump_turn_is_over(pump) &&
-	       pump_rate_next_ns(pump, gate) <= pump->now_ns) {
-		uint32_t id = suspect_of(pump, gate)->rated_first;
-		uint32_t shut;
-		bool left;
-
-		pump_rate_leave(pump, id);
-		pump->rate_turn = true;
-		left = leave_one(pump, id, &shut);
-		pump->rate_turn = false;
-		if (left && suspect_of(pump, id)->first)
-			pump_rate_join(pump, gate, id);
-	}
-}
-
-void pump_stir_once(struct pump *pump, uint32_t id)
-{
-	struct suspect *gate = suspect_of(pump, id);
-	bool own, below;
-	uint32_t shut;
-
-	if (!suspect_waits(gate)) {
-		rest_if_idle(pump, id);
-		return;
-	}
-	let_paced_go(pump, id);
-	let_rated_go(pump, id);
-	gate_fire(&gate->gate, true, pump->now_ns);
-	if (!gate->first && !gate->turn)
-		engine_ask(&pump->engine, engine_entry_of(&pump->engine, gate),
-			   1, pump->now_ns);
-	do {
-		own = leave_one(pump, id, &shut);
-		below = take_turn(pump, id);
-	} while ((own || below) && !pump_turn_is_over(pump));
-	if (suspect_waits(gate))
-		schedule(pump, id);
+	if (!asked->guard)
+		return wait_for_gates(pump, id, asked);
+	if (asked->by == PUMP_BY_RATE)
+		wait_for_rate(pump, id, asked);
 	else
-		rest_if_idle(pump, id);
-	if (pump_turn_is_over(pump) && suspect_waits(gate))
-		pump_stir_later(pump, id);
-}
-
-void pump_heard(struct pump *pump, const struct engine_place *place,
-		uint32_t replies, uint32_t wire_pkts)
-{
-	struct flow_entry *entries[] = { place->flow, place->pair,
-					 place->host };
-
-	for (int scope = 0; scope < FLOW_SCOPES; scope++)
-		if (entries[scope])
-			engine_hear(&pump->engine, entries[scope], replies,
-				    wire_pkts, pump->now_ns);
-	if (place->pair && replies)
-		engine_credit_heard(&pump->engine, place->pair,
-				    wire_pkts > 0 ? wire_pkts : 1,
-				    pump->now_ns);
-	for (int scope = 0; scope < FLOW_SCOPES; scope++)
-		if (entries[scope] && entries[scope]->suspect &&
-		    suspect_waits(suspect_of(pump, entries[scope]->suspect)))
-			pump_stir(pump, entries[scope]->suspect);
-	if (place->pair && replies)
-		stir_unpaid(pump, place->pair);
-}
-
-/* Telling may let more leave, which is appended and told in its turn. */
-void pump_tell(struct pump *pump)
-{
-	pump_stir_all(pump);
-	while (pump->untold) {
-		struct token *token = tokens_get(&pump->tokens, pump->untold);
-		struct engine_place place;
-		struct flow_key key;
-
-		pump->untold = token->next;
-		if (!(token->flags & TOKEN_ONWARD) ||
-		    token->verdict != PUMP_PASS)
-			continue;
-		if (pump->upkeep_ns == NS_NEVER)
-			pump->upkeep_ns = pump->now_ns + PUMP_UPKEEP_NS;
-		flow_key_reverse(&token->key, token->dst_zone, &key);
-		engine_place(
-			&pump->engine, &key,
-			flowtable_hash(&pump->engine.tables[FLOW_SCOPE_FLOW],
-				       &key),
-			FLOWTABLE_NONE, FLOW_IN, pump->now_ns, &place);
-		pump_heard(pump, &place, token->whole_pkts, token->whole_pkts);
-	}
+		wait_for_guard(pump, id, asked);
+	return 0;
 }

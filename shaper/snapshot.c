@@ -190,6 +190,22 @@ static bool describe(struct pump *pump, struct flow_entry *entry,
 	return is_seen(query, entry, row);
 }
 
+struct flow_entry *pump_step(const struct pump *pump,
+			     struct snapshot_cursor *cursor,
+			     unsigned int scopes)
+{
+	const struct flowtable *table = &pump->engine.tables[cursor->scope];
+	uint32_t slot = cursor->position++;
+
+	if (slot >= table->fresh || !(scopes >> cursor->scope & 1)) {
+		cursor->position = 0;
+		cursor->ended = ++cursor->scope == FLOW_SCOPES;
+		return NULL;
+	}
+	return flowtable_in_use(table, slot) ? flowtable_entry(table, slot)
+					     : NULL;
+}
+
 size_t snapshot_rows(struct pump *pump, const struct snapshot_query *query,
 		     struct snapshot_cursor *cursor, size_t steps,
 		     struct snapshot_row *ret_rows, size_t max, uint64_t now_ns)
@@ -199,19 +215,10 @@ size_t snapshot_rows(struct pump *pump, const struct snapshot_query *query,
 	if (now_ns > pump->now_ns)
 		pump->now_ns = now_ns;
 	for (; steps > 0 && count < max && !cursor->ended; steps--) {
-		const struct flowtable *table =
-			&pump->engine.tables[cursor->scope];
-		uint32_t slot = cursor->position++;
-		struct flow_entry *entry = flowtable_entry(table, slot);
+		struct flow_entry *entry =
+			pump_step(pump, cursor, query->scopes);
 
-		if (slot >= table->fresh ||
-		    !(query->scopes >> cursor->scope & 1)) {
-			cursor->position = 0;
-			cursor->ended = ++cursor->scope == FLOW_SCOPES;
-			continue;
-		}
-		if (flowtable_in_use(table, slot) &&
-		    entry->key.zone != UINT16_MAX &&
+		if (entry && entry->key.zone != UINT16_MAX &&
 		    is_wanted(query, &entry->key) &&
 		    describe(pump, entry, query, &ret_rows[count]))
 			count++;
