@@ -4,12 +4,14 @@
 #include <linux/etherdevice.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/random.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/tcp.h>
 
 #include "flowtable/flow_fill.h"
 #include "flowtable/packet.h"
@@ -18,17 +20,25 @@
 enum {
 	PULL_MOST_BYTES = 1024, /* of headers; the parser wants 600 at most */
 	COPY_MOST_BYTES = 256,
+	STEPS = 128, /* keys that are read at once, by who keeps others out */
 };
 
 struct attached {
 	struct list_head list;
 	struct net_device *dev;
+	u64 number;      /* the next one has a larger */
 	spinlock_t lock; /* what follows */
 	struct frame_source source;
+	u32 mark;
 	struct guard guard;
 };
 
+/* Who changes these has rtnl_lock(), too; who has this one alone finds each
+ * with its device. */
+static DEFINE_MUTEX(all_lock);
 static LIST_HEAD(all);
+static u64 last_number;
+static u64 gone[GUARD_COUNTERS_COUNT];
 
 /* ------ what the guest sends */
 
@@ -42,6 +52,16 @@ static enum frame_class read_out(const struct attached *attached,
 			   meta, stamp);
 }
 
+/* From layer 3 on: the headers of what is many are each packet's. */
+static u32 wire_bytes(const struct sk_buff *skb)
+{
+	if (!skb_is_gso_tcp(skb) || !skb_transport_header_was_set(skb))
+		return skb->len;
+	return skb->len + (max_t(u32, skb_shinfo(skb)->gso_segs, 1) - 1) *
+				  (skb_transport_offset(skb) + tcp_hdrlen(skb));
+}
+
+/* But for its slots. */
 static void fill(struct guard_packet *packet, const struct sk_buff *skb,
 		 const struct packet_meta *meta, enum flow_direction direction)
 {
@@ -54,8 +74,7 @@ static void fill(struct guard_packet *packet, const struct sk_buff *skb,
 	packet->wire_pkts = max_t(u32, info->gso_segs, 1);
 	packet->segment_bytes = info->gso_size ? info->gso_size
 					       : evidence_payload_bytes(meta);
-	packet->slots = info->destructor_arg ? max_t(u32, info->nr_frags, 1)
-					     : 1;
+	packet->bytes = direction == FLOW_OUT ? wire_bytes(skb) : skb->len;
 }
 
 static enum xenvif_verdict verdict_of(enum guard_verdict verdict)
@@ -71,47 +90,54 @@ static enum xenvif_verdict verdict_of(enum guard_verdict verdict)
 	return XENVIF_DROP;
 }
 
+static u32 wire_pkts(const struct sk_buff *skb)
+{
+	return max_t(u32, skb_shinfo(skb)->gso_segs, 1);
+}
+
 static enum xenvif_verdict refuse(struct guard *guard,
+				  const struct sk_buff *skb,
 				  enum guard_counter counter)
 {
-	guard->counters[counter]++;
+	guard->counters[counter] += wire_pkts(skb);
 	return XENVIF_DROP;
 }
 
 static enum xenvif_verdict judge(struct attached *attached, struct sk_buff *skb,
 				 enum frame_class class,
-				 const struct packet_meta *meta, u64 *note,
-				 u64 *until_ns)
+				 const struct packet_meta *meta,
+				 unsigned int slots, u64 *note, u64 *until_ns)
 {
 	struct guard *guard = &attached->guard;
-	struct guard_packet packet;
+	struct guard_packet packet = { .slots = slots };
 
 	switch (class) {
 	case FRAME_SHORT:
 	case FRAME_UNREAD:
-		return refuse(guard, GUARD_unread_pkts);
+		return refuse(guard, skb, GUARD_unread_pkts);
 	case FRAME_FORGED_MAC:
-		return refuse(guard, GUARD_forged_mac_pkts);
+		return refuse(guard, skb, GUARD_forged_mac_pkts);
 	case FRAME_FORGED_ADDRESS:
-		return refuse(guard, GUARD_forged_address_pkts);
+		return refuse(guard, skb, GUARD_forged_address_pkts);
 	case FRAME_FORGED_NEIGHBOUR:
-		return refuse(guard, GUARD_forged_neighbour_pkts);
+		return refuse(guard, skb, GUARD_forged_neighbour_pkts);
 	case FRAME_OTHER:
-		return guard_allows_other(
-			       guard, max_t(u32, skb_shinfo(skb)->gso_segs, 1),
-			       ktime_get_ns())
+		return guard_allows_other(guard, wire_pkts(skb), ktime_get_ns())
 			       ? XENVIF_GO_ON
 			       : XENVIF_DROP;
 	case FRAME_JUDGED:
 		break;
 	}
+	/* What the rules have to look at more closely goes on without. */
+	if (meta->fragment == PACKET_WHOLE)
+		skb->mark |= attached->mark;
 	fill(&packet, skb, meta, FLOW_OUT);
 	return verdict_of(
 		guard_ask(guard, &packet, note, until_ns, ktime_get_ns()));
 }
 
-static enum xenvif_verdict ask(void *self, struct sk_buff *skb, u64 *note,
-			       u64 *until_ns)
+static enum xenvif_verdict ask(void *self, struct sk_buff *skb,
+			       unsigned int slots, u64 *note, u64 *until_ns)
 {
 	struct attached *attached = self;
 	enum xenvif_verdict verdict;
@@ -130,7 +156,7 @@ static enum xenvif_verdict ask(void *self, struct sk_buff *skb, u64 *note,
 		spin_lock_irqsave(&attached->lock, flags);
 		class = read_out(attached, skb, &meta, &stamp);
 	}
-	verdict = judge(attached, skb, class, &meta, note, until_ns);
+	verdict = judge(attached, skb, class, &meta, slots, note, until_ns);
 	if (stamp && verdict != XENVIF_DROP) {
 		ether_addr_copy(eth_hdr(skb)->h_source, attached->source.mac);
 		attached->guard.counters[GUARD_stamped_pkts]++;
@@ -147,8 +173,8 @@ static enum xenvif_verdict ask_again(void *self, struct sk_buff *skb, u64 note,
 	unsigned long flags;
 
 	spin_lock_irqsave(&attached->lock, flags);
-	verdict = guard_ask_again(&attached->guard, note, round, until_ns,
-				  ktime_get_ns());
+	verdict = guard_ask_again(&attached->guard, note, wire_bytes(skb),
+				  round, until_ns, ktime_get_ns());
 	spin_unlock_irqrestore(&attached->lock, flags);
 	return verdict_of(verdict);
 }
@@ -185,7 +211,7 @@ static bool read_in(const struct sk_buff *skb, struct packet_meta *meta)
 static bool heard(void *self, struct sk_buff *skb)
 {
 	struct attached *attached = self;
-	struct guard_packet packet;
+	struct guard_packet packet = { 0 };
 	struct packet_meta meta;
 	unsigned long flags;
 	bool wakes;
@@ -207,6 +233,14 @@ static const struct xenvif_hook_ops ops = {
 };
 
 /* ------ vifs */
+
+static void add_up(u64 *sums, const u64 *counters)
+{
+	u32 i;
+
+	for (i = 0; i < GUARD_COUNTERS_COUNT; i++)
+		sums[i] += counters[i];
+}
 
 static struct attached *find(const struct net_device *dev)
 {
@@ -232,13 +266,17 @@ static int attach(struct net_device *dev,
 	spin_lock_init(&attached->lock);
 	attached->dev = dev;
 	attached->source = settings->source;
+	attached->mark = settings->mark;
 	guard_init(&attached->guard, &settings->params, seed, settings->keys);
 	error = xenvif_hook_attach(dev, &ops, attached, settings->slots);
 	if (error < 0) {
 		kvfree(attached);
 		return error;
 	}
-	list_add(&attached->list, &all);
+	mutex_lock(&all_lock);
+	attached->number = ++last_number;
+	list_add_tail(&attached->list, &all);
+	mutex_unlock(&all_lock);
 	return 0;
 }
 
@@ -253,6 +291,7 @@ int attached_set(struct net_device *dev,
 		return attach(dev, settings);
 	spin_lock_irqsave(&attached->lock, flags);
 	attached->source = settings->source;
+	attached->mark = settings->mark;
 	guard_set(&attached->guard, &settings->params);
 	spin_unlock_irqrestore(&attached->lock, flags);
 	return xenvif_hook_attach(dev, &ops, attached, settings->slots);
@@ -266,7 +305,13 @@ int attached_unset(struct net_device *dev)
 	if (!attached)
 		return -ENODEV;
 	xenvif_hook_detach(dev);
+	mutex_lock(&all_lock);
 	list_del(&attached->list);
+	add_up(gone, attached->guard.counters);
+	/* What waited went on. */
+	gone[GUARD_released_pkts] += gone[GUARD_waiting_pkts];
+	gone[GUARD_waiting_pkts] = gone[GUARD_keys] = 0;
+	mutex_unlock(&all_lock);
 	kvfree(attached);
 	return 0;
 }
@@ -279,18 +324,131 @@ void attached_unset_all(void)
 		attached_unset(attached->dev);
 }
 
-int attached_counters(const struct net_device *dev,
-		      u64 ret_counters[GUARD_COUNTERS_COUNT])
+/* ------ what is told */
+
+/* Under all_lock. */
+static struct attached *find_name(const struct net *net, const char *name)
 {
-	struct attached *attached = find(dev);
+	struct attached *attached;
+
+	list_for_each_entry(attached, &all,
+			    list) if (net_eq(dev_net(attached->dev), net) &&
+				      strcmp(attached->dev->name, name) ==
+					      0) return attached;
+	return NULL;
+}
+
+/* The guard is another's in between: its packets do not wait for a reader. */
+static void read_state(struct attached *attached,
+		       struct attached_state *ret_state)
+{
+	struct guard *guard = &attached->guard;
+	unsigned long flags;
+	u32 position = 0;
+
+	memset(ret_state, 0, sizeof(*ret_state));
+	strscpy(ret_state->name, attached->dev->name, IFNAMSIZ);
+	do {
+		spin_lock_irqsave(&attached->lock, flags);
+		guard_state_sum(guard, &position, STEPS, &ret_state->summary,
+				ktime_get_ns());
+		memcpy(ret_state->counters, guard->counters,
+		       sizeof(guard->counters));
+		spin_unlock_irqrestore(&attached->lock, flags);
+	} while (position != 0);
+}
+
+int attached_state(const struct net *net, const char *name,
+		   struct attached_state *ret_state)
+{
+	struct attached *attached;
+
+	mutex_lock(&all_lock);
+	attached = find_name(net, name);
+	if (attached)
+		read_state(attached, ret_state);
+	mutex_unlock(&all_lock);
+	return attached ? 0 : -ENODEV;
+}
+
+bool attached_next(const struct net *net, u64 *number,
+		   struct attached_state *ret_state)
+{
+	struct attached *attached;
+	bool found = false;
+
+	mutex_lock(&all_lock);
+	list_for_each_entry(attached, &all, list)
+	{
+		if (attached->number < *number ||
+		    !net_eq(dev_net(attached->dev), net))
+			continue;
+		read_state(attached, ret_state);
+		*number = attached->number + 1;
+		found = true;
+		break;
+	}
+	mutex_unlock(&all_lock);
+	return found;
+}
+
+void attached_sum(u64 ret_counters[GUARD_COUNTERS_COUNT])
+{
+	struct attached *attached;
 	unsigned long flags;
 
-	ASSERT_RTNL();
+	mutex_lock(&all_lock);
+	memcpy(ret_counters, gone, sizeof(gone));
+	list_for_each_entry(attached, &all, list)
+	{
+		spin_lock_irqsave(&attached->lock, flags);
+		add_up(ret_counters, attached->guard.counters);
+		spin_unlock_irqrestore(&attached->lock, flags);
+	}
+	mutex_unlock(&all_lock);
+}
+
+int attached_tell(const struct net *net, const char *name, u32 *position,
+		  struct guard_record *ret_records, u32 max, u32 *ret_count)
+{
+	struct attached *attached;
+	unsigned long flags;
+
+	*ret_count = 0;
+	mutex_lock(&all_lock);
+	attached = find_name(net, name);
+	while (attached) {
+		spin_lock_irqsave(&attached->lock, flags);
+		*ret_count += guard_state_tell(&attached->guard, position,
+					       STEPS, ret_records + *ret_count,
+					       max - *ret_count,
+					       ktime_get_ns());
+		spin_unlock_irqrestore(&attached->lock, flags);
+		if (*ret_count == max || *position == 0)
+			break;
+	}
+	mutex_unlock(&all_lock);
+	return attached ? 0 : -ENODEV;
+}
+
+int attached_put(const struct net *net, const char *name,
+		 const struct guard_record *records, u32 count)
+{
+	struct attached *attached;
+	unsigned long flags;
+	bool took_all = true;
+	u32 i;
+
+	mutex_lock(&all_lock);
+	attached = find_name(net, name);
+	for (i = 0; attached && i < count; i++) {
+		spin_lock_irqsave(&attached->lock, flags);
+		took_all &= guard_state_put(&attached->guard, &records[i],
+					    ktime_get_ns());
+		spin_unlock_irqrestore(&attached->lock, flags);
+	}
+	mutex_unlock(&all_lock);
 	if (!attached)
 		return -ENODEV;
-	spin_lock_irqsave(&attached->lock, flags);
-	memcpy(ret_counters, attached->guard.counters,
-	       sizeof(attached->guard.counters));
-	spin_unlock_irqrestore(&attached->lock, flags);
-	return 0;
+	return took_all ? 0 : -ENOSPC;
 }

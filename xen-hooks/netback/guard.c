@@ -1,28 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "xen-hooks/netback/guard.h"
 
-#include "flowtable/packet_l4.h"
-#include "flowtable/siphash.h"
-#include "shaper/asym.h"
+#include "xen-hooks/netback/guard_evidence.h"
+#include "xen-hooks/netback/guard_gates.h"
+#include "xen-hooks/netback/guard_keys.h"
+#include "xen-hooks/netback/guard_paces.h"
+#include "xen-hooks/netback/guard_state.h"
 
-/* A note: both keys, slots, packets on the wire. */
+/* A note: both keys, slots, packets on the wire, does it open a connection, is
+ * the flow's its line. */
 enum {
-	NONE = (1 << 17) - 1, /* no key */
-	WIDE_SHIFT = 17,
+	PAIR_SHIFT = 17,
 	SLOTS_SHIFT = 34,
 	WIRE_SHIFT = 42,
-	WIRE_MOST = 1 << 20,
+	WIRE_MOST = (1 << 20) - 1,
+	CONNECTION_SHIFT = 62,
+	LINE_SHIFT = 63,
 };
 
-_Static_assert((int)GUARD_KEYS_MOST < (int)NONE, "a key fits into a note");
+_Static_assert((int)GUARD_KEYS_MOST < (int)GUARD_NONE,
+	       "a key fits into a note");
 
-/* Those of one packet, narrowest first. */
-struct asked {
-	uint32_t at[2];
-	uint32_t count;
-};
-
-/* ------ keys */
+/* ------ the guard */
 
 uint64_t guard_bytes(uint32_t keys_count)
 {
@@ -53,252 +52,94 @@ void guard_set(struct guard *guard, const struct guard_params *params)
 	uint32_t span_64ns = fast_span(params->gate.window_ns);
 
 	guard->params = *params;
+	if (!params->wants_consent)
+		guard->params.credit = (struct credit_params){ 0 };
+	guard->rated_ns = 0;
 	if (guard->span_64ns != 0 && guard->span_64ns != span_64ns)
 		forget_windows(guard);
 	guard->span_64ns = span_64ns;
+	guard->number_ends_ns = 0;
 }
 
-static void clamp(struct guard *guard, uint64_t now_ns)
+/* ------ places */
+
+/* The pair first: a flow that is made may take the place of one that is of no
+ * use, which this one's would be as yet. */
+static struct guard_place place_out(struct guard *guard,
+				    const struct guard_packet *packet)
 {
-	if (guard->now_ns < now_ns)
-		guard->now_ns = now_ns;
-}
+	bool is_judged = guard->params.scopes & GUARD_FLOW;
+	struct guard_place place = {
+		.flow = GUARD_NONE,
+		.pair = guard_make(guard, &packet->pair, false),
+	};
 
-static bool is_equal(const struct flow_key *a, const struct flow_key *b)
-{
-	return __builtin_memcmp(a, b, sizeof(*a)) == 0;
-}
-
-static uint32_t first_way(const struct guard *guard, const struct flow_key *key)
-{
-	uint64_t words[sizeof(*key) / sizeof(uint64_t)];
-	struct siphash state;
-
-	__builtin_memcpy(words, key, sizeof(*key));
-	siphash_init(&state, guard->seed[0], guard->seed[1]);
-	for (uint32_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		siphash_word(&state, words[i]);
-	return (uint32_t)siphash_finish(state) & (guard->keys_count - 1) &
-	       ~(uint32_t)(GUARD_WAYS - 1);
-}
-
-static uint32_t find(const struct guard *guard, const struct flow_key *key)
-{
-	uint32_t first = first_way(guard, key);
-
-	for (uint32_t at = first; at < first + GUARD_WAYS; at++)
-		if (guard->keys[at].last_ns != 0 &&
-		    is_equal(&guard->keys[at].key, key))
-			return at;
-	return NONE;
-}
-
-/* Nothing of it is in the window, the running bucket included. */
-static bool is_empty(const struct guard *guard, const struct guard_key *key)
-{
-	uint64_t kept_ns = (uint64_t)guard->span_64ns * (FAST_SPANS + 2)
-			   << FAST_SPAN_SHIFT;
-
-	return key->last_ns == 0 || (key->waiting_pkts == 0 &&
-				     key->last_ns + kept_ns <= guard->now_ns);
-}
-
-/* Where a new key may stand: what is empty, else for the guest's own the oldest
- * that it never sent to; or NONE. */
-static uint32_t room_at(const struct guard *guard, uint32_t first, bool outside)
-{
-	uint32_t oldest = NONE;
-
-	for (uint32_t at = first; at < first + GUARD_WAYS; at++) {
-		const struct guard_key *key = &guard->keys[at];
-
-		if (is_empty(guard, key))
-			return at;
-		if (!outside && key->outside &&
-		    (oldest == NONE ||
-		     key->last_ns < guard->keys[oldest].last_ns))
-			oldest = at;
-	}
-	return oldest;
-}
-
-static uint32_t find_or_make(struct guard *guard, const struct flow_key *key,
-			     bool outside)
-{
-	uint32_t at = find(guard, key);
-
-	if (at != NONE)
-		return at;
-	at = room_at(guard, first_way(guard, key), outside);
-	if (at == NONE)
-		return NONE;
-	if (guard->keys[at].last_ns == 0)
-		guard->counters[GUARD_keys]++;
-	guard->keys[at] = (struct guard_key){ .key = *key, .outside = outside };
-	guard->keys[at].last_ns = guard->now_ns;
-	return at;
-}
-
-static void find_keys(struct guard *guard, const struct guard_packet *packet,
-		      struct asked *asked)
-{
-	uint32_t flow = NONE, pair;
-
-	asked->count = 0;
-	if (guard->params.scopes & GUARD_FLOW) {
-		flow = find_or_make(guard, &packet->flow, false);
-		if (flow != NONE)
-			asked->at[asked->count++] = flow;
-		else
-			guard->counters[GUARD_no_place_pkts]++;
-	}
-	if (flow != NONE && !(guard->params.scopes & GUARD_PAIR))
-		return;
-	pair = find_or_make(guard, &packet->pair, false);
-	if (pair == NONE) {
+	if (is_judged || guard_is_tcp(packet->meta) ||
+	    packet->meta->rtp_ssrc != 0)
+		place.flow = guard_make(guard, &packet->flow, false);
+	if (is_judged && place.flow == GUARD_NONE)
 		guard->counters[GUARD_no_place_pkts]++;
-		pair = guard->keys_count;
-	}
-	asked->at[asked->count++] = pair;
+	if (place.pair != GUARD_NONE)
+		return place;
+	guard->counters[GUARD_no_place_pkts]++;
+	place.pair = guard->keys_count;
+	return place;
 }
 
-/* ------ windows */
-
-static uint64_t turn(struct guard *guard, struct guard_key *key)
+static struct guard_place place_in(struct guard *guard,
+				   const struct guard_packet *packet)
 {
-	uint64_t number = fast_number(guard->span_64ns, guard->now_ns);
+	bool is_judged = guard->params.scopes & GUARD_FLOW;
+	struct guard_place place = {
+		.flow = GUARD_NONE,
+		.pair = guard_make(guard, &packet->pair, true),
+	};
 
-	if (fast_is_behind(&key->window, number))
-		fast_turn(&key->window, &key->history, number);
-	return number;
+	if (is_judged)
+		place.flow = guard_make(guard, &packet->flow, true);
+	else if (guard_is_tcp(packet->meta))
+		place.flow = guard_at(guard, &packet->flow);
+	if (place.pair == GUARD_NONE)
+		place.pair = guard->keys_count;
+	return place;
 }
 
-static void add(struct guard *guard, uint32_t at, uint32_t sent, uint32_t heard)
+/* ------ what is heard */
+
+bool guard_hear(struct guard *guard, const struct guard_packet *packet,
+		uint64_t now_ns)
 {
-	struct guard_key *key = &guard->keys[at];
+	struct guard_place place;
+	bool wakes = false;
+	uint32_t replies;
 
-	turn(guard, key);
-	fast_add(&key->window, sent, heard);
-	key->last_ns = guard->now_ns;
-}
-
-static bool exceeds(struct guard *guard, struct guard_key *key)
-{
-	uint32_t sent, heard;
-
-	turn(guard, key);
-	fast_sums(&key->window, &key->history, &sent, &heard);
-	return asym_exceeds(sent, heard, guard->params.gate.ratio_q16);
-}
-
-/* When S is at or below the threshold if nothing is sent and nothing heard. */
-static uint64_t falls_ns(struct guard *guard, struct guard_key *key)
-{
-	uint64_t number = turn(guard, key);
-	uint32_t sent, heard, age;
-
-	fast_sums(&key->window, &key->history, &sent, &heard);
-	for (age = FAST_SPANS; age > 0; age--) {
-		uint64_t bucket =
-			fast_older(&key->window, &key->history, number, age);
-
-		sent -= fast_bucket_sent(bucket);
-		heard -= fast_bucket_heard(bucket);
-		if (!asym_exceeds(sent, heard, guard->params.gate.ratio_q16))
-			break;
-	}
-	return (number - age + FAST_SPANS + 1) * guard->span_64ns
-	       << FAST_SPAN_SHIFT;
-}
-
-/* ------ questions */
-
-static enum gate_answer gate_of(struct guard *guard, struct guard_key *key)
-{
-	uint32_t sent, heard;
-
-	turn(guard, key);
-	fast_sums(&key->window, &key->history, &sent, &heard);
-	return gate_ask(&key->gate, &guard->params.gate, sent, heard,
-			guard->now_ns);
-}
-
-/* A super-packet is owed for packet by packet. */
-static enum gate_answer ask_key(struct guard *guard, struct guard_key *key,
-				uint32_t wire_pkts)
-{
-	enum gate_answer answer;
-
-	gate_fire(&key->gate, key->waiting_pkts > 0, guard->now_ns);
-	answer = gate_of(guard, key);
-	if (answer == GATE_OPEN)
-		key->paid_pkts = 0;
-	if (answer != GATE_OWES || key->paid_pkts + 1 >= wire_pkts)
-		return answer;
-	gate_left(&key->gate);
-	key->paid_pkts++;
-	return gate_of(guard, key);
-}
-
-/* Ask all.  What a key owes, it owes those that wait, and not one that is
- * new. */
-static bool may_leave(struct guard *guard, const struct asked *asked,
-		      uint32_t wire_pkts, bool is_new)
-{
-	bool may = true;
-
-	for (uint32_t i = 0; i < asked->count; i++) {
-		struct guard_key *key = &guard->keys[asked->at[i]];
-		enum gate_answer answer = ask_key(guard, key, wire_pkts);
-
-		if (answer == GATE_CLOSED ||
-		    (answer == GATE_OWES && is_new && key->waiting_pkts > 0))
-			may = false;
-	}
-	return may;
-}
-
-static void leave(struct guard *guard, const struct asked *asked,
-		  uint32_t wire_pkts)
-{
-	for (uint32_t i = 0; i < asked->count; i++) {
-		struct guard_key *key = &guard->keys[asked->at[i]];
-
-		gate_left(&key->gate);
-		key->paid_pkts = 0;
-		key->outside = false;
-		add(guard, asked->at[i], wire_pkts, 0);
-	}
-}
-
-static void wait_for(struct guard *guard, const struct asked *asked,
-		     uint64_t *until_ns)
-{
-	for (uint32_t i = 0; i < asked->count; i++) {
-		struct guard_key *key = &guard->keys[asked->at[i]];
-		uint64_t at_ns;
-
-		if (!exceeds(guard, key))
-			continue;
-		at_ns = falls_ns(guard, key);
-		if (key->gate.armed_ns != 0 && key->gate.armed_ns < at_ns)
-			at_ns = key->gate.armed_ns;
-		if (at_ns < *until_ns)
-			*until_ns = at_ns;
-	}
+	guard_clamp(guard, now_ns);
+	guard->counters[GUARD_heard_pkts]++;
+	place = place_in(guard, packet);
+	replies = guard_replies_of(guard, packet, guard_flow(guard, &place));
+	if (!(packet->meta->tcp_flags & EVIDENCE_TCP_RST))
+		wakes = guard_paces_heard(guard, &place);
+	return guard_count_heard(guard, &place, replies, packet->wire_pkts) ||
+	       wakes;
 }
 
 /* ------ waiting */
 
-static uint64_t note_of(const struct asked *asked,
-			const struct guard_packet *packet)
+static uint64_t note_of(const struct guard_asked *asked, uint32_t slots,
+			bool in_flow)
 {
-	uint64_t wire = packet->wire_pkts < WIRE_MOST ? packet->wire_pkts
-						      : WIRE_MOST;
-	uint64_t wide = asked->count > 1 ? asked->at[1] : NONE;
+	uint64_t wire = asked->wire_pkts < WIRE_MOST ? asked->wire_pkts
+						     : WIRE_MOST;
 
-	return asked->at[0] | wide << WIDE_SHIFT |
-	       (uint64_t)packet->slots << SLOTS_SHIFT | wire << WIRE_SHIFT;
+	return asked->place.flow | (uint64_t)asked->place.pair << PAIR_SHIFT |
+	       (uint64_t)slots << SLOTS_SHIFT | wire << WIRE_SHIFT |
+	       (uint64_t)asked->connection << CONNECTION_SHIFT |
+	       (uint64_t)in_flow << LINE_SHIFT;
+}
+
+static uint32_t wire_of(uint64_t note)
+{
+	return (uint32_t)(note >> WIRE_SHIFT) & WIRE_MOST;
 }
 
 static uint32_t slots_of(uint64_t note)
@@ -306,143 +147,248 @@ static uint32_t slots_of(uint64_t note)
 	return (uint32_t)(note >> SLOTS_SHIFT) & 255;
 }
 
-static void read_note(uint64_t note, struct asked *asked)
+static struct guard_asked read_note(uint64_t note)
 {
-	asked->at[0] = (uint32_t)note & NONE;
-	asked->at[1] = (uint32_t)(note >> WIDE_SHIFT) & NONE;
-	asked->count = asked->at[1] == NONE ? 1 : 2;
+	return (struct guard_asked){
+		.place = { .flow = (uint32_t)note & GUARD_NONE,
+			   .pair = (uint32_t)(note >> PAIR_SHIFT) &
+				   GUARD_NONE },
+		.wire_pkts = wire_of(note),
+		.connection = note >> CONNECTION_SHIFT & 1,
+	};
 }
 
-static void begin_waiting(struct guard *guard, const struct asked *asked,
-			  uint32_t slots)
+/* Of one that is new. */
+static struct guard_key *line_of(struct guard *guard,
+				 const struct guard_place *place)
 {
-	for (uint32_t i = 0; i < asked->count; i++) {
-		struct guard_key *key = &guard->keys[asked->at[i]];
+	struct guard_key *keys[2];
 
-		key->waiting_pkts++;
-		key->outside = false;
-		if (key->last_ns == 0)
-			key->last_ns = guard->now_ns;
-	}
-	guard->keys[asked->at[0]].waiting_slots += slots;
-	guard->counters[GUARD_withheld_pkts]++;
-	guard->counters[GUARD_waiting_pkts]++;
+	guard_deciders(guard, place, keys);
+	return keys[0];
+}
+
+/* Of one that waits, whatever is enforced meanwhile. */
+static struct guard_key *line_of_note(struct guard *guard, uint64_t note)
+{
+	const struct guard_asked asked = read_note(note);
+
+	return note >> LINE_SHIFT ? guard_flow(guard, &asked.place)
+				  : guard_pair(guard, &asked.place);
+}
+
+static void begin_waiting_at(struct guard *guard, struct guard_key *key)
+{
+	if (key->waiting_pkts++ == 0)
+		key->since_ns = guard->now_ns;
+	key->flags &= (uint8_t)~GUARD_OUTSIDE;
+	key->last_ns = guard->now_ns;
+}
+
+static void begin_waiting(struct guard *guard, uint64_t note)
+{
+	const struct guard_asked asked = read_note(note);
+	struct guard_key *flow = guard_flow(guard, &asked.place);
+
+	begin_waiting_at(guard, guard_pair(guard, &asked.place));
+	if (flow)
+		begin_waiting_at(guard, flow);
+	line_of_note(guard, note)->waiting_slots += slots_of(note);
+	guard->counters[GUARD_withheld_pkts] += wire_of(note);
+	guard->counters[GUARD_waiting_pkts] += wire_of(note);
+}
+
+static void end_waiting_at(struct guard_key *key)
+{
+	if (--key->waiting_pkts > 0)
+		return;
+	gate_lapse(&key->gate);
+	key->paid_pkts = 0;
 }
 
 static void end_waiting(struct guard *guard, uint64_t note)
 {
-	struct asked asked;
+	const struct guard_asked asked = read_note(note);
+	struct guard_key *flow = guard_flow(guard, &asked.place);
 
-	read_note(note, &asked);
-	for (uint32_t i = 0; i < asked.count; i++) {
-		struct guard_key *key = &guard->keys[asked.at[i]];
-
-		if (--key->waiting_pkts > 0)
-			continue;
-		gate_lapse(&key->gate);
-		key->paid_pkts = 0;
-	}
-	guard->keys[asked.at[0]].waiting_slots -= slots_of(note);
-	guard->counters[GUARD_waiting_pkts]--;
+	end_waiting_at(guard_pair(guard, &asked.place));
+	if (flow)
+		end_waiting_at(flow);
+	line_of_note(guard, note)->waiting_slots -= slots_of(note);
+	guard->counters[GUARD_waiting_pkts] -= wire_of(note);
 }
 
-/* ------ what an acknowledgement is worth */
-
-static bool is_tcp(const struct packet_meta *meta)
+void guard_let_go(struct guard *guard, uint64_t note)
 {
-	return meta->ends.proto == PACKET_PROTO_TCP &&
-	       meta->fragment == PACKET_WHOLE && meta->header_bytes > 0;
-}
-
-/* One that is withheld, too: nobody acknowledges it before it leaves. */
-static void note_sent(struct guard *guard, const struct guard_packet *packet)
-{
-	struct guard_key *key;
-	uint32_t at;
-
-	if (!is_tcp(packet->meta) || evidence_payload_bytes(packet->meta) == 0)
-		return;
-	at = find_or_make(guard, &packet->flow, false);
-	if (at == NONE)
-		return;
-	key = &guard->keys[at];
-	key->last_ns = guard->now_ns;
-	evidence_sent(&key->evidence, packet->meta);
-	if (packet->segment_bytes > key->segment_bytes)
-		key->segment_bytes = packet->segment_bytes;
-}
-
-static uint32_t replies(struct guard *guard, const struct guard_packet *packet)
-{
-	struct guard_key *key;
-	uint32_t at;
-
-	if (!is_tcp(packet->meta))
-		return packet->wire_pkts;
-	at = find(guard, &packet->flow);
-	if (at == NONE)
-		return packet->wire_pkts;
-	key = &guard->keys[at];
-	at = evidence_replies(&key->evidence, packet->meta, key->segment_bytes);
-	return at > packet->wire_pkts ? at : packet->wire_pkts;
+	end_waiting(guard, note);
+	guard->counters[GUARD_lost_pkts] += wire_of(note);
 }
 
 /* ------ what is asked */
+
+static bool may_go(struct guard *guard, struct guard_asked *asked,
+		   uint64_t *until_ns)
+{
+	if (guard->params.scopes == 0)
+		return true;
+	if (!guard_is_in_pace(guard, asked, until_ns))
+		return false;
+	if (guard_may_leave(guard, asked))
+		return true;
+	guard_wait_for(guard, asked, until_ns);
+	return false;
+}
+
+static void leave_at(struct guard *guard, struct guard_key *key,
+		     uint32_t wire_pkts)
+{
+	key->flags &= (uint8_t)~GUARD_OUTSIDE;
+	guard_add(guard, key, wire_pkts, 0);
+}
+
+static void leave(struct guard *guard, const struct guard_asked *asked)
+{
+	struct guard_key *flow = guard_flow(guard, &asked->place);
+
+	guard_paces_sent(guard, asked);
+	guard_gates_sent(guard, asked);
+	leave_at(guard, guard_pair(guard, &asked->place), asked->wire_pkts);
+	if (flow)
+		leave_at(guard, flow, asked->wire_pkts);
+}
+
+static enum guard_verdict refuse(struct guard *guard,
+				 enum guard_counter counter, uint32_t wire_pkts)
+{
+	guard->counters[counter] += wire_pkts;
+	return GUARD_DROP;
+}
+
+static enum guard_verdict withhold(struct guard *guard,
+				   const struct guard_asked *asked,
+				   uint32_t slots, uint64_t *ret_note)
+{
+	const struct guard_key *line = line_of(guard, &asked->place);
+	uint32_t most = guard->params.slots_per_key;
+
+	if (most != 0 && line->waiting_slots + slots > most)
+		return refuse(guard, GUARD_shed_pkts, asked->wire_pkts);
+	*ret_note =
+		note_of(asked, slots, line == guard_flow(guard, &asked->place));
+	begin_waiting(guard, *ret_note);
+	return GUARD_WITHHOLD;
+}
+
+static void meet(struct guard *guard, const struct guard_place *place)
+{
+	struct guard_key *pair = guard_pair(guard, place);
+	struct guard_key *flow = guard_flow(guard, place);
+
+	if (!pair->met)
+		guard_state_meet(guard, pair);
+	if (flow && !flow->met)
+		guard_state_meet(guard, flow);
+}
+
+/* Where it is counted, and what it tells besides.  true: something that waits
+ * may go. */
+static bool note_packet(struct guard *guard, const struct guard_packet *packet,
+			struct guard_asked *asked)
+{
+	struct guard_key *flow;
+	bool wakes;
+
+	asked->place = place_out(guard, packet);
+	meet(guard, &asked->place);
+	flow = guard_flow(guard, &asked->place);
+	if (flow && packet->meta->rtp_ssrc != 0)
+		media_sent(&flow->flow.media, packet->meta);
+	wakes = guard_finish_handshake(guard, packet, &asked->place);
+	guard_note_evidence(flow, packet);
+	asked->connection = guard_begins(guard, &asked->place, packet->meta);
+	return wakes;
+}
+
+/* Who came before it may wait in another queue of the vif, and for what no gate
+ * knows of: then it is asked about on its own, for the first time soon. */
+static void wait_behind(struct guard *guard, const struct guard_asked *asked,
+			uint64_t *until_ns)
+{
+	guard_wait_for(guard, asked, until_ns);
+	if (*until_ns == GUARD_NEVER)
+		*until_ns = guard->now_ns + guard->params.gate.first_delay_ns;
+}
+
+static bool may_pass(struct guard *guard, struct guard_asked *asked,
+		     uint64_t *until_ns)
+{
+	if (guard->params.scopes == 0)
+		return true;
+	if (line_of(guard, &asked->place)->waiting_pkts > 0)
+		wait_behind(guard, asked, until_ns);
+	else if (may_go(guard, asked, until_ns))
+		return true;
+	if (guard->params.mode != GUARD_OBSERVE)
+		return false;
+	guard->counters[GUARD_observed_pkts] += asked->wire_pkts;
+	return true;
+}
 
 enum guard_verdict guard_ask(struct guard *guard,
 			     const struct guard_packet *packet,
 			     uint64_t *ret_note, uint64_t *until_ns,
 			     uint64_t now_ns)
 {
-	const uint32_t most = guard->params.slots_per_key;
-	const struct guard_key *line;
-	struct asked asked;
+	struct guard_asked asked = { .wire_pkts = packet->wire_pkts,
+				     .bytes = packet->bytes,
+				     .is_new = true };
+	bool wakes;
 
-	clamp(guard, now_ns);
-	guard->counters[GUARD_asked_pkts]++;
-	find_keys(guard, packet, &asked);
-	note_sent(guard, packet);
-	line = &guard->keys[asked.at[0]];
-	if (guard->params.scopes == 0 ||
-	    (line->waiting_pkts == 0 &&
-	     may_leave(guard, &asked, packet->wire_pkts, true))) {
-		leave(guard, &asked, packet->wire_pkts);
+	guard_clamp(guard, now_ns);
+	guard->counters[GUARD_asked_pkts] += asked.wire_pkts;
+	if (guard->params.mode == GUARD_INTERCEPT)
+		return refuse(guard, GUARD_intercepted_pkts, asked.wire_pkts);
+	wakes = note_packet(guard, packet, &asked);
+	if (may_pass(guard, &asked, until_ns)) {
+		leave(guard, &asked);
+		guard->counters[GUARD_passed_pkts] += asked.wire_pkts;
 		return GUARD_GO_ON;
 	}
-	if (most != 0 && line->waiting_slots + packet->slots > most) {
-		guard->counters[GUARD_shed_pkts]++;
-		return GUARD_DROP;
-	}
-	begin_waiting(guard, &asked, packet->slots);
-	/* Who came before it may wait in another queue of the vif. */
-	wait_for(guard, &asked, until_ns);
-	*ret_note = note_of(&asked, packet);
-	return GUARD_WITHHOLD;
+	if (wakes)
+		*until_ns = guard->now_ns + 1;
+	return withhold(guard, &asked, packet->slots, ret_note);
+}
+
+static bool waits_no_more(struct guard *guard, struct guard_asked *asked,
+			  uint64_t *until_ns)
+{
+	return guard->params.mode == GUARD_OBSERVE ||
+	       may_go(guard, asked, until_ns);
 }
 
 enum guard_verdict guard_ask_again(struct guard *guard, uint64_t note,
-				   uint32_t round, uint64_t *until_ns,
-				   uint64_t now_ns)
+				   uint32_t bytes, uint32_t round,
+				   uint64_t *until_ns, uint64_t now_ns)
 {
-	uint32_t wire_pkts = (uint32_t)(note >> WIRE_SHIFT);
-	struct guard_key *line;
-	struct asked asked;
+	struct guard_asked asked = read_note(note);
+	struct guard_key *line = line_of_note(guard, note);
 
-	clamp(guard, now_ns);
-	read_note(note, &asked);
-	line = &guard->keys[asked.at[0]];
+	guard_clamp(guard, now_ns);
+	asked.bytes = bytes;
+	if (guard->params.mode == GUARD_INTERCEPT) {
+		end_waiting(guard, note);
+		return refuse(guard, GUARD_intercepted_pkts, asked.wire_pkts);
+	}
 	if (line->round == round)
 		return GUARD_WITHHOLD;
-	if (guard->params.scopes == 0 ||
-	    may_leave(guard, &asked, wire_pkts, false)) {
-		leave(guard, &asked, wire_pkts);
-		end_waiting(guard, note);
-		guard->counters[GUARD_released_pkts]++;
-		return GUARD_GO_ON;
+	if (!waits_no_more(guard, &asked, until_ns)) {
+		line->round = round;
+		return GUARD_WITHHOLD;
 	}
-	line->round = round;
-	wait_for(guard, &asked, until_ns);
-	return GUARD_WITHHOLD;
+	leave(guard, &asked);
+	end_waiting(guard, note);
+	guard->counters[GUARD_released_pkts] += asked.wire_pkts;
+	return GUARD_GO_ON;
 }
 
 /* A second's worth at once, then evenly. */
@@ -452,9 +398,13 @@ bool guard_allows_other(struct guard *guard, uint32_t wire_pkts,
 	const uint64_t second_ns = 1000000000;
 	uint32_t rate = guard->params.other_pkts_per_s;
 
-	clamp(guard, now_ns);
+	guard_clamp(guard, now_ns);
 	guard->counters[GUARD_other_pkts] += wire_pkts;
-	if (rate == 0)
+	if (guard->params.mode == GUARD_INTERCEPT) {
+		guard->counters[GUARD_other_dropped_pkts] += wire_pkts;
+		return false;
+	}
+	if (rate == 0 || guard->params.mode == GUARD_OBSERVE)
 		return true;
 	if (guard->other_ns < guard->now_ns)
 		guard->other_ns = guard->now_ns;
@@ -464,37 +414,4 @@ bool guard_allows_other(struct guard *guard, uint32_t wire_pkts,
 	}
 	guard->other_ns += wire_pkts * second_ns / rate;
 	return true;
-}
-
-void guard_let_go(struct guard *guard, uint64_t note)
-{
-	end_waiting(guard, note);
-	guard->counters[GUARD_lost_pkts]++;
-}
-
-/* true: it waits, and is open. */
-static bool hear(struct guard *guard, const struct flow_key *key, uint32_t pkts)
-{
-	uint32_t at = find_or_make(guard, key, true);
-
-	if (at == NONE)
-		at = guard->keys_count;
-	add(guard, at, 0, pkts);
-	return guard->keys[at].waiting_pkts > 0 &&
-	       !exceeds(guard, &guard->keys[at]);
-}
-
-bool guard_hear(struct guard *guard, const struct guard_packet *packet,
-		uint64_t now_ns)
-{
-	uint32_t count;
-	bool wakes;
-
-	clamp(guard, now_ns);
-	guard->counters[GUARD_heard_pkts]++;
-	count = replies(guard, packet);
-	wakes = hear(guard, &packet->pair, count);
-	if (guard->params.scopes & GUARD_FLOW)
-		wakes = hear(guard, &packet->flow, count) || wakes;
-	return wakes;
 }

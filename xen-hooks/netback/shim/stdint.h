@@ -8,6 +8,9 @@
 
 #define UINT32_C(value) value##U
 #define UINT64_C(value) value##ULL
+#ifndef UINT16_MAX
+#define UINT16_MAX U16_MAX
+#endif
 #ifndef UINT32_MAX
 #define UINT32_MAX U32_MAX
 #endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "xen-hooks/netback/guard_keys.h"
+
+#include "flowtable/siphash.h"
+#include "shaper/asym.h"
+
+#define MINUTE_NS UINT64_C(60000000000)
+
+/* ------ finding */
+
+enum { KEY_WORDS = sizeof(struct flow_key) / sizeof(uint64_t) };
+
+/* From its end on, where most differ. */
+static bool is_key(const struct guard_key *found, const uint64_t *key)
+{
+	uint64_t words[KEY_WORDS];
+
+	__builtin_memcpy(words, &found->key, sizeof(words));
+	for (uint32_t i = KEY_WORDS; i-- > 0;)
+		if (words[i] != key[i])
+			return false;
+	return found->last_ns != 0;
+}
+
+/* Most packets are of a few keys, which are found without the hash that nobody
+ * can foresee.  Whose keys share places here has that to pay. */
+static uint32_t recent_place(const uint64_t *key)
+{
+	uint64_t mixed = key[0] ^ key[1] ^ key[2] ^ key[3];
+
+	mixed = (mixed ^ mixed >> 32 ^ key[4]) * UINT64_C(0x9e3779b97f4a7c15);
+	return (uint32_t)(mixed >> (64 - GUARD_RECENT_BITS));
+}
+
+static uint32_t first_way(const struct guard *guard, const uint64_t *key)
+{
+	struct siphash state;
+
+	siphash_init(&state, guard->seed[0], guard->seed[1]);
+	for (uint32_t i = 0; i < KEY_WORDS; i++)
+		siphash_word(&state, key[i]);
+	return (uint32_t)siphash_finish(state) & (guard->keys_count - 1) &
+	       ~(uint32_t)(GUARD_WAYS - 1);
+}
+
+static uint32_t find_from(const struct guard *guard, uint32_t first,
+			  const uint64_t *key)
+{
+	for (uint32_t at = first; at < first + GUARD_WAYS; at++)
+		if (is_key(&guard->keys[at], key))
+			return at;
+	return GUARD_NONE;
+}
+
+uint32_t guard_at(const struct guard *guard, const struct flow_key *key)
+{
+	uint64_t words[KEY_WORDS];
+	uint32_t at;
+
+	__builtin_memcpy(words, key, sizeof(words));
+	at = guard->recent[recent_place(words)];
+	return is_key(&guard->keys[at], words)
+		       ? at
+		       : find_from(guard, first_way(guard, words), words);
+}
+
+struct guard_key *guard_find(struct guard *guard, const struct flow_key *key)
+{
+	uint32_t at = guard_at(guard, key);
+
+	return at != GUARD_NONE ? &guard->keys[at] : (struct guard_key *)0;
+}
+
+/* ------ making room */
+
+/* Nothing of it is in the window, the running bucket included, nor among its
+ * connections. */
+static bool is_empty(const struct guard *guard, const struct guard_key *key)
+{
+	const uint64_t paced_ns = (uint64_t)PACER_SLOTS * PACER_SLOT_NS;
+	uint64_t kept_ns = (uint64_t)guard->span_64ns * (FAST_SPANS + 2)
+			   << FAST_SPAN_SHIFT;
+
+	if (kept_ns < paced_ns)
+		kept_ns = paced_ns;
+	return key->waiting_pkts == 0 &&
+	       key->last_ns + kept_ns <= guard->now_ns;
+}
+
+/* A flow that was made for what did not leave: no number of them takes the
+ * places of others. */
+static bool is_unused(const struct guard_key *key)
+{
+	const struct fast_window *window = &key->window;
+
+	return key->waiting_pkts == 0 &&
+	       fast_bucket_sent(window->running) == 0 &&
+	       fast_bucket_heard(window->running) == 0 && window->sent == 0 &&
+	       window->heard == 0;
+}
+
+static bool may_forget(const struct guard *guard, const struct guard_key *key,
+		       bool crowded, bool *ret_early)
+{
+	*ret_early = false;
+	if (crowded && key->key.scope == FLOW_SCOPE_FLOW && is_unused(key))
+		return true;
+	if (!is_empty(guard, key))
+		return false;
+	return key->key.scope == FLOW_SCOPE_FLOW ||
+	       credit_may_forget(&key->pair.credit, &guard->params.credit,
+				 guard->params.first_contacts_per_s > 0,
+				 crowded, guard->now_ns, ret_early);
+}
+
+/* Whom a new key may displace: the first that there is. */
+enum room {
+	ROOM_UNSPENT,    /* forgotten before its minute is over */
+	ROOM_NEVER_SENT, /* its guest never used it */
+	ROOM_EMPTY,      /* forgotten although it spent of its patience */
+	ROOMS
+};
+
+static enum room room_of(const struct guard *guard, const struct guard_key *key)
+{
+	bool early;
+
+	if (may_forget(guard, key, true, &early))
+		return ROOM_UNSPENT;
+	if (key->flags & GUARD_OUTSIDE)
+		return ROOM_NEVER_SENT;
+	return is_empty(guard, key) ? ROOM_EMPTY : ROOMS;
+}
+
+/* Nobody gains patience by being forgotten: for a minute no new one has any. */
+static uint32_t displace(struct guard *guard, const uint32_t oldest[ROOMS])
+{
+	for (int room = 0; room < ROOMS; room++) {
+		const struct guard_key *key;
+
+		if (oldest[room] == GUARD_NONE)
+			continue;
+		key = &guard->keys[oldest[room]];
+		if (key->key.scope == FLOW_SCOPE_PAIR &&
+		    !(key->flags & GUARD_OUTSIDE))
+			guard->forgot_until_ns = guard->now_ns + MINUTE_NS;
+		return oldest[room];
+	}
+	return GUARD_NONE;
+}
+
+/* Where a new key may stand: what is free; else, for the guest's own, in the
+ * place of the oldest that may be displaced. */
+static uint32_t room_from(struct guard *guard, uint32_t first, bool outside)
+{
+	uint32_t oldest[ROOMS] = { GUARD_NONE, GUARD_NONE, GUARD_NONE };
+	bool early;
+
+	for (uint32_t at = first; at < first + GUARD_WAYS; at++) {
+		const struct guard_key *key = &guard->keys[at];
+		enum room room;
+
+		if (key->last_ns == 0 || may_forget(guard, key, false, &early))
+			return at;
+		room = room_of(guard, key);
+		if (room != ROOMS &&
+		    (oldest[room] == GUARD_NONE ||
+		     key->last_ns < guard->keys[oldest[room]].last_ns))
+			oldest[room] = at;
+	}
+	return outside ? GUARD_NONE : displace(guard, oldest);
+}
+
+static uint32_t find_or_make(struct guard *guard, const struct flow_key *key,
+			     const uint64_t *words, bool outside)
+{
+	uint32_t first = first_way(guard, words);
+	uint32_t at = find_from(guard, first, words);
+
+	if (at != GUARD_NONE)
+		return at;
+	at = room_from(guard, first, outside);
+	if (at == GUARD_NONE)
+		return GUARD_NONE;
+	if (guard->keys[at].last_ns == 0)
+		guard->counters[GUARD_keys]++;
+	guard->keys[at] = (struct guard_key){
+		.key = *key,
+		.last_ns = guard->now_ns,
+		.flags = outside ? GUARD_OUTSIDE : 0,
+	};
+	return at;
+}
+
+uint32_t guard_make(struct guard *guard, const struct flow_key *key,
+		    bool outside)
+{
+	uint64_t words[KEY_WORDS];
+	uint32_t *recent, at;
+
+	__builtin_memcpy(words, key, sizeof(words));
+	recent = &guard->recent[recent_place(words)];
+	at = is_key(&guard->keys[*recent], words)
+		     ? *recent
+		     : find_or_make(guard, key, words, outside);
+	if (at == GUARD_NONE)
+		return GUARD_NONE;
+	*recent = at;
+	/* The packet's other key takes no place from this one. */
+	guard->keys[at].last_ns = guard->now_ns;
+	return at;
+}
+
+uint32_t guard_deciders(struct guard *guard, const struct guard_place *place,
+			struct guard_key *ret_keys[2])
+{
+	struct guard_key *flow = guard_flow(guard, place);
+	uint32_t count = 0;
+
+	if (flow && guard->params.scopes & GUARD_FLOW)
+		ret_keys[count++] = flow;
+	if (count == 0 || guard->params.scopes & GUARD_PAIR)
+		ret_keys[count++] = guard_pair(guard, place);
+	return count;
+}
+
+/* ------ windows */
+
+uint64_t guard_turn(struct guard *guard, struct guard_key *key)
+{
+	/* A division, once for each bucket. */
+	if (guard->now_ns >= guard->number_ends_ns) {
+		guard->number = fast_number(guard->span_64ns, guard->now_ns);
+		guard->number_ends_ns = (guard->number + 1) * guard->span_64ns
+					<< FAST_SPAN_SHIFT;
+	}
+	if (fast_is_behind(&key->window, guard->number))
+		fast_turn(&key->window, &key->history, guard->number);
+	return guard->number;
+}
+
+void guard_sums(struct guard *guard, struct guard_key *key, uint32_t *ret_sent,
+		uint32_t *ret_heard)
+{
+	guard_turn(guard, key);
+	fast_sums(&key->window, &key->history, ret_sent, ret_heard);
+}
+
+void guard_add(struct guard *guard, struct guard_key *key, uint32_t sent,
+	       uint32_t heard)
+{
+	guard_turn(guard, key);
+	fast_add(&key->window, sent, heard);
+	key->last_ns = guard->now_ns;
+}
+
+bool guard_exceeds(struct guard *guard, struct guard_key *key, uint32_t more)
+{
+	uint32_t sent, heard;
+
+	guard_sums(guard, key, &sent, &heard);
+	return asym_exceeds(sent + more, heard, guard->params.gate.ratio_q16);
+}
+
+uint64_t guard_falls_ns(struct guard *guard, struct guard_key *key,
+			uint32_t more)
+{
+	uint64_t number = guard_turn(guard, key);
+	uint32_t sent, heard, age;
+
+	fast_sums(&key->window, &key->history, &sent, &heard);
+	for (age = FAST_SPANS; age > 0; age--) {
+		uint64_t bucket =
+			fast_older(&key->window, &key->history, number, age);
+
+		sent -= fast_bucket_sent(bucket);
+		heard -= fast_bucket_heard(bucket);
+		if (!asym_exceeds(sent + more, heard,
+				  guard->params.gate.ratio_q16))
+			break;
+	}
+	return (number - age + FAST_SPANS + 1) * guard->span_64ns
+	       << FAST_SPAN_SHIFT;
+}
