@@ -30,18 +30,22 @@ static int error_of(struct store *store)
 	return -ENOTCONN;
 }
 
-/* Domain 0 has no such key. */
-static void read_domain(struct store *store)
+/* Domain 0 has no such key with some tool stacks. */
+static int read_domain(struct store *store)
 {
 	char text[8];
 	ssize_t length = store_read(store, "domid", text, sizeof(text) - 1);
 	uint64_t domain;
 
+	if (length == -ENOENT)
+		return 0;
 	if (length < 0)
-		return;
+		return (int)length;
 	text[length] = '\0';
-	if (units_parse_count(text, 0, UINT16_MAX, &domain) == UNITS_OK)
-		store->domain = (uint32_t)domain;
+	if (units_parse_count(text, 0, UINT16_MAX, &domain) != UNITS_OK)
+		return -EINVAL;
+	store->domain = (uint32_t)domain;
+	return 0;
 }
 
 int store_open(struct store **ret_store)
@@ -58,9 +62,18 @@ int store_open(struct store **ret_store)
 		free(store);
 		return error;
 	}
-	read_domain(store);
+	error = read_domain(store);
+	if (error < 0) {
+		store_close(store);
+		return error;
+	}
 	*ret_store = store;
 	return 0;
+}
+
+uint32_t store_domain(const struct store *store)
+{
+	return store->domain;
 }
 
 void store_close(struct store *store)

@@ -26,6 +26,9 @@ enum {
 int store_open(struct store **ret_store);
 void store_close(struct store *store); /* NULL is fine */
 
+/* Our own. */
+uint32_t store_domain(const struct store *store);
+
 /* Changes at `path` and below it, and once at once. */
 int store_watch(struct store *store, const char *path);
 

@@ -52,6 +52,7 @@ enum {
 
 #define TAP_BEAT_NS    UINT64_C(200000000) /* something is said so often */
 #define TAP_SILENCE_NS UINT64_C(800000000)
+#define TAP_STATS_NS   UINT64_C(500000000) /* what was counted, as often */
 
 /* "observe" .. */
 const char *tap_mode_name(enum tap_mode mode);

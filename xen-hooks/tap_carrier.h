@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "xen-hooks/tap.h"
+#include "xen-hooks/tap_stats.h"
 #include "xen-hooks/tap_wire.h"
 
 struct tapcarrier;
@@ -48,39 +49,6 @@ struct tapcarrier_owner {
 	void *self;
 };
 
-#define TAPCARRIER_COUNTERS(X)                                            \
-	X(offered_pkts, "packets", "came to the tap")                     \
-	X(observed_pkts, "packets", "were shown, and went on at once")    \
-	X(asked_pkts, "packets", "waited for a verdict")                  \
-	X(intercepted_pkts, "packets", "ended at the judge")              \
-	X(passed_pkts, "packets", "passed by verdict")                    \
-	X(dropped_pkts, "packets", "dropped by verdict")                  \
-	X(replaced_pkts, "packets", "another was passed in their place")  \
-	X(frames, "frames", "of the judge's that left")                   \
-	X(unjudged_pkts, "packets", "there was no judge: as `fail` says") \
-	X(abandoned_pkts, "packets",                                      \
-	  "waited when the judge was lost: as `fail` says")               \
-	X(late_pkts, "packets",                                           \
-	  "waited for longer than they may: as `fail` says")              \
-	X(full_pkts, "packets", "as many waited as may: as `fail` says")  \
-	X(untold_pkts, "packets", "no room on the wire: as `fail` says")  \
-	X(cut_pkts, "packets", "too long to be intercepted: dropped")     \
-	X(stale_verdicts, "verdicts", "of packets that wait no more")     \
-	X(refused_frames, "frames", "of the judge's, in another mode")    \
-	X(judges, "times", "a judge was there")                           \
-	X(lost_judges, "times", "it was gone, silent or made no sense")
-
-enum tapcarrier_counter {
-#define X(name, unit, help) TAPCARRIER_##name,
-	TAPCARRIER_COUNTERS(X)
-#undef X
-		TAPCARRIER_COUNTERS_COUNT
-};
-
-struct tapcarrier_stats {
-	uint64_t counter[TAPCARRIER_COUNTERS_COUNT];
-};
-
 /* NULL: out of memory. */
 struct tapcarrier *tapcarrier_new(const struct tapcarrier_config *config,
 				  const struct tapcarrier_owner *owner);
@@ -91,10 +59,12 @@ void tapcarrier_free(struct tapcarrier *carrier);
 void tapcarrier_connect(struct tapcarrier *carrier, const struct tapwire *wire,
 			uint64_t now_ns);
 
+/* Close it, if there is one; what waits gets the verdict of `fail`. */
+void tapcarrier_lose(struct tapcarrier *carrier);
+
 /* There is a wire; of tapcarrier_connect until it is lost. */
 bool tapcarrier_is_connected(const struct tapcarrier *carrier);
 bool tapcarrier_is_judged(const struct tapcarrier *carrier);
-enum tap_mode tapcarrier_mode(const struct tapcarrier *carrier);
 
 /*
  * One more would not have to be left unjudged.  A flood must not get past its

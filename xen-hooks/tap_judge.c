@@ -10,16 +10,11 @@
 #include "policy/policy.h"
 #include "policy/zones.h"
 #include "shaper/pump.h"
+#include "xen-hooks/tap_verdicts.h"
 
 enum {
 	BATCH = 64,
 	BATCHES_AT_ONCE = 64, /* bounds what one wake-up may lead to */
-	UNSENT_MAX = 8192,    /* verdicts that the wire had no room for */
-};
-
-struct verdict {
-	uint64_t id;
-	uint32_t verdict;
 };
 
 struct tapjudge {
@@ -34,9 +29,7 @@ struct tapjudge {
 
 	struct pump_packet packets[BATCH], held[BATCH];
 	struct pump_release releases[BATCH];
-
-	struct verdict unsent[UNSENT_MAX];
-	size_t unsent_from, unsent_count;
+	struct tapverdicts verdicts;
 	struct tapjudge_stats stats;
 };
 
@@ -72,54 +65,27 @@ static int say_mode(struct tapjudge *judge, enum tapmessage_kind kind,
 	return say(judge, &message, now_ns);
 }
 
-static int say_verdict(struct tapjudge *judge, const struct verdict *verdict,
-		       uint64_t now_ns)
-{
-	const struct tapmessage message = {
-		.kind = TAPMESSAGE_VERDICT,
-		.verdict = { .id = verdict->id, .verdict = verdict->verdict },
-	};
-
-	return say(judge, &message, now_ns);
-}
-
-static void keep_unsent(struct tapjudge *judge, const struct verdict *verdict)
-{
-	size_t at = judge->unsent_from + judge->unsent_count;
-
-	/* Its packet has the verdict of who waits for too long. */
-	if (judge->unsent_count == UNSENT_MAX) {
-		count(judge, TAPJUDGE_lost_verdicts);
-		return;
-	}
-	judge->unsent[at % UNSENT_MAX] = *verdict;
-	judge->unsent_count++;
-}
-
 static void send_unsent(struct tapjudge *judge, uint64_t now_ns)
 {
 	if (judge->wants && say_mode(judge, TAPMESSAGE_MODE, now_ns) == 0)
 		judge->wants = false;
-	while (judge->unsent_count > 0 &&
-	       say_verdict(judge, &judge->unsent[judge->unsent_from], now_ns) ==
-		       0) {
-		judge->unsent_from = (judge->unsent_from + 1) % UNSENT_MAX;
-		judge->unsent_count--;
-	}
+	if (tapverdicts_send(&judge->verdicts, &judge->config.wire))
+		judge->said_ns = now_ns;
 }
 
 static void give(struct tapjudge *judge, uint64_t id, uint8_t said,
 		 uint64_t now_ns)
 {
-	const struct verdict verdict = { id, said == PUMP_DROP ? TAP_DROP
-							       : TAP_PASS };
-
 	count(judge,
 	      said == PUMP_DROP ? TAPJUDGE_dropped_pkts : TAPJUDGE_passed_pkts);
 	if (id == TAPMESSAGE_SEEN)
 		return;
-	if (judge->unsent_count > 0 || say_verdict(judge, &verdict, now_ns) < 0)
-		keep_unsent(judge, &verdict);
+	/* Without it, its packet has the verdict of who waits for too long. */
+	if (!tapverdicts_add(&judge->verdicts, id,
+			     said == PUMP_DROP ? TAP_DROP : TAP_PASS))
+		count(judge, TAPJUDGE_lost_verdicts);
+	if (tapverdicts_send(&judge->verdicts, &judge->config.wire))
+		judge->said_ns = now_ns;
 }
 
 /* ------ the pump */
@@ -232,8 +198,15 @@ static bool hear(struct tapjudge *judge, const struct tapmessage *message,
 	switch (message->kind) {
 	case TAPMESSAGE_HELLO:
 		judge->greeted = true;
+		judge->stats.mode = message->hello.mode;
 		return true;
 	case TAPMESSAGE_MODE:
+		judge->stats.mode = message->hello.mode;
+		return true;
+	case TAPMESSAGE_STATS:
+		memcpy(&judge->stats.carrier, message->bytes,
+		       sizeof(judge->stats.carrier));
+		return true;
 	case TAPMESSAGE_BEAT:
 		return true;
 	case TAPMESSAGE_PACKET:

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "flowtable/packet_meta.h"
 #include "shaper/io/datapath.h"
+#include "xen-hooks/tap_stats.h"
 #include "xen-hooks/tap_wire.h"
 
 struct policy;
@@ -27,28 +27,6 @@ struct tapjudge_config {
 	const struct policy *policy; /* until tapjudge_set_policy */
 	uint8_t seed[16];            /* random; keys the hash of fragments */
 	struct tapwire wire;         /* closed by tapjudge_free */
-};
-
-#define TAPJUDGE_COUNTERS(X)                                               \
-	X(received_pkts, "packets", "shown by the carrier")                \
-	X(observed_pkts, "packets", "of those, had no need of a verdict")  \
-	X(passed_pkts, "packets", "let go")                                \
-	X(dropped_pkts, "packets", "dropped by verdict")                   \
-	X(unjudged_pkts, "packets", "not ours to judge: let go")           \
-	X(put_together, "packets",                                         \
-	  "larger than their interface's MTU: counted as their fragments") \
-	X(lost_verdicts, "verdicts", "no room on the wire, for too long")
-
-enum tapjudge_counter {
-#define X(name, unit, help) TAPJUDGE_##name,
-	TAPJUDGE_COUNTERS(X)
-#undef X
-		TAPJUDGE_COUNTERS_COUNT
-};
-
-struct tapjudge_stats {
-	uint64_t counter[TAPJUDGE_COUNTERS_COUNT];
-	uint64_t unreadable_pkts[PACKET_ERRORS];
 };
 
 /* NULL: out of memory, and the wire stays the caller's. */

@@ -17,6 +17,8 @@ static const struct shape {
 				 TAP_PACKET_BYTES },
 	[TAPMESSAGE_FRAME] = { sizeof(struct tapmessage_frame),
 			       TAP_FRAME_MIN_BYTES, TAP_PACKET_BYTES },
+	[TAPMESSAGE_STATS] = { 0, sizeof(struct tapcarrier_stats),
+			       sizeof(struct tapcarrier_stats) },
 };
 
 const char *tap_mode_name(enum tap_mode mode)
@@ -55,8 +57,8 @@ static bool makes_sense(const struct tapmessage *message)
 	case TAPMESSAGE_PACKET:
 		return packet->wire_bytes >= message->bytes_count &&
 		       packet->mode < TAP_MODES && packet->vlan < 4096 &&
-		       packet->has_mac <= 1 && is_name(packet->in) &&
-		       is_name(packet->out) &&
+		       packet->has_mac <= 1 && packet->reserved == 0 &&
+		       is_name(packet->in) && is_name(packet->out) &&
 		       (packet->mode == TAP_INTERPOSE) ==
 			       (packet->id != TAPMESSAGE_SEEN);
 	case TAPMESSAGE_VERDICT:
@@ -69,6 +71,7 @@ static bool makes_sense(const struct tapmessage *message)
 		return message->frame.interface[0] != '\0' &&
 		       is_name(message->frame.interface);
 	case TAPMESSAGE_BEAT:
+	case TAPMESSAGE_STATS:
 	case TAPMESSAGE_KINDS:
 		return true;
 	}

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "xen-hooks/tap.h"
+#include "xen-hooks/tap_stats.h"
 
 enum tapmessage_kind {
 	TAPMESSAGE_HELLO,   /* first, of both: which version, which mode */
@@ -22,6 +23,7 @@ enum tapmessage_kind {
 	TAPMESSAGE_PACKET,  /* of the carrier */
 	TAPMESSAGE_VERDICT, /* of the judge */
 	TAPMESSAGE_FRAME,   /* of the judge: leaves by `interface` */
+	TAPMESSAGE_STATS,   /* of the carrier: what it has counted */
 	TAPMESSAGE_KINDS
 };
 
@@ -47,7 +49,8 @@ struct tapmessage_packet {
 	uint8_t has_mac;
 	uint8_t mode; /* that it was taken in */
 	char in[TAP_NAME_BYTES], out[TAP_NAME_BYTES];
-}; /* then its bytes, from layer 3 on */
+	uint32_t reserved; /* 0 */
+};                         /* then its bytes, from layer 3 on */
 
 struct tapmessage_verdict {
 	uint64_t id;
@@ -65,7 +68,8 @@ _Static_assert(sizeof(struct tapmessage_packet) == 64, "on the wire");
 _Static_assert(sizeof(struct tapmessage_verdict) == 16, "on the wire");
 _Static_assert(sizeof(struct tapmessage_frame) == 16, "on the wire");
 
-/* One that was read; `bytes` are those behind it. */
+/* One that was read; `bytes` are those behind it.  Of STATS they are a
+ * struct tapcarrier_stats. */
 struct tapmessage {
 	enum tapmessage_kind kind;
 	union {

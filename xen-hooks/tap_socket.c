@@ -29,10 +29,11 @@ static int send_all(void *self, const uint8_t *bytes, size_t count)
 	return errno == EAGAIN || errno == ENOBUFS ? -EAGAIN : -errno;
 }
 
-static bool has_room(void *self)
+static bool has_room(void *self, size_t bytes)
 {
 	struct pollfd ready = { .fd = fd_of(self), .events = POLLOUT };
 
+	(void)bytes;
 	return poll(&ready, 1, 0) != 0;
 }
 

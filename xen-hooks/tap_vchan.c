@@ -3,10 +3,7 @@
 
 #include <errno.h>
 #include <libxenvchan.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "xen-hooks/store.h"
 
@@ -35,9 +32,9 @@ static int send_all(void *self, const uint8_t *bytes, size_t count)
 	return sent == 0 ? -EAGAIN : 0;
 }
 
-static bool has_room(void *self)
+static bool has_room(void *self, size_t bytes)
 {
-	return libxenvchan_buffer_space(self) >= TAPMESSAGE_HEADERS_MAX;
+	return libxenvchan_buffer_space(self) >= (int)bytes;
 }
 
 static ssize_t receive(void *self, uint8_t *ret_bytes, size_t room)
@@ -71,24 +68,14 @@ static void fill(struct libxenvchan *vchan, struct tapwire *ret_wire)
 /* This domain's number. */
 static int own_domain(uint32_t *ret_domain)
 {
-	char text[12], *end;
 	struct store *store;
-	ssize_t length;
 	int error = store_open(&store);
 
 	if (error < 0)
 		return error;
-	length = store_read(store, "domid", text, sizeof(text) - 1);
+	*ret_domain = store_domain(store);
 	store_close(store);
-	if (length == -ENOENT) { /* dom0 of some tool stacks */
-		*ret_domain = 0;
-		return 0;
-	}
-	if (length <= 0)
-		return length < 0 ? (int)length : -EINVAL;
-	text[length] = '\0';
-	*ret_domain = (uint32_t)strtoul(text, &end, 10);
-	return *end == '\0' ? 0 : -EINVAL;
+	return 0;
 }
 
 static void path_of(uint32_t carrier, uint32_t judge,

@@ -22,9 +22,9 @@ struct tapwire {
 	/* All of it, or nothing: 0; -EAGAIN: no room now; or -errno, the other
 	 * end is gone. */
 	int (*send)(void *self, const uint8_t *bytes, size_t count);
-	/* A packet's headers would find room now.  When not, there is something
-	 * to read before long: the other end answers what it has read. */
-	bool (*has_room)(void *self);
+	/* A message of so many bytes would find room now.  When not, there is
+	 * something to read before long: the other end answers what it read. */
+	bool (*has_room)(void *self, size_t bytes);
 	/* What has come, a message or a part of one; `room` is for the longest
 	 * at least.  0: nothing for now; or -errno, the other end is gone. */
 	ssize_t (*receive)(void *self, uint8_t *ret_bytes, size_t room);

@@ -11,6 +11,7 @@
 
 #define HOME      "symtap/vif"
 #define SECOND_NS UINT64_C(1000000000)
+#define HOME_NS   (10 * SECOND_NS)    /* the tool stack may make one later */
 #define ATTACH_NS UINT64_C(100000000) /* to be guarded within that is usual */
 
 enum { PATH_BYTES = 64 };
@@ -36,9 +37,10 @@ struct vifpublish {
 	struct row *rows;
 	size_t count, room;
 	struct vifpublish_stats stats;
-	size_t at;      /* where the next turn begins */
-	bool begins;    /* clean up first */
-	bool is_closed; /* we may not write */
+	size_t at;        /* where the next turn begins */
+	bool begins;      /* clean up first */
+	bool is_closed;   /* we may not write */
+	uint64_t home_ns; /* not tried again before that */
 };
 
 struct vifpublish *vifpublish_new(void)
@@ -141,6 +143,7 @@ void vifpublish_begin(struct vifpublish *publish)
 {
 	publish->begins = true;
 	publish->is_closed = false;
+	publish->home_ns = 0;
 	for (size_t i = 0; i < publish->count; i++) {
 		struct row *row = &publish->rows[i];
 
@@ -303,7 +306,7 @@ static int advance_rows(struct vifpublish *publish, struct store *store,
 		written++;
 		error = row->gone ? remove_row(publish, store, row, now_ns)
 				  : write_row(publish, store, row, now_ns);
-		publish->stats.failed += error < 0;
+		publish->stats.failed += error < 0 && error != -ENOTCONN;
 		publish->at++;
 	}
 	return error == -ENOTCONN ? error : 0;
@@ -312,17 +315,22 @@ static int advance_rows(struct vifpublish *publish, struct store *store,
 int vifpublish_advance(struct vifpublish *publish, struct store *store,
 		       uint64_t now_ns)
 {
+	bool was_closed = publish->is_closed;
 	int error;
 
-	if (store == NULL || publish->is_closed)
+	if (store == NULL || now_ns < publish->home_ns)
 		return 0;
 	if (publish->begins) {
 		error = clean_up(store);
-		if (error < 0) {
-			publish->is_closed = error != -ENOTCONN;
+		if (error == -ENOTCONN)
 			return error;
+		if (error < 0) {
+			publish->is_closed = true;
+			publish->home_ns = now_ns + HOME_NS;
+			return was_closed ? 0 : error;
 		}
 		publish->begins = false;
+		publish->is_closed = false;
 	}
 	return advance_rows(publish, store, now_ns);
 }
@@ -332,7 +340,7 @@ uint64_t vifpublish_next_ns(const struct vifpublish *publish)
 	uint64_t next_ns = UINT64_MAX;
 
 	if (publish->is_closed)
-		return next_ns;
+		return publish->home_ns;
 	for (size_t i = 0; i < publish->count; i++) {
 		const struct row *row = &publish->rows[i];
 

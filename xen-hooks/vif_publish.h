@@ -62,8 +62,8 @@ void vifpublish_begin(struct vifpublish *publish);
 
 /*
  * Write what is to be written.  0; -ENOTCONN; or another -errno, once after
- * vifpublish_begin: XenStore lets us write nothing, and nothing is tried again
- * before the next vifpublish_begin.
+ * vifpublish_begin: XenStore lets us write nothing, which is tried again every
+ * ten seconds, since a driver domain's folder comes after the domain.
  */
 int vifpublish_advance(struct vifpublish *publish, struct store *store,
 		       uint64_t now_ns);

@@ -157,7 +157,8 @@ static void connect_again(struct vifwatch *watch, uint64_t now_ns)
 {
 	if (now_ns < watch->next_ns)
 		return;
-	if (store_open(&watch->store) < 0) {
+	watch->stats.error = store_open(&watch->store);
+	if (watch->stats.error < 0) {
 		watch->store = NULL;
 		watch->next_ns = now_ns + RETRY_NS;
 		return;

@@ -43,6 +43,7 @@ struct vifwatch_stats {
 	uint64_t reconnects; /* to xenstored, after the first */
 	uint32_t vifs;
 	bool connected;
+	int error; /* of the last try to connect, -errno; 0: it did */
 };
 
 struct vifwatch_owner {

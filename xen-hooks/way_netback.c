@@ -8,22 +8,21 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "xen-hooks/netback/frame.h"
 #include "xen-hooks/netback/guard.h"
-#include "xen-hooks/netback/protocol.h"
 #include "xen-hooks/vif_keys.h"
+#include "xen-hooks/way_netback_wire.h"
 
 enum {
-	KEYS = 1024,              /* of each vif: 270 KB */
+	KEYS = 2048,              /* of each vif: 960 KB */
 	OTHER_PKTS_PER_S = 10000, /* of what S does not hold */
 	MAPPED_BITS = 96,
 	MESSAGE_BYTES = 4096,
 	ANSWER_SECONDS = 2,
 };
 
-_Static_assert((int)WAYNETBACK_COUNTERS == (int)GUARD_COUNTERS_COUNT,
-	       "the module has as many");
 _Static_assert((int)VIFKEYS_ADDRESSES == (int)FRAME_PREFIXES_MOST,
 	       "all that a vif may have");
 _Static_assert(sizeof(struct frame_prefix) == 17, "as on the wire");
@@ -31,7 +30,8 @@ _Static_assert(sizeof(struct frame_prefix) == 17, "as on the wire");
 struct waynetback {
 	struct mnl_socket *socket;
 	uint32_t sequence;
-	uint16_t family; /* found last; it changes with the module */
+	uint16_t family;  /* found last; it changes with the module */
+	uint32_t version; /* which it speaks */
 	_Alignas(struct nlmsghdr) uint8_t request[MESSAGE_BYTES];
 	_Alignas(struct nlmsghdr) uint8_t answer[8192];
 };
@@ -83,9 +83,9 @@ static struct nlmsghdr *begin(struct waynetback *way, uint16_t family,
 	return message;
 }
 
-/* `take` hears of each attribute.  0 or -errno, also the kernel's. */
-static int ask(struct waynetback *way, const struct nlmsghdr *message,
-	       mnl_cb_t take, void *self)
+int waynetback_ask(struct waynetback *way, const struct nlmsghdr *message,
+		   int (*take)(const struct nlmsghdr *message, void *self),
+		   void *self)
 {
 	unsigned int port = mnl_socket_get_portid(way->socket);
 	ssize_t got;
@@ -116,6 +116,9 @@ static int note_family(const struct nlattr *attribute, void *self)
 	if (mnl_attr_get_type(attribute) == CTRL_ATTR_FAMILY_ID &&
 	    mnl_attr_validate(attribute, MNL_TYPE_U16) >= 0)
 		way->family = mnl_attr_get_u16(attribute);
+	if (mnl_attr_get_type(attribute) == CTRL_ATTR_VERSION &&
+	    mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
+		way->version = mnl_attr_get_u32(attribute);
 	return MNL_CB_OK;
 }
 
@@ -125,17 +128,29 @@ static int take_family(const struct nlmsghdr *message, void *self)
 			      self);
 }
 
+/* Asked for a family that it does not know, the kernel runs modprobe, and this
+ * is asked every second. */
+static bool is_loaded(void)
+{
+	return access("/sys/module/symtap_netback", F_OK) == 0;
+}
+
 static int find_family(struct waynetback *way)
 {
 	struct nlmsghdr *message = begin(way, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
 	int error;
 
+	if (!is_loaded())
+		return -ENOENT;
 	way->family = 0;
+	way->version = 0;
 	mnl_attr_put_strz(message, CTRL_ATTR_FAMILY_NAME, NETGUARD_FAMILY);
-	error = ask(way, message, take_family, way);
+	error = waynetback_ask(way, message, take_family, way);
 	if (error < 0)
 		return error;
-	return way->family != 0 ? 0 : -ENOENT;
+	if (way->family == 0)
+		return -ENOENT;
+	return way->version == NETGUARD_VERSION ? 0 : -EPROTONOSUPPORT;
 }
 
 const char *waynetback_lacks(struct waynetback *way)
@@ -147,12 +162,15 @@ const char *waynetback_lacks(struct waynetback *way)
 	if (error == -ENOENT)
 		return "netback has no hook of symtap's here (the module "
 		       "symtap_netback is not loaded)";
+	if (error == -EPROTONOSUPPORT)
+		return "the module symtap_netback that is loaded is of another "
+		       "version: build both anew from the same source";
 	return "the kernel does not say whether netback has a hook of symtap's";
 }
 
 /* ------ one vif */
 
-static int begin_vif(struct waynetback *way, const char *interface,
+int waynetback_begin(struct waynetback *way, const char *interface,
 		     enum netguard_command command,
 		     struct nlmsghdr **ret_message)
 {
@@ -161,8 +179,20 @@ static int begin_vif(struct waynetback *way, const char *interface,
 	if (error < 0)
 		return error;
 	*ret_message = begin(way, way->family, (uint8_t)command);
-	mnl_attr_put_strz(*ret_message, NETGUARD_INTERFACE, interface);
+	if (interface != NULL)
+		mnl_attr_put_strz(*ret_message, NETGUARD_INTERFACE, interface);
 	return 0;
+}
+
+int waynetback_begin_dump(struct waynetback *way, const char *interface,
+			  enum netguard_command command,
+			  struct nlmsghdr **ret_message)
+{
+	int error = waynetback_begin(way, interface, command, ret_message);
+
+	if (error == 0)
+		(*ret_message)->nlmsg_flags |= NLM_F_DUMP;
+	return error;
 }
 
 static void put_source(struct nlmsghdr *message,
@@ -195,64 +225,63 @@ static void put_gate(struct nlmsghdr *message, const struct gate_params *gate)
 	mnl_attr_put_u64(message, NETGUARD_MAX_DELAY_NS, gate->max_delay_ns);
 }
 
+static void put_consent(struct nlmsghdr *message,
+			const struct waynetback_settings *settings)
+{
+	const struct credit_params *credit = &settings->credit;
+
+	if (settings->wants_consent)
+		mnl_attr_put(message, NETGUARD_WANTS_CONSENT, 0, NULL);
+	mnl_attr_put_u32(message, NETGUARD_FLOOR_PKTS, credit->floor_pkts);
+	mnl_attr_put_u32(message, NETGUARD_PATIENCE_PKTS,
+			 credit->patience_pkts);
+	mnl_attr_put_u32(message, NETGUARD_EARNED_PKTS, credit->earned_pkts);
+}
+
+static void put_paces(struct nlmsghdr *message,
+		      const struct waynetback_settings *settings)
+{
+	const struct rate_params *rate = &settings->rate;
+
+	mnl_attr_put_u32(message, NETGUARD_FIRST_CONTACTS_PER_S,
+			 settings->first_contacts_per_s);
+	mnl_attr_put_u32(message, NETGUARD_CONNECTIONS_PER_S,
+			 settings->connections_per_s);
+	mnl_attr_put_u32(message, NETGUARD_RATE_PKTS_PER_S, rate->pkts_per_s);
+	mnl_attr_put_u64(message, NETGUARD_RATE_BYTES_PER_S, rate->bytes_per_s);
+	mnl_attr_put_u64(message, NETGUARD_RATE_BURST_NS, rate->burst_ns);
+}
+
 int waynetback_set(struct waynetback *way, const char *interface,
 		   const struct waynetback_settings *settings)
 {
 	uint32_t scopes = (settings->holds_pairs ? GUARD_PAIR : 0) |
 			  (settings->holds_flows ? GUARD_FLOW : 0);
 	struct nlmsghdr *message;
-	int error = begin_vif(way, interface, NETGUARD_SET, &message);
+	int error = waynetback_begin(way, interface, NETGUARD_SET, &message);
 
 	if (error < 0)
 		return error;
 	put_source(message, settings);
 	put_gate(message, &settings->gate);
+	put_consent(message, settings);
+	put_paces(message, settings);
 	mnl_attr_put_u32(message, NETGUARD_SCOPES, scopes);
+	mnl_attr_put_u32(message, NETGUARD_MODE,
+			 settings->observes ? GUARD_OBSERVE : GUARD_INTERPOSE);
 	mnl_attr_put_u32(message, NETGUARD_SLOTS, settings->slots);
 	mnl_attr_put_u32(message, NETGUARD_SLOTS_PER_KEY,
 			 settings->slots_per_key);
 	mnl_attr_put_u32(message, NETGUARD_OTHER_PKTS_PER_S, OTHER_PKTS_PER_S);
 	mnl_attr_put_u32(message, NETGUARD_KEYS, KEYS);
-	return ask(way, message, NULL, NULL);
+	mnl_attr_put_u32(message, NETGUARD_MARK, settings->mark);
+	return waynetback_ask(way, message, NULL, NULL);
 }
 
 int waynetback_unset(struct waynetback *way, const char *interface)
 {
 	struct nlmsghdr *message;
-	int error = begin_vif(way, interface, NETGUARD_UNSET, &message);
+	int error = waynetback_begin(way, interface, NETGUARD_UNSET, &message);
 
-	return error < 0 ? error : ask(way, message, NULL, NULL);
-}
-
-/* ------ counters */
-
-static int note_counters(const struct nlattr *attribute, void *self)
-{
-	const size_t bytes = GUARD_COUNTERS_COUNT * sizeof(uint64_t);
-
-	if (mnl_attr_get_type(attribute) == NETGUARD_COUNTERS &&
-	    mnl_attr_get_payload_len(attribute) == bytes)
-		memcpy(self, mnl_attr_get_payload(attribute), bytes);
-	return MNL_CB_OK;
-}
-
-static int take_counters(const struct nlmsghdr *message, void *self)
-{
-	return mnl_attr_parse(message, sizeof(struct genlmsghdr), note_counters,
-			      self);
-}
-
-int waynetback_counters(struct waynetback *way, const char *interface,
-			uint64_t ret_counters[WAYNETBACK_COUNTERS])
-{
-	struct nlmsghdr *message;
-	int error = begin_vif(way, interface, NETGUARD_GET, &message);
-
-	return error < 0 ? error
-			 : ask(way, message, take_counters, ret_counters);
-}
-
-uint64_t waynetback_waiting(const uint64_t counters[WAYNETBACK_COUNTERS])
-{
-	return counters[GUARD_waiting_pkts];
+	return error < 0 ? error : waynetback_ask(way, message, NULL, NULL);
 }

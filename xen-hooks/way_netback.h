@@ -9,23 +9,32 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "policy/credit_params.h"
 #include "policy/gate_params.h"
+#include "policy/rate_params.h"
+#include "xen-hooks/netback_counters.h"
 
+struct pump_record;
 struct vifkeys;
 struct waynetback;
-
-/* As many as the module has: xen-hooks/netback/guard.h. */
-enum { WAYNETBACK_COUNTERS = 16 };
 
 struct waynetback_settings {
 	const struct vifkeys *keys; /* its MAC and addresses */
 	bool overwrites;            /* another's MAC, instead of dropping */
 	struct gate_params gate;
-	bool holds_pairs, holds_flows; /* neither: only counted */
-	uint32_t slots;                /* withheld of each queue's ring */
-	uint32_t slots_per_key;        /* then it is dropped; 0: it waits */
+	bool holds_pairs, holds_flows; /* one of them, at least */
+	bool observes;          /* what should wait goes on, and is counted */
+	uint32_t slots;         /* withheld of each queue's ring */
+	uint32_t slots_per_key; /* then it is dropped; 0: it waits */
+	/* Where it holds anything. */
+	bool wants_consent; /* `evidence` */
+	struct credit_params credit;
+	uint32_t first_contacts_per_s, connections_per_s; /* 0: any number */
+	struct rate_params rate;
+	uint32_t mark; /* bits that are added to the mark of what was judged */
 };
 
 /* 0 or -errno; whether the module is there is another question. */
@@ -41,9 +50,32 @@ int waynetback_set(struct waynetback *way, const char *interface,
 /* What waits goes on. */
 int waynetback_unset(struct waynetback *way, const char *interface);
 
-int waynetback_counters(struct waynetback *way, const char *interface,
-			uint64_t ret_counters[WAYNETBACK_COUNTERS]);
+/* How a vif does that is guarded there. */
+struct waynetback_state {
+	char interface[16]; /* "": all together, and those that are gone */
+	uint64_t counters[NETBACKCOUNTERS];
+	uint64_t waits_ns; /* that which has waited longest; 0: nothing */
+	uint32_t offered_pkts, heard_pkts; /* of the key with the largest S */
+	uint32_t over_keys;                /* their threshold */
+	uint32_t expected_keys;
+};
+/* `each` hears of all together, and then of each vif. */
+int waynetback_all(struct waynetback *way,
+		   void (*each)(void *self,
+				const struct waynetback_state *state),
+		   void *self);
 /* Packets that wait now. */
-uint64_t waynetback_waiting(const uint64_t counters[WAYNETBACK_COUNTERS]);
+uint64_t waynetback_waiting(const struct waynetback_state *state);
+
+/* Keys of a vif that wait, and then those that are near their threshold, with
+ * their VLAN as zone: at most `max`. */
+int waynetback_keys(struct waynetback *way, const char *interface,
+		    struct pump_record *ret_records, size_t max,
+		    size_t *ret_count);
+
+/* Give one back: the stricter of both is kept.  -EINVAL: there are no such keys
+ * there; -ENOSPC: no place. */
+int waynetback_give(struct waynetback *way, const char *interface,
+		    const struct pump_record *record);
 
 #endif

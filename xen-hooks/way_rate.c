@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "xen-hooks/way_rate.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,11 +71,18 @@ static struct paced *add(struct wayrate *rates)
 	return &rates->list[rates->count++];
 }
 
+/* Who has gone, or is not there to be asked, refuses nothing. */
+static void note_error(struct wayrate *rates, int error)
+{
+	rates->stats.failed += error < 0 && error != -ENOENT &&
+			       error != -ENOTCONN;
+}
+
 static void give_back(struct wayrate *rates, struct store *store,
 		      uint32_t domain, uint32_t handle)
 {
-	if (store != NULL && ratekey_free(store, domain, handle) < 0)
-		rates->stats.failed++;
+	if (store != NULL)
+		note_error(rates, ratekey_free(store, domain, handle));
 }
 
 bool wayrate_know(struct wayrate *rates, struct store *store,
@@ -106,14 +114,9 @@ void wayrate_forget(struct wayrate *rates, struct store *store, uint32_t domain,
 	*paced = rates->list[--rates->count];
 }
 
-static void note(struct wayrate *rates, struct paced *paced,
-		 enum ratepace_action action)
+static void note(struct paced *paced, enum ratepace_action action)
 {
-	if (action == RATEPACE_NOTHING)
-		return;
-	paced->dirty = true;
-	rates->stats.pauses += paced->pace.limited &&
-			       paced->pace.window_bytes == 0;
+	paced->dirty |= action != RATEPACE_NOTHING;
 }
 
 void wayrate_owes(struct wayrate *rates, const char *interface, uint32_t engine,
@@ -124,7 +127,7 @@ void wayrate_owes(struct wayrate *rates, const char *interface, uint32_t engine,
 
 		if (engine < RATEPACE_ENGINES &&
 		    strcmp(paced->interface, interface) == 0)
-			note(rates, paced,
+			note(paced,
 			     ratepace_owes(&paced->pace, engine, owes, now_ns));
 	}
 }
@@ -139,8 +142,10 @@ void wayrate_touched(struct wayrate *rates, uint32_t domain, uint32_t handle)
 
 void wayrate_lost(struct wayrate *rates)
 {
-	for (size_t i = 0; i < rates->count; i++)
+	for (size_t i = 0; i < rates->count; i++) {
 		rates->list[i].dirty |= rates->list[i].pace.limited;
+		rates->list[i].touched = false; /* it is written anyway */
+	}
 }
 
 /* What is not ours any more is the operator's new word: kept, and paused as
@@ -168,16 +173,15 @@ static void write_key(struct wayrate *rates, struct store *store,
 {
 	int error;
 
-	paced->dirty = false;
-	rates->stats.writes++;
 	if (paced->pace.limited)
 		error = ratekey_limit(store, paced->domain, paced->handle,
 				      paced->queues, paced->pace.window_bytes,
 				      paced->value);
 	else
 		error = ratekey_free(store, paced->domain, paced->handle);
-	if (error < 0)
-		rates->stats.failed++;
+	/* Else what stands there would be in force for good. */
+	paced->dirty = error == -ENOTCONN || error == -EAGAIN;
+	note_error(rates, error);
 }
 
 void wayrate_advance(struct wayrate *rates, struct store *store,
@@ -186,7 +190,7 @@ void wayrate_advance(struct wayrate *rates, struct store *store,
 	for (size_t i = 0; i < rates->count; i++) {
 		struct paced *paced = &rates->list[i];
 
-		note(rates, paced, ratepace_advance(&paced->pace, now_ns));
+		note(paced, ratepace_advance(&paced->pace, now_ns));
 		if (store == NULL)
 			continue;
 		look(rates, store, paced, now_ns);

@@ -17,8 +17,6 @@ struct store;
 struct wayrate;
 
 struct wayrate_stats {
-	uint64_t pauses;  /* of any vif */
-	uint64_t writes;  /* of a key */
 	uint64_t changes; /* by somebody else, while it was ours */
 	uint64_t failed;  /* XenStore refused */
 };
