@@ -48,7 +48,7 @@ static uint32_t place_of(const struct book *book, const struct flow_key *key)
 	return at;
 }
 
-void *book_find(const struct book *book, const struct flow_key *key)
+static void *find(const struct book *book, const struct flow_key *key)
 {
 	uint32_t at;
 
@@ -96,7 +96,7 @@ static bool grow_chunks(struct book *book)
 
 void *book_find_or_add(struct book *book, const struct flow_key *key)
 {
-	void *entry = book_find(book, key);
+	void *entry = find(book, key);
 
 	if (entry)
 		return entry;

@@ -34,9 +34,6 @@ void book_fini(struct book *book);
  * or out of memory (the same). */
 void *book_find_or_add(struct book *book, const struct flow_key *key);
 
-/* NULL: not there. */
-void *book_find(const struct book *book, const struct flow_key *key);
-
 /* The i-th that was added; i < count. */
 void *book_entry(const struct book *book, uint32_t i);
 

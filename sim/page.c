@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,11 +160,6 @@ void page_chart_set_wide(struct page_chart *chart)
 	json_object_set_new((json_t *)chart, "wide", json_true());
 }
 
-void page_chart_set_stacked(struct page_chart *chart)
-{
-	json_object_set_new((json_t *)chart, "stacked", json_true());
-}
-
 void page_chart_add_label(struct page_chart *chart, const char *label)
 {
 	const char *kind =
@@ -211,11 +207,6 @@ void page_chart_draw_as_line(struct page_chart *chart)
 void page_chart_fill(struct page_chart *chart)
 {
 	json_object_set_new(last_line(chart), "fill", json_true());
-}
-
-void page_chart_step(struct page_chart *chart)
-{
-	json_object_set_new(last_line(chart), "stepped", json_true());
 }
 
 /* ------ tables */
@@ -345,7 +336,8 @@ static bool write_part(const struct page *page, const char *name, size_t length,
 	return true;
 }
 
-bool page_write(const struct page *page, FILE *file)
+/* false: errno says why. */
+static bool write_page(const struct page *page, FILE *file)
 {
 	const char *at = page_part_page.bytes;
 	const char *end = at + page_part_page.size;
@@ -376,7 +368,7 @@ bool page_write(const struct page *page, FILE *file)
 bool page_write_file(const struct page *page, const char *path)
 {
 	FILE *file = fopen(path, "w");
-	bool good = file && page_write(page, file);
+	bool good = file && write_page(page, file);
 	int why = errno;
 
 	if (file && fclose(file) != 0 && good) {

@@ -8,13 +8,12 @@
  *
  * Any text may come from outside (names of files, a capture): it is escaped
  * here, and the page's script sets it as text.  Out of memory: what follows is
- * ignored; page_write fails when a section, chart or table is missing.
+ * ignored; page_write_file fails when a section, chart or table is missing.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 struct page;
 struct page_chart; /* borrowed from its page, as is ... */
@@ -62,7 +61,6 @@ struct page_chart *page_add_chart(struct page *page, enum page_kind kind,
 				  const struct page_axis *x,
 				  const struct page_axis *y);
 void page_chart_set_wide(struct page_chart *chart);
-void page_chart_set_stacked(struct page_chart *chart);
 /* In their order, of x (PAGE_BAR) or y (PAGE_ROWS). */
 void page_chart_add_label(struct page_chart *chart, const char *label);
 
@@ -77,8 +75,6 @@ void page_chart_add_point(struct page_chart *chart, double x, double y,
 /* A line among the bars. */
 void page_chart_draw_as_line(struct page_chart *chart);
 void page_chart_fill(struct page_chart *chart);
-/* A point's value lasts until the next one. */
-void page_chart_step(struct page_chart *chart);
 
 /* `columns` ends with NULL. */
 struct page_table *page_add_table(struct page *page, const char *title,
@@ -89,10 +85,7 @@ void page_table_add_text(struct page_table *table, const char *text);
 void page_table_add_number(struct page_table *table, double value);
 void page_table_add_pass(struct page_table *table, bool pass);
 
-/* false: errno says why. */
-bool page_write(const struct page *page, FILE *file);
-
-/* The same as a new file; what is wrong is said on standard error. */
+/* As a new file.  false: what is wrong is said on standard error. */
 bool page_write_file(const struct page *page, const char *path);
 
 #endif

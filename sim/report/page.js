@@ -76,7 +76,6 @@ function dataset(chart, line) {
 		borderDash: limit ? [6, 4] : [],
 		pointRadius: 0,
 		pointHitRadius: 8,
-		stepped: line.stepped ? "before" : false,
 		fill: Boolean(line.fill),
 		notes: line.notes,
 		pointStyle: chart.kind === "scatter" && !limit ? "circle" :
@@ -125,8 +124,6 @@ function axis(chart, which) {
 		    told.max !== undefined)
 			made.max = told.max;
 	}
-	if (chart.stacked)
-		made.stacked = true;
 	return made;
 }
 
@@ -263,8 +260,7 @@ function addChart(told, parent) {
 	const box = element("div", figure, undefined, "canvas");
 	if (told.kind === "rows") {
 		const bars = told.lines.filter((l) => l.as !== "line").length;
-		const height = 110 + told.y.labels.length *
-			(10 + 13 * (told.stacked ? 1 : bars));
+		const height = 110 + told.y.labels.length * (10 + 13 * bars);
 		box.className = "canvas tall";
 		box.style.setProperty("--height", Math.max(height, 170) + "px");
 	}
