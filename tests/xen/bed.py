@@ -3,10 +3,12 @@
 who sends and listens."""
 
 import dataclasses
+import json
 import os
 import pathlib
 import subprocess
 import sys
+import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -21,8 +23,14 @@ import traffic
 
 BUILD = os.environ["SYMTAP_BUILD"]
 # Whatever symtapd drops of a flood.
-DROPS = ("dropped_key_bound", "dropped_host_bound", "dropped_bound")
+DROPS = ("dropped_key_bound", "dropped_host_bound", "dropped_bound",
+         "ring_full_pkts")
 FIRST_SECOND, LATER_SECONDS = 14, 12
+# Of a ring, when its guest waits.
+WAITING_SLOTS = 10
+REST_SECONDS = 20
+RING_MODULES = ("ifb", "sch_htb", "sch_tbf", "sch_ingress", "cls_u32",
+                "act_mirred")
 
 
 @dataclasses.dataclass
@@ -36,12 +44,12 @@ class Way:
     later: int = LATER_SECONDS  # and in each other
 
 
+QUEUE = Way("queue", small=False, selective=True)
+RING = Way("ring", small=False, selective=True)
+RATE = Way("rate", small=True, selective=False, first=2200, later=40)
 # Those that each_way() runs for.
-WAYS = (Way("queue", small=False, selective=True),
-        Way("rate", small=True, selective=False, first=2200,
-            later=40))
-# And those that have subjects of their own.
-COMPARED = (*WAYS, Way("ring", small=False, selective=True))
+WAYS = (QUEUE, RING, RATE)
+COMPARED = WAYS
 POLICY = {
     "inside": '[10.0.1.0/26, "fd00:1::/122"]',
     "limits": "{pairs: 4096, flows: 4096, hosts: 256, suspects: 1024, "
@@ -52,6 +60,13 @@ POLICY = {
 
 def policy_of(way, **more):
     return {**POLICY, "xen": f"{{vifs: follow, way: {way.name}}}", **more}
+
+
+def store_value(path):
+    """As dom0 sees it; "" where there is none."""
+    return subprocess.run(["xenstore-read", path], text=True, check=False,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL).stdout.strip()
 
 
 def dropped(daemon):
@@ -85,10 +100,12 @@ def each_way(cls):
 class Flood:
     """Of a guest, and what arrives of it, in order."""
 
-    def __init__(self, guest, ear, size, seconds):
+    def __init__(self, guest, ear, size, seconds, pkts_per_s=0):
         self.guest, self.ear, self.arrived = guest, ear, []
+        self.said = None
         address, port = ear.socket.getsockname()
-        self.sender = guest.flood(address, port, size, 0, seconds)
+        self.sender = guest.flood(address, port, size, pkts_per_s,
+                                  seconds)
 
     def look(self, seconds):
         """What arrives from now on."""
@@ -98,14 +115,23 @@ class Flood:
 
     def told(self):
         """What the guest says when it has come to its end."""
-        return self.guest.flooded(self.sender)
+        self.said = self.said or self.guest.flooded(self.sender)
+        return self.said
+
+    def rest(self, lost=0):
+        """The same, and all that is still to arrive."""
+        told = self.told()
+        self.arrived += self.ear.receive(
+            REST_SECONDS, told["sent"] - lost - len(self.arrived))
+        self.look(0.1)
+        return told
 
 
 class Case(unittest.TestCase):
     """One dom0 for all.  A test takes guests from self.pool, starts symtapd,
     and finds neither policy nor rules of a test before it."""
 
-    way = WAYS[0]
+    way = QUEUE
 
     @classmethod
     def setUpClass(cls):
@@ -113,6 +139,8 @@ class Case(unittest.TestCase):
         cls.addClassCleanup(cls.lab.close)
         cls.host = dom0.Host(cls.lab)
         cls.addClassCleanup(cls.host.close)
+        if cls.way is RING:
+            dom0.call("modprobe", "-a", *RING_MODULES)
         cls.pool = guests.Pool()
 
     def setUp(self):
@@ -136,6 +164,48 @@ class Case(unittest.TestCase):
         self.assertTrue(lab.eventually(
             lambda: self.symtapd.log().count(text) >= times, seconds),
             self.symtapd.log())
+
+    @staticmethod
+    def uuid(guest):
+        return dom0.call("xenstore-read", f"/local/domain/{guest.domain}/vm"
+                         ).strip().removeprefix("/vm/")
+
+    def exported(self, uuid):
+        """What is known of a guest that was or is here, and the highest
+        penalty of any of its pairs."""
+        document = self.symtapd.ctl("state", "export", "--uuid", uuid)
+        return document, max(
+            (key["penalty"] for guest in json.loads(document)["guests"]
+             for key in guest["keys"] if key["scope"] == "pair"), default=0)
+
+    def waits(self, guest):
+        if self.way.selective:
+            return guest.ring() > WAITING_SLOTS
+        return store_value(f"{guest.backend}/rate").startswith("0,")
+
+    def until_it_waits(self, guest):
+        self.assertTrue(lab.eventually(lambda: self.waits(guest), 30),
+                        self.symtapd.log())
+
+    @staticmethod
+    def as_slow(seconds):
+        """So many on this machine, which may be busy: by what takes 0.1 s
+        where it is not."""
+        begin = time.monotonic()
+        dom0.call("xenstore-exists", "/")
+        return seconds * max(1, (time.monotonic() - begin) / 0.1)
+
+    def has_no_zombie(self):
+        """Nor anybody who is about to become one."""
+        said = ""
+
+        def nobody():
+            nonlocal said
+            said = dom0.call("xl", "list")
+            return "(null)" not in said and not any(
+                "d" in line.split()[4] for line in said.splitlines()[1:])
+
+        self.assertTrue(lab.eventually(nobody, 20, 0.2), said)
 
     def listen(self, port, address=dom0.OUTSIDE):
         ear = traffic.Receiver(self.host.outside, address, port)

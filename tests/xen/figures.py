@@ -1,17 +1,53 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Figures of several rounds, as a table says them."""
+"""Figures of several rounds, and how a table says them."""
 
 import statistics
 
 
+def parts(found, name, part):
+    """What was measured of it, round by round."""
+    return [figures[name][part] for figures in found["rounds"]
+            if part in figures.get(name, {})]
+
+
+def column(measured, key):
+    return [each[key] for each in measured]
+
+
 def median(values):
-    values = [value for value in values if value is not None]
     return statistics.median(values) if values else None
+
+
+def ratios(found, name, other, key):
+    """Of what was measured of a free guest side by side, in the same round."""
+    pairs = [(figures[name]["free"][key], figures[other]["free"][key])
+             for figures in found["rounds"]
+             if all("free" in figures.get(each, {}) for each in (name, other))]
+    return [mine / theirs for mine, theirs in pairs if theirs]
+
+
+def module_ratios(found, key):
+    """Of ours without a guard to the distribution's."""
+    return [pair["patched"][key] / pair["distribution"][key]
+            for pair in found["modules"]
+            if len(pair) == 2 and pair["distribution"][key]]
+
+
+def rounds(counts):
+    """Of how many rounds the rows of a table are, by their names."""
+    counts = {name: count for name, count in counts.items() if count}
+    if not counts:
+        return "no round"
+    usual = statistics.mode(counts.values())
+    said = [f"{usual} round{'s' if usual > 1 else ''}"]
+    for other in sorted({*counts.values()} - {usual}):
+        names = [name for name, count in counts.items() if count == other]
+        said.append(f"{', '.join(names)} of {other}")
+    return "; ".join(said)
 
 
 def spread(values, digits):
     """Median, least and most."""
-    values = [value for value in values if value is not None]
     if not values:
         return "-"
     middle, least, most = (f"{value:.{digits}f}" for value in (
@@ -19,21 +55,10 @@ def spread(values, digits):
     return middle if least == most else f"{middle} ({least}-{most})"
 
 
-def ratios(values, stock):
-    """Round by round: what was measured side by side."""
-    return [value / other for value, other in zip(values, stock)
-            if value is not None and other]
-
-
 def table(head, rows):
-    """Lines of Markdown, with columns as wide as what stands in them."""
-    widths = [max(len(row[at]) for row in (head, *rows))
-              for at in range(len(head))]
-
+    """Lines of Markdown."""
     def line(cells):
-        return "| " + " | ".join(cell.ljust(width) for cell, width in
-                                 zip(cells, widths)) + " |"
+        return "| " + " | ".join(cells) + " |"
 
-    return "\n".join((line(head),
-                      "|" + "|".join("-" * (width + 2) for width in widths) +
-                      "|", *map(line, rows)))
+    return "\n".join((line(head), "|" + "---|" * len(head),
+                      *map(line, rows)))

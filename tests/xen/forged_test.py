@@ -91,6 +91,28 @@ class Forged(bed.Case):
         self.assertEqual([], [name for name, frame in HONEST.items()
                               if frame not in arrived])
 
+    def test_anothers_mac_is_written_over_where_that_is_asked_for(self):
+        """In place of being dropped; what it tells of others still is."""
+        self.symtapd.write_policy(bridge=True, **bed.policy_of(
+            self.way, xen="{vifs: follow, mac: overwrite}"))
+        self.symtapd.reload()
+        passes = {"its own IPv4 from another's MAC",
+                  "its own IPv6 from another's MAC",
+                  "another's MAC, and no address",
+                  "ARP from another's MAC"}
+        stamped = {name: frame[:6] + frames.mac_bytes(MAC) + frame[12:]
+                   for name, frame in FORGED.items()}
+        tap = traffic.Tap(self.host.outside, "eth0",
+                          lambda frame: frame in stamped.values())
+        self.guest.ask("; ".join(f"frame eth0 1 {frame.hex()}"
+                                 for frame in FORGED.values()))
+        # An ARP answer that is stamped is the honest one.
+        arrived = {arrival.data for arrival in
+                   tap.receive(10, count=len(passes))}
+        arrived |= {arrival.data for arrival in tap.take()}
+        self.assertEqual(passes, {name for name, frame in stamped.items()
+                                  if frame in arrived})
+
     def test_an_address_that_it_gives_itself(self):
         self.guest.ask("ip addr add 10.0.1.99/24 dev eth0")
         said = self.guest.ask(

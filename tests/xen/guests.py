@@ -5,6 +5,7 @@ the same."""
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import time
@@ -13,6 +14,8 @@ import dom0
 import lab
 
 KEPT = pathlib.Path("/run/guests.json")
+# What a vif has that asks for no script, in a backend with our files.
+SCRIPT = pathlib.Path(__file__).resolve().parent / "vif-quick"
 COMMAND_PORT = 5000
 UP_SECONDS = 90
 
@@ -53,6 +56,8 @@ class Options:
         ips = [address_of(number)] if self.ips is None else self.ips
         ip = f",ip={' '.join(ips)}" if ips and handle == 0 else ""
         more = f",{self.vif}" if self.vif else ""
+        if not re.search("(script|backend)=", self.vif):
+            more += f",script={SCRIPT}"
         return (f'"mac={mac_of(number, handle)}{ip},'
                 f'bridge={dom0.BRIDGE}{more}"')
 

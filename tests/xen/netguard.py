@@ -14,20 +14,38 @@ NETLINK_GENERIC = 16
 REQUEST, ACK = 1, 4
 CONTROLLER, GET_FAMILY, FAMILY_ID, FAMILY_NAME = 16, 3, 1, 2
 SET, UNSET, GET = 1, 2, 3
-(INTERFACE, MAC, OVERWRITES, PREFIXES, RATIO_Q16, WINDOW_NS, FIRST_DELAY_NS,
- MAX_DELAY_NS, SCOPES, SLOTS, SLOTS_PER_KEY, OTHER_PKTS_PER_S, KEYS,
- COUNTERS) = range(1, 15)
 PAIR, FLOW = 1, 2
 MS = 1000000
-DEFAULTS = {RATIO_Q16: 4 << 16, WINDOW_NS: 1000 * MS, FIRST_DELAY_NS: 2 * MS,
-            MAX_DELAY_NS: 1024 * MS, SCOPES: PAIR, SLOTS: 200,
-            SLOTS_PER_KEY: 0, OTHER_PKTS_PER_S: 1000, KEYS: 1024}
-WIDE = {WINDOW_NS, FIRST_DELAY_NS, MAX_DELAY_NS}
+PLAIN = {"ratio_q16": 4 << 16, "window_ns": 1000 * MS,
+         "first_delay_ns": 2 * MS, "max_delay_ns": 1024 * MS, "scopes": PAIR,
+         "slots": 200, "slots_per_key": 0, "other_pkts_per_s": 1000,
+         "keys": 1024, "floor_pkts": 0, "patience_pkts": 0, "earned_pkts": 0,
+         "first_contacts_per_s": 0, "connections_per_s": 0,
+         "rate_pkts_per_s": 0, "rate_bytes_per_s": 0, "rate_burst_ns": 0}
+SHIPPED = {"wants_consent": True, "floor_pkts": 10, "patience_pkts": 48,
+           "earned_pkts": 12, "first_contacts_per_s": 20,
+           "connections_per_s": 100}
+WIDE = {"window_ns", "first_delay_ns", "max_delay_ns", "rate_bytes_per_s",
+        "rate_burst_ns"}
+
+
+def read(name):
+    with open(os.path.join(SOURCE, name), encoding="utf-8") as header:
+        return header.read()
+
+
+def attribute_kinds():
+    table = read("protocol.h").split("enum netguard_attribute {")[1]
+    names = re.findall(r"NETGUARD_(\w+)(?= = 1,|,)", table.split("};")[0])
+    return {name.lower(): number for number, name in enumerate(names, 1)}
+
+
+KINDS = attribute_kinds()
+VERSION = int(re.search(r"NETGUARD_VERSION = (\d+)", read("protocol.h"))[1])
 
 
 def counter_names():
-    with open(os.path.join(SOURCE, "guard.h"), encoding="utf-8") as header:
-        table = header.read().split("#define GUARD_COUNTERS(X)")[1]
+    table = read("guard.h").split("#define GUARD_COUNTERS(X)")[1]
     return re.findall(r"X\((\w+),", table.split("\n\n")[0])
 
 
@@ -36,12 +54,15 @@ def attribute(kind, value):
     return packed + bytes(-len(packed) % 4)
 
 
-def number(kind, value):
-    return attribute(kind, struct.pack("=Q" if kind in WIDE else "=I", value))
+def number(name, value):
+    if value is True:
+        return attribute(KINDS[name], b"")
+    return attribute(KINDS[name],
+                     struct.pack("=Q" if name in WIDE else "=I", value))
 
 
 def interface(name):
-    return attribute(INTERFACE, name.encode() + b"\0")
+    return attribute(KINDS["interface"], name.encode() + b"\0")
 
 
 def prefix(text):
@@ -77,9 +98,9 @@ class Netguard:
     def close(self):
         self.socket.close()
 
-    def ask(self, family, command, body):
+    def ask(self, family, command, body, version=VERSION):
         """The attributes of the answer, which may be none."""
-        message = struct.pack("=BBH", command, 1, 0) + body
+        message = struct.pack("=BBH", command, version, 0) + body
         self.socket.send(struct.pack("=IHHII", len(message) + 16, family,
                                      REQUEST | ACK, 1, 0) + message)
         found = {}
@@ -96,17 +117,15 @@ class Netguard:
                 data = data[(length + 3) & ~3:]
 
     def set(self, vif, mac=None, overwrites=False, prefixes=(), **changes):
-        values = DEFAULTS | {globals()[name.upper()]: value
-                             for name, value in changes.items()}
         body = interface(vif)
-        body += b"".join(number(kind, value)
-                         for kind, value in values.items())
+        body += b"".join(number(name, value)
+                         for name, value in (PLAIN | changes).items())
         if mac:
-            body += attribute(MAC, bytes.fromhex(mac.replace(":", "")))
+            body += attribute(KINDS["mac"], bytes.fromhex(mac.replace(":", "")))
         if overwrites:
-            body += attribute(OVERWRITES, b"")
+            body += attribute(KINDS["overwrites"], b"")
         if prefixes:
-            body += attribute(PREFIXES, b"".join(map(prefix, prefixes)))
+            body += attribute(KINDS["prefixes"], b"".join(map(prefix, prefixes)))
         self.ask(self.family, SET, body)
 
     def unset(self, vif):
@@ -114,7 +133,7 @@ class Netguard:
 
     def counters(self, vif):
         found = self.ask(self.family, GET, interface(vif))
-        count = len(found[COUNTERS]) // 8
+        counters = found[KINDS["counters"]]
         return dict(zip(self.names,
-                        struct.unpack(f"={count}Q", found[COUNTERS]),
+                        struct.unpack(f"={len(counters) // 8}Q", counters),
                         strict=True))

@@ -3,12 +3,13 @@
  * An innocent conversation: each datagram is answered, and how long that took
  * is told.
  *
- *	probe ADDRESS PORT BYTES PKTS_PER_S SECONDS
+ *	probe ADDRESS PORT BYTES PKTS_PER_S SECONDS [AT_ONCE]
  *	probe answer ADDRESS PORT
  *
- * 0 a second: as many as are answered, with eight on their way.  The first ends
- * with one line of JSON; who answers says that it does, until it
- * is killed.
+ * 0 a second: as many as are answered, with AT_ONCE on their way, or eight.  At
+ * a rate there are no more on their way either, if that is said: who has not
+ * heard waits, as long as it takes.  The first ends with one line of JSON; who
+ * answers says that it does, until it is killed.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -26,13 +27,15 @@ enum {
 	SENT_MAX = 200000,
 	AT_ONCE = 8,
 	ASKS = 6,
+	ASKS_SO_MANY = 7,
 	ANSWERS = 4
 };
-#define LATE_S 2.0
+#define LATE_S    2.0
+#define PATIENT_S 20.0
 
 struct probe {
 	double sent_s[SENT_MAX], took_ms[SENT_MAX];
-	uint32_t sent, answered;
+	uint32_t sent, answered, at_once; /* 0: any number */
 };
 
 static struct sockaddr_in place(const char *address, const char *port)
@@ -96,9 +99,10 @@ static bool is_due(const struct probe *probe, double by_now, bool at_rate)
 {
 	if (probe->sent == SENT_MAX)
 		return false;
-	if (at_rate)
-		return probe->sent <= by_now;
-	return probe->sent < probe->answered + AT_ONCE;
+	if (at_rate && probe->sent > by_now)
+		return false;
+	return probe->at_once == 0 ||
+	       probe->sent < probe->answered + probe->at_once;
 }
 
 static int by_size(const void *a, const void *b)
@@ -128,19 +132,25 @@ int main(int argc, char **argv)
 {
 	static struct probe probe;
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	double begin = seconds_now(), rate, seconds, past;
+	double begin = seconds_now(), rate, seconds, past, late = LATE_S;
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
 	struct sockaddr_in to;
 	size_t bytes;
 
 	if (fd >= 0 && argc == ANSWERS && strcmp(argv[1], "answer") == 0)
 		return answer(fd, place(argv[2], argv[3]));
-	if (fd < 0 || argc != ASKS)
+	if (fd < 0 || (argc != ASKS && argc != ASKS_SO_MANY))
 		return EXIT_FAILURE;
 	to = place(argv[1], argv[2]);
 	bytes = (size_t)atoi(argv[3]);
 	rate = atof(argv[4]);
 	seconds = atof(argv[5]);
+	if (rate <= 0)
+		probe.at_once = AT_ONCE;
+	if (argc == ASKS_SO_MANY) {
+		probe.at_once = (uint32_t)atoi(argv[6]);
+		late = PATIENT_S;
+	}
 	if (bytes < sizeof(uint32_t) || bytes > BYTES_MAX ||
 	    rate * seconds >= SENT_MAX ||
 	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
@@ -149,7 +159,7 @@ int main(int argc, char **argv)
 		past = seconds_now() - begin;
 		while (past < seconds && is_due(&probe, past * rate, rate > 0))
 			ask(&probe, fd, bytes);
-		if (past > seconds + LATE_S ||
+		if (past > seconds + late ||
 		    (past > seconds && probe.answered >= probe.sent))
 			break;
 		poll(&wait, 1, 1);

@@ -5,11 +5,11 @@
 import contextlib
 import json
 import threading
-import time
 import unittest
 
 import bed
 import dom0
+import lab
 import traffic
 
 LARGE_BYTES, SMALL_BYTES = 1200, 60
@@ -18,19 +18,19 @@ PROBES_PER_S, PROBE_SECONDS = 25, 4
 PORT = 9000
 # Who answers is nobody that is flooded: pairs are judged, too.
 ECHO, ECHO_PORT = "10.0.1.231", 9100
-PER_KEY, PER_VIF = 40, 200
+PER_KEY, PER_VIF, MANY = 40, 200, 80
 # As much as a socket may have on its way; a packet of LARGE_BYTES is 2304.
 # Four of 59 fit into a ring: what waits before it, the guest itself may drop.
 ROOM_OF_36, ROOM_OF_59, ROOM_BY_ITSELF = 82944, 135936, 212992
 
 
 class Innocent:
-    """A conversation of a guest, answered at once."""
+    """A conversation of a guest, answer for answer."""
 
     def __init__(self, guest, port, seconds=PROBE_SECONDS):
         self.guest = guest
         self.sender = guest.begin(f"probe {ECHO} {port} {SMALL_BYTES} "
-                                  f"{PROBES_PER_S} {seconds}")
+                                  f"{PROBES_PER_S} {seconds} 1")
 
     def told(self):
         return json.loads(self.guest.finish(self.sender))
@@ -65,6 +65,11 @@ class Share(bed.Case):
                               "eth0")
         self.outside_runs("probe", "answer", ECHO, ECHO_PORT)
 
+    @staticmethod
+    def room(guest, socket_bytes):
+        """What a socket of a guest may have on its way."""
+        guest.ask(f"echo {socket_bytes} >/proc/sys/net/core/wmem_default")
+
     def idle(self, guest):
         told = Innocent(guest, ECHO_PORT, 2).told()
         self.assertEqual(told["answered"], told["sent"])
@@ -78,10 +83,10 @@ class Slots(Share):
                    f"held_slots_per_key: {PER_KEY}, "
                    f"held_slots_per_vif: {PER_VIF}, at_slots: {at_slots}}}")
 
-    def room(self, socket_bytes):
-        """What a socket of the guest may have on its way."""
-        self.guest.ask(
-            f"echo {socket_bytes} >/proc/sys/net/core/wmem_default")
+    def until_ring_has(self, slots):
+        """More than so many, taken and held."""
+        self.assertTrue(lab.eventually(lambda: self.guest.ring() > slots, 20),
+                        self.guest.ring())
 
     def floods(self, rate):
         """Conversations that nobody answers, each with its ear."""
@@ -96,7 +101,7 @@ class Slots(Share):
         """Floods, and what an innocent flow notices of them."""
         idle = self.idle(self.guest)
         floods = self.floods(rate)
-        time.sleep(1.5)
+        self.until_ring_has(MANY)
         watch = Watch(self.guest)
         watch.start()
         told = Innocent(self.guest, ECHO_PORT).told()
@@ -110,17 +115,17 @@ class Slots(Share):
 
     def test_wait_loses_nothing_and_others_go_on_below_the_bound(self):
         self.follow("wait")
-        self.room(ROOM_OF_36)
-        self.addCleanup(self.room, ROOM_BY_ITSELF)
+        self.room(self.guest, ROOM_OF_36)
+        self.addCleanup(self.room, self.guest, ROOM_BY_ITSELF)
         slots, floods = self.beside(0)
-        self.assertGreater(slots, 80)
+        self.assertGreater(slots, MANY)
         self.assertLess(slots, PER_VIF)
         self.nothing_is_lost(floods)
 
     def test_shed_keeps_the_ring_free_whatever_is_held(self):
         self.follow("shed")
-        self.room(ROOM_OF_59)
-        self.addCleanup(self.room, ROOM_BY_ITSELF)
+        self.room(self.guest, ROOM_OF_59)
+        self.addCleanup(self.room, self.guest, ROOM_BY_ITSELF)
         slots, floods = self.beside(25)
         judged = self.symtapd.ask("status")["judgement"]
         held = self.symtapd.ask("status")["held_slots"]
@@ -134,14 +139,14 @@ class Slots(Share):
 
     def test_wait_loses_nothing_above_the_bound(self):
         self.follow("wait")
-        self.room(ROOM_OF_59)
-        self.addCleanup(self.room, ROOM_BY_ITSELF)
+        self.room(self.guest, ROOM_OF_59)
+        self.addCleanup(self.room, self.guest, ROOM_BY_ITSELF)
         floods = self.floods(0)
-        time.sleep(2)
+        self.until_ring_has(PER_VIF)
         slots = self.guest.ring()
+        self.symtapd.a_second_later()
         over = self.symtapd.ask("status")["judgement"]["slots_over_packets"]
         print(f"{slots} slots held, {over} packets beyond their key's share")
-        self.assertGreater(slots, PER_VIF)
         self.assertGreater(over, 0)
         self.nothing_is_lost(floods)
 
@@ -150,7 +155,7 @@ class Slots(Share):
         self.symtapd.ctl("exempt", self.guest.address, "for", "1m")
         for sender, ear in floods:
             sent = self.guest.flooded(sender)["sent"]
-            arrived = ear.receive(10, sent)
+            arrived = ear.receive(bed.REST_SECONDS, sent)
             self.assertEqual(traffic.numbers(arrived), list(range(sent)))
         judged = self.symtapd.ask("status")["judgement"]
         self.assertEqual((judged["shed_key_packets"],
@@ -165,10 +170,14 @@ class Rate(Share):
     def start_with_rate(self):
         """Of one guest, whatever a gate would say: it is open."""
         self.start(self.guest, self.other,
-                   xen="{vifs: follow, way: queue, guests: [{name: "
-                   f"{self.guest.name}, rate: {{packets: {self.PKTS_PER_S}/s, "
+                   xen=f"{{vifs: follow, way: {self.way.name}, "
+                   f"guests: [{{name: {self.guest.name}, "
+                   f"rate: {{packets: {self.PKTS_PER_S}/s, "
                    "burst: 100ms}}]}",
                    limiter="{threshold: 15.0}")
+
+    def waited(self):
+        return self.symtapd.counters()["waited_rate_pkts"]
 
     def above(self):
         """What arrives of it, when all of it did, and the other guest."""
@@ -182,26 +191,27 @@ class Rate(Share):
         self.assertEqual(traffic.numbers(arrived), list(range(sent)))
         return arrived, told
 
-    def assert_rate(self, arrived):
+    def assert_rate(self, arrived, late_s):
         """In any time no more than the burst and the rate; dom0 is late at
-        times, by less than 100 ms."""
+        times."""
         at = [each.at for each in arrived]
         for first in range(0, len(at), 10):
             for last in range(first, len(at), 10):
                 self.assertLessEqual(
                     last - first + 1, self.BURST_PKTS + self.PKTS_PER_S *
-                    (at[last] - at[first] + 0.1) + 1)
+                    (at[last] - at[first] + late_s) + 1)
 
     def test_a_guest_above_its_rate_is_delayed_and_loses_nothing(self):
         self.start_with_rate()
         idle = self.idle(self.other)
         arrived, told = self.above()
-        waited = self.symtapd.counters()["waited_rate_pkts"]
+        waited = self.waited()
         print(f"{len(arrived)} sent in {self.SECONDS} s, arrived in "
               f"{arrived[-1].at - arrived[0].at:.2f} s, {waited} waited; "
               f"another guest p50 {told['p50_ms']} p99 {told['p99_ms']} ms, "
               f"idle p50 {idle['p50_ms']} p99 {idle['p99_ms']} ms")
-        self.assert_rate(arrived)
+        # As late as it was with another's, there and back.
+        self.assert_rate(arrived, max(0.1, told["max_ms"] / 1e3))
         self.assertGreater(len(arrived), 1.2 * self.PKTS_PER_S * self.SECONDS)
         self.assertGreater(waited, len(arrived) / 4)
         self.assertEqual(told["answered"], told["sent"])

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Guests are paused, saved, restored and moved while their packets wait."""
 
-import json
+import math
 import os
 import time
 import unittest
@@ -18,25 +18,15 @@ TOGETHER_S = 0.01
 
 
 class Travel(bed.Case):
-
     def setUp(self):
         super().setUp()
         self.guest = self.pool.take(1)
         self.start(self.guest)
-        self.uuid = dom0.call(
-            "xenstore-read", f"/local/domain/{self.guest.domain}/vm"
-            ).strip().removeprefix("/vm/")
 
     def tearDown(self):
         super().tearDown()
         if os.path.exists(IMAGE):
             os.unlink(IMAGE)
-
-    def has_no_zombie(self):
-        said = dom0.call("xl", "list")
-        self.assertNotIn("(null)", said)
-        self.assertNotIn("d-", "".join(line.split()[4] for line in
-                                       said.splitlines()[1:]))
 
     def save(self):
         """How long that took.  It is gone then, and nothing is left of it."""
@@ -58,17 +48,12 @@ class Travel(bed.Case):
         self.assertTrue(lab.eventually(self.guest.is_up, 60, 0.2),
                         self.guest.console())
 
-    @staticmethod
-    def penalty(document):
-        return max((key["penalty"]
-                    for guest in json.loads(document)["guests"]
-                    for key in guest["keys"] if key["scope"] == "pair"),
-                   default=0)
-
     def goes_on_as_it_was(self, flood):
         """Of those that leave after it came back, the first four do not leave
         together: a fresh pair's would."""
         arrived = flood.look(3)
+        if len(arrived) <= FREE_PKTS:
+            arrived += flood.look(10)
         self.assertGreater(len(arrived), FREE_PKTS)
         took = arrived[FREE_PKTS - 1].at - arrived[0].at
         print(f"{len(arrived)} packets left after it came back, the first "
@@ -76,17 +61,19 @@ class Travel(bed.Case):
         self.assertGreater(took, TOGETHER_S)
 
     def test_a_guest_is_paused_while_it_waits(self):
-        flood = self.flood(self.guest, 1200, 2)
-        held = self.guest.ring()
-        self.assertGreater(held, 0)
+        flood = self.begin_flood(self.guest, 1200, 2)
+        self.until_it_waits(self.guest)
+        flood.look(1)
+        begin = time.monotonic()
         dom0.call("xl", "pause", self.guest.name)
         trickle = flood.look(2)
-        self.assertTrue(trickle)
-        self.assertLess(len(trickle), 2 * bed.LATER_SECONDS)
+        seconds = time.monotonic() - begin
         dom0.call("xl", "unpause", self.guest.name)
+        self.assertTrue(trickle)
+        self.assertLessEqual(len(trickle),
+                             bed.LATER_SECONDS * math.ceil(seconds))
         self.assertEqual(self.symtapd.stop(), 0)
-        flood.look(3)
-        told = flood.told()
+        told = flood.rest()
         # While nobody listens, who comes may overtake who waits.
         self.assertEqual(sorted(traffic.numbers(flood.arrived)),
                          list(range(told["sent"])))
@@ -97,12 +84,11 @@ class Travel(bed.Case):
         flood = self.begin_flood(self.guest, 1200, 15)
         self.addCleanup(flood.sender.close)
         flood.look(3)
-        held = self.guest.ring()
+        held, uuid = self.guest.ring(), self.uuid(self.guest)
         self.assertGreater(held, 0)
         took = self.save()
         rest = flood.look(1)
-        document = self.symtapd.ctl("state", "export", "--uuid", self.uuid)
-        penalty = self.penalty(document)
+        document, penalty = self.exported(uuid)
         print(f"{held} slots were held, saved in {took:.1f} s, {len(rest)} "
               f"packets left meanwhile, penalty {penalty}")
         self.assertGreaterEqual(len(rest), held)

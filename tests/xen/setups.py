@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is compared: a guest and who is beside or behind its backend, each a
+row of the tables."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+
+import bed
+import dom0
+import extension
+import guests
+import lab
+import netback_test
+import symtapd
+
+BEHIND, BESIDE = 9, 1  # guests of an extension VM, and of dom0
+JUDGE = 111
+COUNTERS_SECONDS = 1.2  # they are up to a second old
+RINGS, RING = "/sys/kernel/debug/xen-netback", "io_ring_q0"
+TAP_LOG = "/run/compare-tap.log"
+SHIPPED = "\n".join(line for line in extension.POLICY.splitlines()
+                    if not line.startswith(("limiter:", "guards:"))) + "\n"
+# The uplink's namespace lives in a `sleep`, so who takes symtapd's place in the
+# extension VM leaves word of which one it is.
+AWAY = """\
+cat >/run/stand-in <<'END'
+#!/bin/sh
+echo $$ >/run/stand-in.pid
+exec sleep 1000000
+END
+chmod +x /run/stand-in
+[ -e /bin/symtapd.away ] || mv /bin/symtapd /bin/symtapd.away
+cp /run/stand-in /bin/symtapd
+killall symtapd
+until [ -e /run/stand-in.pid ]; do usleep 50000; done
+symtapctl -s /run/symtap/control.sock uninstall"""
+# With nothing on its mind, as in dom0.
+BACK = """\
+[ ! -e /bin/symtapd.away ] || mv /bin/symtapd.away /bin/symtapd
+[ ! -e /run/stand-in.pid ] || kill $(cat /run/stand-in.pid)
+rm -f /run/stand-in.pid /var/lib/symtap/state"""
+
+
+# In a guest whose device comes anew, for a minute or so.
+KEEPS_ADDRESS = """\
+(for _ in $(seq 600); do
+	ip addr show dev eth0 | grep -q {address}/ || {{
+		ip link set eth0 up
+		ip addr add {address}/24 dev eth0
+	}}
+	usleep 100000
+done) >/dev/null 2>&1 &"""
+
+
+class Setup:
+    """Stock: a guest, its backend in dom0, and nothing of ours at work."""
+
+    name = "stock"
+    vm = None  # with which the guest has to do
+    makes_anew = False  # the VM, while the guest runs
+
+    def __init__(self, world):
+        self.world = world
+
+    def guest(self):
+        return self.world.pool.take(BESIDE)
+
+    def start(self):
+        """The guest is guarded when this returns."""
+
+    def stop(self):
+        """And is not any more; what waited goes on."""
+
+    def dropped(self):
+        """By us, and counted."""
+        return 0
+
+    def counters(self):
+        """symtapd's; {}: there is none."""
+        return {}
+
+    def ring_text(self):
+        """What the guest's netback tells of its ring."""
+        return dom0.call("sh", "-c", f"cat {RINGS}/{self.guest().vif}/{RING}")
+
+    def slots(self):
+        """Requests of the guest that are not answered, taken or not."""
+        return int(re.search(r"TX: .*\nreq prod \d+ \((\d+)\)",
+                             self.ring_text())[1])
+
+    def kill(self):
+        """As a crash does, and start it again as a service manager would.
+        False: there is nobody."""
+        return False
+
+    def make_anew(self):
+        """The VM is destroyed, and made again."""
+
+
+class Ours(Setup):
+    """symtapd in dom0, with one of the ways."""
+
+    def __init__(self, world, way, fast="auto"):
+        super().__init__(world)
+        self.way, self.fast, self.daemon = way, fast, None
+        self.name = way.name if fast else f"{way.name}, no fast path"
+
+    def start(self):
+        guest = self.guest()
+        self.daemon = symtapd.Symtapd(self.world.host, bed.BUILD)
+        self.daemon.start(bridge=True, shipped=True, fast=self.fast,
+                          **bed.policy_of(self.way))
+        wanted = [guest.guarded]
+        # Netback is asked before a program sees a packet.
+        if self.fast and self.way is not netback_test.NETBACK:
+            wanted.append(f"fast path: attached to {guest.vif}")
+        if not lab.eventually(
+                lambda: all(line in self.daemon.log() for line in wanted), 20):
+            raise RuntimeError(self.daemon.log())
+
+    def stop(self):
+        if not self.daemon:
+            return
+        if self.daemon.is_running():
+            self.daemon.stop()
+        self.daemon.ctl("uninstall", check=False)
+        self.daemon.close()
+
+    def dropped(self):
+        return bed.dropped(self.daemon)
+
+    def counters(self):
+        return self.daemon.settled()
+
+    def kill(self):
+        self.daemon.stop(signal.SIGKILL)
+        self.daemon.restart()
+        return True
+
+
+class Driver(Setup):
+    """The guest's backend is a VM, whose netback is Debian's, without symtapd.
+    """
+
+    name = "driver domain"
+
+    @property
+    def vm(self):
+        return self.world.backend
+
+    def guest(self):
+        return self.world.pool.take(BEHIND, vif="backend=extension")
+
+    def start(self):
+        self.world.need_backend()
+        self.guest()
+        self.vm.ask(AWAY)
+
+    def ring_text(self):
+        return self.vm.ask(f"cat {RINGS}/{self.guest().vif}/{RING}")
+
+
+class Extension(Driver):
+    """The same, and symtapd in it."""
+
+    name = "extension VM"
+    makes_anew = True
+
+    def start(self):
+        self.world.need_backend()
+        self.guest()
+        self.vm.ask(BACK)
+        self._await()
+
+    def _await(self):
+        vif = self.guest().vif
+        if not lab.eventually(lambda: vif in self.vm.symtapctl("vifs"), 30):
+            raise RuntimeError(self.vm.log())
+
+    def stop(self):
+        if self.vm:
+            self.vm.ask(AWAY)
+
+    def dropped(self):
+        return dropped_in(self.vm)
+
+    def counters(self):
+        return counters_in(self.vm)
+
+    def kill(self):
+        self.vm.ask("killall -9 symtapd")
+        return True
+
+    def make_anew(self):
+        """The guest's vif goes with it, and somebody has to plug another."""
+        guest = self.guest()
+        guest.ask(KEEPS_ADDRESS.format(address=guest.address))
+        line = guest.options.vif_line(guest.number, 0).strip('"')
+        self.vm.destroy()
+        self.vm.create_again()
+        dom0.call("xl", "network-detach", guest.name, "0")
+        dom0.call("xl", "network-attach", guest.name, *line.split(","))
+        self._await()
+
+
+class Granted(Setup):
+    """The backend is dom0; headers go over granted pages to a VM that has no
+    device in use, and verdicts come back."""
+
+    name = "granted pages"
+    makes_anew = True
+
+    def __init__(self, world):
+        super().__init__(world)
+        self.carrier = None
+
+    @property
+    def vm(self):
+        return self.world.judge
+
+    def _carry(self):
+        """symtap-tap, as a service manager would for the VM that is there."""
+        with open(TAP_LOG, "w", encoding="utf-8") as log:
+            self.carrier = subprocess.Popen(
+                [symtapd.find(bed.BUILD, "symtap-tap"), "--judge",
+                 f"vchan:{self.vm.domain}"], stderr=log)
+        self.world.lab.processes.append(self.carrier)
+
+    @staticmethod
+    def _said():
+        with open(TAP_LOG, encoding="utf-8") as log:
+            return log.read()
+
+    def _await(self):
+        if not lab.eventually(lambda: "the judge is there" in self._said(),
+                              30):
+            raise RuntimeError(self._said() + self.vm.log())
+
+    def start(self):
+        self.world.need_judge()
+        self.guest()
+        for words in (
+                "add table bridge compare",
+                "add chain bridge compare forward "
+                "{ type filter hook forward priority 10; }",
+                "add rule bridge compare forward ether type { ip, ip6 } "
+                "queue flags bypass to 4242"):
+            dom0.call("nft", words)
+        self._carry()
+        self._await()
+
+    def _put_down(self):
+        if self.carrier:
+            self.carrier.terminate()
+            self.carrier.wait(10)
+
+    def stop(self):
+        self._put_down()
+        self.world.host.run("nft", "delete table bridge compare", check=False)
+
+    def dropped(self):
+        return dropped_in(self.vm)
+
+    def kill(self):
+        self.vm.ask("killall -9 symtapd")
+        return True
+
+    def make_anew(self):
+        self.vm.destroy()
+        self.vm.create_again()
+        self._put_down()
+        self._carry()
+        self._await()
+
+
+def counters_in(vm):
+    time.sleep(COUNTERS_SECONDS)
+    return {row["name"]: row["value"] for row in
+            json.loads(vm.symtapctl("--json stats"))["ok"]["counters"]}
+
+
+def dropped_in(vm):
+    """What symtapd in there says that it dropped, all of it, or let the kernel
+    drop."""
+    count = counters_in(vm)
+    status = json.loads(vm.symtapctl("--json status"))["ok"]
+    refused = (row["packets"] for row in status["kernel_counters"]
+               if row["name"] == "refused")
+    return sum(refused, sum(count[name] for name in bed.DROPS))
+
+
+def all_of(world):
+    """By the names that are asked for."""
+    return {"stock": Setup(world),
+            **{way.name: Ours(world, way)
+               for way in (*bed.COMPARED, netback_test.NETBACK)},
+            "queue-alone": Ours(world, bed.WAYS[0], fast=""),
+            "driver": Driver(world), "extension": Extension(world),
+            "granted": Granted(world)}
+
+
+def reload_netback(world, ours):
+    """Debian's module, or the one with a hook; guests with a vif of dom0's go
+    before."""
+    netback_test.destroy_all()
+    world.pool = guests.Pool()
+    if netback_test.is_loaded() == ours:
+        return
+    if ours:
+        netback_test.load()
+    else:
+        netback_test.tearDownModule()
