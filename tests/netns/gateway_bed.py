@@ -20,7 +20,7 @@ BUILD = os.environ.get("SYMTAP_BUILD", "build/release")
 RELEASES_MS = (2, 6, 14, 30, 62, 126, 254, 510, 1022)
 BURST = 4
 FIRST_SECOND = 12
-EARLY_MS = 0.7  # the first packet may have been on its way for longer
+EARLY_MS = 0.7  # on its way for longer than the rest; not all tell
 LATE_MS = 50
 BUSY_EARLY_MS, BUSY_LATE_MS = 20, 400
 STOLEN = 0.02  # seconds a second
@@ -87,6 +87,7 @@ class Case(unittest.TestCase):
         self.before = self.of_the_kernel()
 
     def tearDown(self):
+        self.lab.stop_programs()
         self.hang_up()
         if self.symtapd.is_running():
             self.assertEqual(self.symtapd.stop(), 0, self.symtapd.log())
@@ -147,10 +148,15 @@ class Case(unittest.TestCase):
 
     def check_figures(self, arrivals, seconds):
         """A burst of four, one at each delay, and then about nine a second;
-        `arrivals` are their times within `seconds` from the first."""
-        after_ms = [(at - arrivals[0]) * 1e3 for at in arrivals]
-        told = " ".join(f"{each:.1f}" for each in after_ms[:16])
+        `arrivals` are what came within `seconds` from the first."""
+        after_ms = [(each.at - arrivals[0].at) * 1e3 for each in arrivals]
+        # The delays begin when the first is judged, which may be a while
+        # before it arrives.
+        underway_ms = traffic.underway_s(arrivals[0]) * 1e3
+        told = f"{underway_ms:.1f} and then " + " ".join(
+            f"{each:.1f}" for each in after_ms[:16])
         early_ms, late_ms = self.margins_ms()
+        early_ms += underway_ms
         for place, want in enumerate(RELEASES_MS, BURST):
             if want >= seconds * 1000 - late_ms:
                 break
@@ -163,7 +169,9 @@ class Case(unittest.TestCase):
                                  1 if self.is_busy() else 0, told)
         if seconds >= 3:
             later = sum(2000 <= each < seconds * 1000 for each in after_ms)
-            self.assertGreater(later, 7.5 * (seconds - 2), told)
+            # Each that leaves late has the rest leave later, too.
+            least_per_s = 5 if self.is_busy() else 7.5
+            self.assertGreater(later, least_per_s * (seconds - 2), told)
             self.assertLess(later, 10 * (seconds - 2) + 1, told)
 
     def margins_ms(self):
@@ -181,9 +189,12 @@ class Case(unittest.TestCase):
                 STOLEN * (time.monotonic() - begun))
 
     def check_no_burst(self, times):
-        """Between two releases at least 2 ms pass, then 4, then 8."""
+        """Between two releases at least 2 ms pass, then 4, then 8; a burst is
+        there within one.  The first of four may have been on its way for
+        longer than the last."""
+        least_s = 0.003 if self.is_busy() else 0.007
         for first, fourth in zip(times, times[BURST - 1:]):
-            self.assertGreater(fourth - first, 0.010)
+            self.assertGreater(fourth - first, least_s)
 
 
 def main():

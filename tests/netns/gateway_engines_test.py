@@ -20,7 +20,9 @@ class Engines(bed.Case):
     def check_crowd(self, **options):
         talked = self.crowd(**options).finish()
         self.assertEqual(talked["got"], talked["sent"])
-        self.assertEqual(self.symtapd.settled()["waited_pkts"], 0)
+        # Who is slow judges some before the first of their answers.
+        self.assertLess(self.symtapd.settled()["waited_pkts"],
+                        talked["sent"] / 1000 if self.is_busy() else 1)
 
     def test_crowd_is_not_touched(self):
         self.start()
@@ -42,7 +44,7 @@ class Engines(bed.Case):
                     if traffic.numbers([each])[0] // 1000 == turn]
             self.assertEqual(traffic.numbers(mine), list(
                 range(turn * 1000, turn * 1000 + len(mine))))
-            self.check_figures([each.at for each in mine], 1)
+            self.check_figures(mine, 1)
 
     def test_both_ends_guarded_in_two_engines(self):
         """The second engine hears of each packet that the first let out."""

@@ -6,6 +6,7 @@ packets that wait, and what it says when it cannot start."""
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 import gateway_bed as bed
@@ -63,7 +64,7 @@ class Life(bed.Case):
 
     def check_held(self):
         ear = self.fill(100)
-        self.check_figures([each.at for each in ear.receive(0.9)], 0.8)
+        self.check_figures(ear.receive(0.9), 0.8)
         self.hang_up()
 
     def test_stop_leaves_nothing(self):
@@ -161,6 +162,21 @@ class Life(bed.Case):
         self.assertEqual(self.symtapd.stop(), 0)
         self.assertEqual(of_others(), before)
         self.assertEqual(self.sysctls(), sysctls)
+
+    def test_reloads_at_once_are_all_done(self):
+        """None is refused because of another."""
+        self.start()
+        self.symtapd.write_policy(limiter="{threshold: 1.5}")
+        asked = []
+        for _ in range(8):
+            asked.append(self.symtapd.begin_to_ask("reload"))
+            self.symtapd.process.send_signal(signal.SIGHUP)
+        for each in asked:
+            self.assertIn("is in force",
+                          self.symtapd.answer(each, "reload")["reloaded"])
+        self.check_whole(self.talk().finish())
+        row, = self.symtapd.ask("top scope=pair")["rows"]
+        self.assertEqual(row["threshold"], 1.5)
 
     def test_executes_no_program_and_leaves_no_file(self):
         """With an empty PATH, and every call traced that runs a program or

@@ -55,7 +55,7 @@ class Case(bed.Case):
         ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 9)
         _, arrived = traffic.flood(traffic.sender(self.net.host, lab.GUARDED),
                                    (lab.OUTSIDE, 9), ear, 0.9)
-        self.check_figures([each.at for each in arrived], 0.9)
+        self.check_figures(arrived, 0.9)
 
     def filters(self, device="lan1"):
         return [self.net.gateway.run("tc", "filter", "show", "dev", device, at)

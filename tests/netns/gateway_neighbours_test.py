@@ -141,7 +141,7 @@ class Ends(bed.Case):
         ear = traffic.Receiver(self.net.neighbour, lab.NEIGHBOUR, 9)
         source = traffic.sender(self.net.host, lab.GUARDED)
         _, arrived = traffic.flood(source, (lab.NEIGHBOUR, 9), ear, 1.5)
-        self.check_figures([each.at for each in arrived], 1.5)
+        self.check_figures(arrived, 1.5)
         # What was heard counts for the receiver: it may answer fourfold.
         answers = traffic.Receiver(self.net.host, lab.GUARDED, 4001)
         back = traffic.sender(self.net.neighbour, lab.NEIGHBOUR)
@@ -184,7 +184,7 @@ class Ends(bed.Case):
         source = traffic.sender(self.net.gateway, "192.0.2.1")
         source.setblocking(False)
         _, arrived = traffic.flood(source, (lab.OUTSIDE, 9), ear, 1.5)
-        self.check_figures([each.at for each in arrived], 1.4)
+        self.check_figures(arrived, 1.4)
 
 
 class Shadow(bed.Case):

@@ -84,7 +84,7 @@ class Vlan(bed.Case):
         arrived = ear.receive(1.3)
         self.check_whole(talk.finish())
         self.assertEqual(traffic.numbers(arrived), list(range(len(arrived))))
-        self.check_figures([each.at for each in arrived], 1)
+        self.check_figures(arrived, 1)
         self.assertEqual({row["zone"] for row in
                           self.symtapd.ask("top by=held")["rows"]
                           if row["inside"] == lab.GUARDED}, {LAN0})

@@ -63,7 +63,7 @@ class Zones(bed.Case):
         self.check_rows(shared)
         flooded += ear.receive(1.3)
         self.assertEqual(traffic.numbers(flooded), list(range(len(flooded))))
-        self.check_figures([each.at for each in flooded], 1.2)
+        self.check_figures(flooded, 1.2)
 
     def check_rows(self, shared):
         for scope in ("flow", "pair", "host"):
@@ -95,7 +95,7 @@ class Zones(bed.Case):
                     first <= traffic.numbers([each])[0] < first + 100]
             self.assertEqual(traffic.numbers(mine),
                              list(range(first, first + len(mine))))
-            self.check_figures([each.at for each in mine], 1)
+            self.check_figures(mine, 1)
 
 
 if __name__ == "__main__":

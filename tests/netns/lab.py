@@ -151,6 +151,7 @@ class Lab:
     def __init__(self, name):
         self.prefix = f"symtap-{name}-{os.getpid()}"
         self.processes = []
+        self.programs = []  # that one test is done with
         self.sockets = []
         self.namespaces = []
         atexit.register(self.close)
@@ -181,7 +182,17 @@ class Lab:
         left.up(left_name)
         right.up(right_name)
 
+    def stop_programs(self):
+        """Of a test that did not wait for their end."""
+        for process in self.programs:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            process.stdout.close()
+        self.programs.clear()
+
     def close(self):
+        self.stop_programs()
         for process in self.processes:
             if process.poll() is None:
                 process.terminate()

@@ -49,8 +49,8 @@ class Driver:
             lines.append(line)
         raise RuntimeError(f"{words[0]}: the driver has ended")
 
-    def update(self, policy):
-        return self.ask("update", self.save(policy))
+    def update(self, policy, *words):
+        return self.ask("update", self.save(policy), *words)
 
     def counters(self):
         return {name: int(count) for count, name in

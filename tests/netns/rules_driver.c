@@ -93,12 +93,33 @@ static bool address_of(const char *text, uint8_t addr[16])
 	return inet_pton(AF_INET, text, addr + 12) == 1;
 }
 
-static int update(struct driver *driver, const char *path)
+/* As vifs have them: each port of a binding is its MAC's; odd ones stamp. */
+static bool add_owners(struct policy *policy)
+{
+	struct policy_owner owner;
+
+	for (size_t i = 0; i < policy->bindings_count; i++) {
+		const struct policy_binding *binding = &policy->bindings[i];
+
+		if (binding->interface[0] == '\0')
+			continue;
+		memcpy(owner.interface, binding->interface,
+		       sizeof(owner.interface));
+		memcpy(owner.mac, binding->mac, sizeof(owner.mac));
+		owner.stamps = owner.mac[5] % 2 != 0;
+		if (!policy_add_owner(policy, &owner))
+			return false;
+	}
+	return policy_prepare(policy);
+}
+
+/* update PATH [owners] */
+static int update(struct driver *driver, const char *path, bool owners)
 {
 	struct policy *policy = load(path);
 	int error;
 
-	if (!policy)
+	if (!policy || (owners && !add_owners(policy)))
 		return -EINVAL;
 	driver->config.policy = policy;
 	error = nftrules_update(driver->rules, &driver->config);
@@ -293,7 +314,7 @@ static int run(struct driver *driver, char **words, size_t count)
 	if (strcmp(words[0], "install") == 0)
 		return install(driver);
 	if (strcmp(words[0], "update") == 0 && count > 1)
-		return update(driver, words[1]);
+		return update(driver, words[1], count > 2);
 	if (strcmp(words[0], "verify") == 0)
 		return nftrules_verify(driver->rules);
 	if (strcmp(words[0], "block") == 0)

@@ -18,7 +18,7 @@ import lab
 # Guarded interfaces, "lan0, lan1": every test then runs with the fast path.
 FAST = os.environ.get("SYMTAP_FAST", "")
 PIN = "none"
-START_SECONDS = 20
+START_SECONDS = 60
 STOP_SECONDS = 20
 
 POLICY = {
@@ -68,14 +68,16 @@ class Symtapd:
         return os.path.join(self.folder, name)
 
     def write_policy(self, queues=1, fail="open", bridge=False, shipped=False,
-                     keys=16384, **sections):
+                     keys=16384, fast="", **sections):
         """`sections` are top-level keys, each in YAML's short form.  The gates
         alone, unless they say otherwise: no patience, no credit, no paces.
-        `shipped`: all of them, as they come."""
+        `shipped`: all of them, as they come.  `fast`: where the fast path
+        is."""
         limiter = sections.pop("limiter", "{}")
-        fast = ""
         if FAST:
-            fast = (f", fast: {{interfaces: [{FAST}], keys: {keys}, "
+            fast = f"[{FAST}]"
+        if fast:
+            fast = (f", fast: {{interfaces: {fast}, keys: {keys}, "
                     f"pin: {PIN}}}")
         gates_alone = {
             "limiter": limiter.replace(
@@ -140,12 +142,18 @@ class Symtapd:
 
     def ask(self, line):
         """What it answers over its control socket, when that is "ok"."""
-        with socket.socket(socket.AF_UNIX) as control:
-            control.settimeout(10)
-            control.connect(self.path("control.sock"))
-            control.sendall(line.encode() + b"\n")
-            with control.makefile() as answers:
-                answer = json.loads(answers.readline())
+        return self.answer(self.begin_to_ask(line), line)
+
+    def begin_to_ask(self, line):
+        control = socket.socket(socket.AF_UNIX)
+        control.settimeout(10)
+        control.connect(self.path("control.sock"))
+        control.sendall(line.encode() + b"\n")
+        return control
+
+    def answer(self, asked, line):
+        with asked, asked.makefile() as answers:
+            answer = json.loads(answers.readline())
         if "ok" not in answer:
             raise SymtapdError(f"{line}: {answer}")
         return answer["ok"]

@@ -4,16 +4,20 @@
 a network of its own, where none of them ever is."""
 
 import os
+import re
 import signal
 import time
 import unittest
+import urllib.request
 
+import frames
 import lab
 import symtapd
 import traffic
 
 BUILD = os.environ["SYMTAP_BUILD"]
 QUEUE = 4242
+BLAST = 40000
 RATE = 300
 ROOM = ("{pairs: 4096, flows: 4096, hosts: 256, held_packets: 4096, "
         "held_packets_per_host: 2048, held_packets_per_key: 2048}")
@@ -92,9 +96,42 @@ class Tap(unittest.TestCase):
                 if each["outside"] == lab.OUTSIDE)
         self.assertGreater(float(row["S_let_out"]), 2)
 
+    def test_what_both_ends_count_is_shown(self):
+        self.carry()
+        self.judge(metrics="{listen: '127.0.0.1:9321'}")
+        self.says("the judge may interpose")
+        sent, _ = self.flood(0.5)
+        # The carrier tells the judge, twice a second.
+        self.symtapd.wait_for("offered_pkts", sent)
+        rows = {(row["of"], row["name"]): row["value"]
+                for row in self.symtapd.ask("stats")["counters"]}
+        self.assertEqual(rows["tap", "received_pkts"],
+                         rows["carrier", "asked_pkts"])
+        self.assertEqual(rows["carrier", "judges"], 1)
+        tap = self.symtapd.ask("status")["tap"]
+        self.assertEqual(tap["mode"], "interpose")
+        self.assertTrue(lab.eventually(
+            lambda: self.symtapd.ask("status")["tap"]["received_packets"] >=
+            sent, 2))
+        said = self.symtapd.ctl("status")
+        self.assertIn("tap: we may interpose", said)
+        self.assertNotIn("queues 0 and 0", said)
+        self.assertRegex(said, r"\n  tap: \d+ packets offered")
+        with self.judges.entered():
+            with urllib.request.urlopen(
+                    "http://127.0.0.1:9321/metrics") as answer:
+                page = answer.read().decode()
+        for name in ("received_packets", "carrier_offered_packets"):
+            value, = re.findall(rf"^symtap_tap_{name}_total (\d+)$", page, re.M)
+            self.assertGreaterEqual(int(value), sent)
+        # There is nothing to forward in its network, and no need to.
+        self.assertEqual(self.judges.read("/proc/sys/net/ipv4/ip_forward"), "0")
+        self.assertNotIn("forwarding", self.symtapd.ctl("doctor", check=False))
+
     def test_the_mode_follows_the_policy_under_traffic(self):
         self.carry()
         self.judge()
+        self.says("the judge may interpose")
         self.flood(0.5)
         for times, mode, word in ((1, "shadow", "observe"),
                                   (2, "enforce", "interpose")):
@@ -119,6 +156,7 @@ class Tap(unittest.TestCase):
         then."""
         self.carry("--fail", fail)
         self.judge()
+        self.says("the judge may interpose")
         sent, arrived = self.flood()
         begin = time.monotonic()
         self.symtapd.process.send_signal(signal.SIGKILL)
@@ -140,6 +178,35 @@ class Tap(unittest.TestCase):
         lost, (_, arrived) = self.lose_judge("closed")
         self.assertGreater(lost, 300)
         self.assertEqual(arrived, 0)
+
+    def test_it_ends_beside_traffic_and_nothing_is_lost(self):
+        """What reaches the kernel's queue in its last moment goes on, too."""
+        rule = ("FORWARD", "-j", "NFQUEUE", "--queue-num", str(QUEUE),
+                "--queue-bypass")
+        self.net.gateway.run("iptables", "-I", *rule)
+        self.addCleanup(self.net.gateway.run, "iptables", "-D", *rule)
+        counted = ("INPUT", "-p", "udp", "--dport", "9000")
+        self.net.outside.run("iptables", "-A", *counted)
+        self.addCleanup(self.net.outside.run, "iptables", "-D", *counted)
+        frame = frames.ethernet(
+            self.net.gateway.mac("lan0"), lab.GUARDED_MAC, 0x0800,
+            frames.udp(lab.GUARDED, lab.OUTSIDE, 9001, 9000))
+
+        def arrived():
+            said = self.net.outside.run("iptables", "-L", "INPUT", "-vnx")
+            return int(re.search(r"^ *(\d+) .*dpt:9000", said, re.M)[1])
+
+        for ending in range(1, 6):
+            self.carry()
+            blast = traffic.Blast(self.net.host, "eth0", frame, BUILD,
+                                  count=BLAST)
+            before = arrived()
+            lab.eventually(lambda: arrived() > before, 5, 0.01)
+            self.carrier.terminate()
+            self.assertEqual(self.carrier.wait(5), 0, self.said())
+            blast.finish()
+            self.assertTrue(lab.eventually(
+                lambda: arrived() == ending * BLAST, 2), self.said())
 
 
 if __name__ == "__main__":

@@ -18,11 +18,25 @@ LARGE = 64 << 20
 MRT_INIT, MRT_ADD_VIF, MRT_ADD_MFC = 200, 202, 204
 VIFF_USE_IFINDEX = 8
 
+SENT = b"sent"  # and then, when
+SENT_FORMAT = "=4sd"
+
 Arrival = collections.namedtuple("Arrival", "at data peer")
 
 
 def numbered(number, size=100):
-    return struct.pack("!I", number).ljust(size, b"\0")
+    """To be sent at once."""
+    return (struct.pack("!I", number) + struct.pack(SENT_FORMAT, SENT,
+                                                    time.time())
+            ).ljust(size, b"\0")
+
+
+def underway_s(arrival):
+    """How long it was on its way; 0 if it does not tell."""
+    at = arrival.data.find(SENT)
+    if at < 0:
+        return 0
+    return arrival.at - struct.unpack_from(SENT_FORMAT, arrival.data, at)[1]
 
 
 def numbers(arrivals, at=0):
@@ -147,7 +161,7 @@ class Program:
         self.process = subprocess.Popen(
             namespace.argv(symtapd.find(build, name), *map(str, words)),
             stdout=subprocess.PIPE, bufsize=0)
-        namespace.lab.processes.append(self.process)
+        namespace.lab.programs.append(self.process)
 
     def finish(self, seconds=60):
         printed, _ = self.process.communicate(timeout=seconds)
@@ -166,6 +180,11 @@ class Talk(Program):
             *addresses, port, pkts_per_s, seconds, size], build)
         if self.process.stdout.readline() != b"talking\n":
             raise RuntimeError("nobody answers")
+
+    def end(self):
+        """Before its seconds are over; what it reported."""
+        self.process.terminate()
+        return self.finish()
 
 
 class Blast(Program):

@@ -12,13 +12,8 @@ OUTER = "10.20.128.1"
 INSIDE_NET = "[10.20.0.0/17]"
 
 
-class Case(bed.Case):
-
-    @classmethod
-    def build(cls):
-        cls.net = lab.Bridged(cls.lab, (GUEST, STRANGER), OUTER, "vif7.0",
-                              "dom0")
-        cls.check_path(cls.net.host, cls.net.outside, (GUEST, OUTER))
+class Store:
+    """A store beside symtapd, with a guest in it; before a bed.Case."""
 
     def setUp(self):
         super().setUp()
@@ -30,15 +25,24 @@ class Case(bed.Case):
         self.store.process.terminate()
         self.store.process.wait()
 
-    def start(self, **policy):
-        self.symtapd.start(**{"bridge": True, "inside": INSIDE_NET,
-                              "limits": bed.ROOM, "xen": "{vifs: follow}",
-                              **policy})
-
     def until(self, text, seconds=5, times=1):
         self.assertTrue(lab.eventually(
             lambda: self.symtapd.log().count(text) >= times, seconds, 0.005),
             self.symtapd.log())
+
+
+class Case(Store, bed.Case):
+
+    @classmethod
+    def build(cls):
+        cls.net = lab.Bridged(cls.lab, (GUEST, STRANGER), OUTER, "vif7.0",
+                              "dom0")
+        cls.check_path(cls.net.host, cls.net.outside, (GUEST, OUTER))
+
+    def start(self, **policy):
+        self.symtapd.start(**{"bridge": True, "inside": INSIDE_NET,
+                              "limits": bed.ROOM, "xen": "{vifs: follow}",
+                              **policy})
 
     def guarded(self, domain=7):
         self.until(f"vif7.0 of domain {domain} (web) is guarded")

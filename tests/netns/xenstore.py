@@ -15,7 +15,38 @@ LIBC = ctypes.CDLL(None)
 BACKEND = "/local/domain/0/backend/vif"
 
 
-class Xenstore:
+class Speaker:
+    """Who speaks with it, by the socket at `path`."""
+
+    def __init__(self, path):
+        os.environ["XENSTORED_PATH"] = path
+        self.handle = ctypes.c_void_p(
+            lab.eventually(lambda: LIBRARY.xs_open(0)))
+        assert self.handle.value, f"nobody answers at {path}"
+
+    def write(self, path, value):
+        data = value.encode()
+        if not LIBRARY.xs_write(self.handle, 0, path.encode(), data,
+                                len(data)):
+            raise OSError(ctypes.get_errno(), path)
+
+    def read(self, path):
+        """None: there is none."""
+        length = ctypes.c_uint()
+        value = LIBRARY.xs_read(self.handle, 0, path.encode(),
+                                ctypes.byref(length))
+        if not value:
+            return None
+        try:
+            return ctypes.string_at(value, length.value).decode()
+        finally:
+            LIBC.free(ctypes.c_void_p(value))
+
+    def close(self):
+        LIBRARY.xs_close(self.handle)
+
+
+class Xenstore(Speaker):
     """`owner` is a Lab: it stops with it."""
 
     def __init__(self, owner, build):
@@ -35,10 +66,13 @@ class Xenstore:
             env={**self.environment, "LD_PRELOAD": os.path.join(
                 self.build, "tests/xenstore/libhypervisor.so")})
         self.owner.processes.append(self.process)
+        super().__init__(self.path("socket"))
+
+    def guest(self, domain):
+        """It speaks as that domain, the caller's to close."""
+        speaker = Speaker(self.path(f"dom{domain}.sock"))
         os.environ["XENSTORED_PATH"] = self.path("socket")
-        self.handle = ctypes.c_void_p(
-            lab.eventually(lambda: LIBRARY.xs_open(0)))
-        assert self.handle.value, "xenstored did not start"
+        return speaker
 
     def restart(self):
         """After its end, with nothing."""
@@ -48,24 +82,6 @@ class Xenstore:
 
     def path(self, name):
         return os.path.join(self.folder, name)
-
-    def write(self, path, value):
-        data = value.encode()
-        if not LIBRARY.xs_write(self.handle, 0, path.encode(), data,
-                                len(data)):
-            raise OSError(ctypes.get_errno(), path)
-
-    def read(self, path):
-        """None: there is none."""
-        length = ctypes.c_uint()
-        value = LIBRARY.xs_read(self.handle, 0, path.encode(),
-                                ctypes.byref(length))
-        if not value:
-            return None
-        try:
-            return ctypes.string_at(value, length.value).decode()
-        finally:
-            LIBC.free(ctypes.c_void_p(value))
 
     def remove(self, path):
         if not LIBRARY.xs_rm(self.handle, 0, path.encode()):

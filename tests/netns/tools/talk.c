@@ -9,13 +9,14 @@
  * datagrams from inside.  It begins politely, with what was answered so far,
  * and "talking" is printed when that is done.  At the end one line of JSON:
  * what was sent, arrived outside, was answered, round trips, and the longest
- * time without an arrival outside.
+ * time without an arrival outside.  SIGTERM ends it before its SECONDS.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -251,12 +252,32 @@ static void begin_politely(struct talk *talk)
 	fflush(stdout);
 }
 
+static volatile sig_atomic_t is_told_to_end;
+
+static void on_signal(int number)
+{
+	(void)number;
+	is_told_to_end = 1;
+}
+
+/* Until all is answered, or nothing comes any more: who has little time has
+ * some of it for a while. */
 static void go_on(struct talk *talk)
 {
-	uint64_t end_ns = now_ns() + (uint64_t)(talk->seconds * 1e9);
-	uint64_t now;
+	const struct sigaction ending = { .sa_handler = on_signal };
+	uint64_t begin_ns = now_ns();
+	uint64_t end_ns = begin_ns + (uint64_t)(talk->seconds * 1e9);
+	uint64_t now, heard_ns = end_ns, heard = 0;
 
-	while ((now = now_ns()) < end_ns + DRAIN_NS) {
+	sigaction(SIGTERM, &ending, NULL);
+	while ((now = now_ns()) < heard_ns + DRAIN_NS) {
+		if (is_told_to_end && now < end_ns) {
+			end_ns = heard_ns = now;
+			talk->seconds = (double)(now - begin_ns) * 1e-9;
+		}
+		if (talk->arrived + talk->answered > heard && now > end_ns)
+			heard_ns = now;
+		heard = talk->arrived + talk->answered;
 		if (now < end_ns)
 			say(talk, due_pkts(talk, now), now);
 		else if (talk->answered == talk->sent)
