@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Completes command lines of symtapctl and symtap-sim as bash does.
+# Completes command lines of each program as bash does.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -19,8 +19,22 @@ symtap-sim()
 	fi
 }
 
+symtapd()
+{
+	printf '  -n, --check  x\n  -t, --tap PLACE  x\n'
+}
+
+symtap-tap()
+{
+	printf '  --most MODE  x\n  --fail open|closed  x\n'
+}
+
 # shellcheck source=contrib/completion/symtapctl.bash
 . contrib/completion/symtapctl.bash
+# shellcheck source=contrib/completion/symtapd.bash
+. contrib/completion/symtapd.bash
+# shellcheck source=contrib/completion/symtap-tap.bash
+. contrib/completion/symtap-tap.bash
 # shellcheck source=contrib/completion/symtap-sim.bash
 . contrib/completion/symtap-sim.bash
 failures=0
@@ -54,7 +68,12 @@ expect "symtapctl exempt 10.20.0.7 " "for end"
 expect "symtapctl exempt 10.20.0.7 for 1" "10m 1h 1d"
 expect "symtapctl doctor --c" "--config"
 expect "symtapctl status --c" ""
+expect "symtapctl state " "export import"
+expect "symtapctl state export --u" "--uuid"
 expect "symtapd --ch" "--check"
+expect "symtapd --tap v" "vchan:"
+expect "symtap-tap --m" "--most"
+expect "symtap-tap --most i" "interpose intercept"
 expect "symtap-sim r" "replay run"
 expect "symtap-sim replay --k" "--keys"
 expect "symtap-sim replay --inside r" "responders"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A control_server for each test, and clients of it."""
+"""A control_server for each test or for all of a class, and clients of it."""
 
 import json
 import os
@@ -113,3 +113,24 @@ class ServerCase(unittest.TestCase):
         return urllib.request.urlopen(
             urllib.request.Request(f"http://127.0.0.1:{self.port}{path}",
                                    **options), timeout=20)
+
+
+class SharedCase(ServerCase):
+    """One server for a class, whose tests leave it as they found it: it takes
+    more than a second until a server's figures are there."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = cls()
+        ServerCase.setUp(cls.shared)
+
+    @classmethod
+    def tearDownClass(cls):
+        ServerCase.tearDown(cls.shared)
+
+    def setUp(self):
+        for name in ("folder", "path", "port", "server"):
+            setattr(self, name, getattr(self.shared, name))
+
+    def tearDown(self):
+        self.assertIsNone(self.server.poll())

@@ -33,7 +33,9 @@ enum { UDP = 17, SCANNED = 200, FLOOD_PKTS_PER_MS = 2 };
 static const char policy_text[] =
 	"mode: enforce\n"
 	"inside: [10.20.0.0/16, 2001:db8:20::/48]\n"
-	"limits: {pairs: 10000, flows: 10000, hosts: 1000}\n";
+	"limits: {pairs: 10000, flows: 10000, hosts: 1000}\n"
+	"antispoof: {bindings: [{mac: \"52:54:00:00:00:01\", "
+	"addresses: 10.20.99.9, interface: vif9.0}]}\n";
 
 struct world {
 	struct policy *policy;
@@ -192,12 +194,16 @@ static void on_reload(void *self, uint64_t token)
 
 static void build(struct world *world)
 {
+	static const struct policy_vif vif = { .interface = "vif9.0",
+					       .way = POLICY_WAY_NETBACK };
 	static struct policy_errors errors;
 	uint64_t now_ns = clock_now_ns();
 
 	if (!policy_parse("control_server", policy_text,
 			  sizeof(policy_text) - 1, &world->policy, &errors))
 		die("the policy does not parse");
+	if (!policy_add_vif(world->policy, &vif))
+		die("out of memory");
 	world->zones = zones_new();
 	zones_id(world->zones, world->policy, "lan0", 0);
 	world->pump = pump_new(&(struct pump_config){ .policy = world->policy,

@@ -43,8 +43,12 @@ libraries() {
 	libnftnl/			shaper/io/nft_batch.c
 	libnftnl/			shaper/io/nft_change.c
 	libnftnl/			shaper/io/nft_compare.c
+	libnftnl/			shaper/io/nft_difference.c
+	libnftnl/			shaper/io/nft_elements.c
 	libnftnl/			shaper/io/nft_expr.c
+	libnftnl/			shaper/io/nft_expr_do.c
 	libnftnl/			shaper/io/nft_plan.c
+	libnftnl/			shaper/io/nft_plan_sets.c
 	libnftnl/			shaper/io/nft_probe.c
 	libnftnl/			shaper/io/nft_read.c
 	libnftnl/			shaper/io/nft_refuser.c
@@ -60,8 +64,10 @@ libraries() {
 	libmnl/				shaper/io/nfqueue_socket.c
 	libmnl/				shaper/io/nft_batch.c
 	libmnl/				shaper/io/ifnames.c
+	libmnl/				shaper/io/hold_count.c
 	libmnl/				shaper/io/hold_edt.c
 	libmnl/				shaper/io/hold_qdisc.c
+	libmnl/				shaper/io/ring_dump.c
 	libmnl/				shaper/io/ring_filter.c
 	libmnl/				shaper/io/hooks.c
 	libmnl/				shaper/io/marks.c
@@ -70,12 +76,15 @@ libraries() {
 	libnftnl/			shaper/io/nft_flowtables.c
 	libmnl/				shaper/io/nft_flowtables.c
 	event2/				shaper/daemon/loop.c
+	event2/				shaper/daemon/daemon.c
 	event2/				shaper/daemon/main.c
 	event2/				shaper/daemon/control.c
 	event2/				shaper/daemon/metrics.c
 	jansson.h			shaper/daemon/answers.c
 	jansson.h			shaper/daemon/row_json.c
 	jansson.h			shaper/daemon/state_json.c
+	jansson.h			shaper/daemon/status_json.c
+	jansson.h			shaper/daemon/tap_answers.c
 	jansson.h			shaper/daemon/values.c
 	jansson.h			shaper/daemon/vif_answers.c
 	jansson.h			shaper/ctl/reply.c
@@ -91,6 +100,7 @@ libraries() {
 	bpf/				shaper/io/fast.c
 	xenstore.h			xen-hooks/store.c
 	libmnl/				xen-hooks/way_netback.c
+	libmnl/				xen-hooks/way_netback_state.c
 	libxenvchan.h			xen-hooks/tap_vchan.c
 	bpf/				shaper/io/fast_lacks.c
 	bpf/				shaper/io/fast_links.c

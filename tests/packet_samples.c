@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/packet_samples.h"
 
-#include <assert.h>
-#include <ctype.h>
-
 #define HOST4 "0a140007" /* 10.20.0.7 */
 #define FAR4  "c6336401" /* 198.51.100.1 */
 #define HOST6 "20010db8 0020 0000 0000 0000 0000 0007"
@@ -579,31 +576,3 @@ const struct packet_sample packet_samples[] = {
 
 const size_t packet_samples_count =
 	sizeof(packet_samples) / sizeof(packet_samples[0]);
-
-static uint8_t digit(char c)
-{
-	assert(isxdigit((unsigned char)c));
-	if (c <= '9')
-		return (uint8_t)(c - '0');
-	return (uint8_t)(tolower((unsigned char)c) - 'a' + 10);
-}
-
-uint32_t packet_sample_bytes(const struct packet_sample *sample,
-			     uint8_t ret_bytes[PACKET_SAMPLE_MAX_BYTES])
-{
-	uint32_t digits = 0;
-
-	for (const char *at = sample->hex; *at; at++) {
-		uint8_t *byte = ret_bytes + digits / 2;
-
-		if (*at == ' ')
-			continue;
-		assert(digits / 2 < PACKET_SAMPLE_MAX_BYTES);
-		if (digits++ % 2 == 0)
-			*byte = (uint8_t)(digit(*at) << 4);
-		else
-			*byte = (uint8_t)(*byte | digit(*at));
-	}
-	assert(digits % 2 == 0);
-	return digits / 2;
-}

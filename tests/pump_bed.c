@@ -14,18 +14,25 @@
 #include "policy/policy.h"
 #include "policy/zones.h"
 
-void bed_init(struct bed *bed, const char *yaml)
+struct policy *bed_policy(const char *yaml)
 {
 	static struct policy_errors errors;
+	struct policy *policy = NULL;
 	char text[4096];
 	int bytes = snprintf(text, sizeof(text),
-			     "mode: enforce\n"
-			     "inside: [10.0.0.0/8, 2001:db8::/32]\n%s",
+			     "%sinside: [10.0.0.0/8, 2001:db8::/32]\n%s",
+			     strstr(yaml, "mode:") ? "" : "mode: enforce\n",
 			     yaml);
 
-	memset(bed, 0, sizeof(*bed));
-	if (!policy_parse("bed", text, (size_t)bytes, &bed->policy, &errors))
+	if (!policy_parse("bed", text, (size_t)bytes, &policy, &errors))
 		fail_msg("policy does not parse:\n%s", text);
+	return policy;
+}
+
+void bed_init(struct bed *bed, const char *yaml)
+{
+	memset(bed, 0, sizeof(*bed));
+	bed->policy = bed_policy(yaml);
 	/* the gate alone, unless a test says otherwise */
 	if (!strstr(yaml, "evidence"))
 		bed->policy->evidence = POLICY_EVIDENCE_PACKETS;
@@ -202,4 +209,28 @@ bool bed_row(struct bed *bed, enum flow_scope scope, const char *inside,
 			return true;
 		}
 	return false;
+}
+
+struct pump_packet bed_tcp(uint16_t port, uint8_t flags, bool in)
+{
+	struct pump_packet packet;
+
+	if (in)
+		bed_packet(&packet, "tcp", "192.0.2.1", 80, "10.0.0.1", port);
+	else
+		bed_packet(&packet, "tcp", "10.0.0.1", port, "192.0.2.1", 80);
+	packet.meta.tcp_flags = flags;
+	return packet;
+}
+
+size_t bed_passed_between(const struct bed *bed, uint64_t from_ns,
+			  uint64_t to_ns)
+{
+	size_t count = 0;
+
+	for (uint64_t id = 0; id < bed->count; id++)
+		count += bed->packets[id].fate == BED_PASSED &&
+			 bed->packets[id].left_ns >= from_ns &&
+			 bed->packets[id].left_ns < to_ns;
+	return count;
 }

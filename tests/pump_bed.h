@@ -32,8 +32,14 @@ struct bed {
 	size_t order_count;
 };
 
-/* `yaml` is the policy without `inside`, which is 10.0.0.0/8 and 2001:db8::/32.
- * Fails the test when it does not parse. */
+struct policy;
+
+/* `yaml` is the policy without `inside`, which is 10.0.0.0/8 and 2001:db8::/32;
+ * enforced unless it says its mode.  The caller frees it.  Fails the test when
+ * it does not parse. */
+struct policy *bed_policy(const char *yaml);
+
+/* The same, and plain S decides unless `yaml` says what is evidence. */
 void bed_init(struct bed *bed, const char *yaml);
 void bed_fini(struct bed *bed);
 
@@ -41,6 +47,9 @@ void bed_fini(struct bed *bed);
 void bed_packet(struct pump_packet *packet, const char *protocol,
 		const char *src, uint16_t src_port, const char *dst,
 		uint16_t dst_port);
+
+/* Of one connection between 10.0.0.1 and 192.0.2.1:80, out or in. */
+struct pump_packet bed_tcp(uint16_t port, uint8_t flags, bool in);
 
 /* Run timers up to `now_ns`, each at its time. */
 void bed_run(struct bed *bed, uint64_t now_ns);
@@ -52,6 +61,10 @@ uint64_t bed_offer(struct bed *bed, const struct pump_packet *packet,
 /* How many of ids first..last were passed by `now_ns`. */
 size_t bed_passed(const struct bed *bed, uint64_t first, uint64_t last,
 		  uint64_t now_ns);
+
+/* How many left from `from_ns` on and before `to_ns`. */
+size_t bed_passed_between(const struct bed *bed, uint64_t from_ns,
+			  uint64_t to_ns);
 
 uint64_t bed_counter(const struct bed *bed, enum stats_counter counter);
 

@@ -7,15 +7,7 @@
 
 #include "policy/policy.h"
 #include "shaper/pump_state.h"
-
-#define CHECK(condition)                                              \
-	do {                                                          \
-		if (!(condition)) {                                   \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", \
-				__FILE__, __LINE__, #condition);      \
-			abort();                                      \
-		}                                                     \
-	} while (0)
+#include "tests/check.h"
 
 /* What is counted anew, to be compared. */
 struct recount {

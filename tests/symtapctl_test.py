@@ -13,13 +13,13 @@ import time
 import unittest
 
 import control_bed
-from control_bed import ServerCase, wait_for
+from control_bed import ServerCase, SharedCase, wait_for
 
 CTL = ""
 DONE, NO, USAGE, UNREACHABLE = range(4)
 
 
-class CtlCase(ServerCase):
+class Ctl:
     def ctl(self, *words, want=DONE, socket=None, prefix=()):
         done = subprocess.run(
             [*prefix, CTL, "-s", socket or self.path, *words],
@@ -29,7 +29,29 @@ class CtlCase(ServerCase):
         return done.stdout if want == DONE else done.stdout + done.stderr
 
 
-class Commands(CtlCase):
+class Changes(Ctl, ServerCase):
+    def test_words_that_change_something(self):
+        self.assertRegex(self.ctl("release", "10.20.0.7"),
+                         r"^10\.20\.0\.7: \d+ packets let out")
+        self.assertEqual(self.ctl("exempt", "10.20.0.9", "for", "10m"),
+                         "10.20.0.9: exempt for 10 min 0 s\n")
+        self.assertIn("10.20.0.9 for 9 min", self.ctl("status"))
+        self.assertEqual(self.ctl("exempt", "10.20.0.9", "end"),
+                         "10.20.0.9: no longer exempt\n")
+        self.assertIn("reloaded: ", self.ctl("reload"))
+        self.assertIn("line 3: mode", self.ctl("reload", want=NO))
+        self.assertIn("no vifs are followed", self.ctl("vifs", want=NO))
+        self.assertIn("the last reload was refused", self.ctl("status"))
+
+    def test_every_command_speaks_json(self):
+        for words in (["status"], ["stats"], ["top"], ["reload"],
+                      ["explain", "10.20.0.7"], ["release", "10.20.0.7"],
+                      ["exempt", "10.20.0.7", "for", "1s"]):
+            self.assertIn("ok", json.loads(self.ctl("--json", *words)))
+        self.assertIn("no", json.loads(self.ctl("reload", "-j", want=NO)))
+
+
+class Commands(Ctl, SharedCase):
     def test_status_reads_well(self):
         text = self.ctl("status")
         self.assertRegex(text, r"^symtapd \d+\.\d+\.\d+, up \d+ s, ")
@@ -44,8 +66,9 @@ class Commands(CtlCase):
         lines = self.ctl("top", "--limit", "3").split("\n")
         self.assertEqual(len(lines), 5)
         self.assertRegex(lines[0], r"^INSIDE +OUTSIDE +S off S out S dec OFF/s")
-        self.assertRegex(lines[1], r"^10\.20\.0\.7 +192\.0\.2\.7 +1\d\.\d\d "
-                                   r"+[23]\.\d\d ")
+        # A thousand a second are offered, or fewer on a busy machine.
+        self.assertRegex(lines[1], r"^10\.20\.0\.7 +192\.0\.2\.7 +"
+                                   r"([7-9]|1\d)\.\d\d +[23]\.\d\d ")
         flows = self.ctl("top", "--scope", "flow", "--by", "held")
         self.assertRegex(flows, r"\n10\.20\.0\.7:5001 +192\.0\.2\.7:53/udp "
                                 r".* 64 +(\d+ms|\d\.\d\ds|-|over)\n")
@@ -67,26 +90,6 @@ class Commands(CtlCase):
         self.assertRegex(words, r"\d repl(y|ies) from 192\.0\.2\.7 port 53 "
                                 r"within 1 s would free it\.")
         self.assertLessEqual(max(map(len, text.split("\n"))), 80)
-
-    def test_words_that_change_something(self):
-        self.assertRegex(self.ctl("release", "10.20.0.7"),
-                         r"^10\.20\.0\.7: \d+ packets let out")
-        self.assertEqual(self.ctl("exempt", "10.20.0.9", "for", "10m"),
-                         "10.20.0.9: exempt for 10 min 0 s\n")
-        self.assertIn("10.20.0.9 for 9 min", self.ctl("status"))
-        self.assertEqual(self.ctl("exempt", "10.20.0.9", "end"),
-                         "10.20.0.9: no longer exempt\n")
-        self.assertIn("reloaded: ", self.ctl("reload"))
-        self.assertIn("line 3: mode", self.ctl("reload", want=NO))
-        self.assertIn("no vifs are followed", self.ctl("vifs", want=NO))
-        self.assertIn("the last reload was refused", self.ctl("status"))
-
-    def test_every_command_speaks_json(self):
-        for words in (["status"], ["stats"], ["top"], ["reload"],
-                      ["explain", "10.20.0.7"], ["release", "10.20.0.7"],
-                      ["exempt", "10.20.0.7", "for", "1s"]):
-            self.assertIn("ok", json.loads(self.ctl("--json", *words)))
-        self.assertIn("no", json.loads(self.ctl("reload", "-j", want=NO)))
 
     def test_every_command_has_help(self):
         every = self.ctl("--help")
@@ -113,7 +116,7 @@ class Commands(CtlCase):
         self.assertEqual(done.returncode, NO)
 
 
-class Doctor(CtlCase):
+class InNamespace(Ctl):
     """In a network namespace of its own, whose sysctls may be set."""
 
     def setUp(self):
@@ -121,6 +124,8 @@ class Doctor(CtlCase):
             self.skipTest("needs root for a network namespace")
         super().setUp()
 
+
+class Doctor(InNamespace, SharedCase):
     def doctor(self, setup, want):
         text = self.ctl("doctor", "--json", want=want, prefix=(
             "unshare", "-n", "sh", "-ec", f'{setup}; exec "$0" "$@"'))
@@ -150,6 +155,14 @@ class Doctor(CtlCase):
         self.assertEqual(self.doctor(f"{self.FORWARDS}; {flowtable}", NO),
                          ["flow-offload"])
 
+    def test_uninstall_waits_for_the_daemon_to_end(self):
+        self.assertIn("stop it first", self.ctl("uninstall", want=NO))
+        text = self.ctl("uninstall", socket=f"{self.folder}/none",
+                        prefix=("unshare", "-n"))
+        self.assertIn("No rule", text)
+
+
+class DoctorAlone(InNamespace, ServerCase):
     def test_without_a_daemon_it_looks_at_the_policy(self):
         self.stop(self.server)
         policy = f"{self.folder}/symtap.yaml"
@@ -166,12 +179,6 @@ class Doctor(CtlCase):
         text = self.ctl("doctor", "--config", policy, want=NO)
         self.assertIn("is not good", text)
         self.server = self.start()
-
-    def test_uninstall_waits_for_the_daemon_to_end(self):
-        self.assertIn("stop it first", self.ctl("uninstall", want=NO))
-        text = self.ctl("uninstall", socket=f"{self.folder}/none",
-                        prefix=("unshare", "-n"))
-        self.assertIn("No rule", text)
 
 
 class Screen:
@@ -202,13 +209,14 @@ class Screen:
         subprocess.run([*self.tmux, "kill-server"], check=False)
 
 
-class Live(CtlCase):
+class OnScreen(Ctl):
     def setUp(self):
         if shutil.which("tmux") is None:
             self.skipTest("tmux is not installed")
         super().setUp()
-        self.screen = Screen(os.path.basename(self.folder), CTL, "-s",
-                             self.path, "top", "--interval", "200ms")
+        self.screen = Screen(
+            f"{os.path.basename(self.folder)}-{self._testMethodName}", CTL,
+            "-s", self.path, "top", "--interval", "200ms")
 
     def tearDown(self):
         self.screen.close()
@@ -221,6 +229,8 @@ class Live(CtlCase):
     def find(self, pattern):
         return re.search(pattern, self.screen.text())
 
+
+class Live(OnScreen, SharedCase):
     def test_the_page_fits_and_follows_the_keys(self):
         self.shows(r"symtap .* pairs by S ")
         self.shows(r"\n10\.20\.0\.7 +192\.0\.2\.7 +1\d\.\d\d ")
@@ -254,17 +264,19 @@ class Live(CtlCase):
         self.screen.resize(80, 24)
         self.shows(r"\n10\.20\.0\.7 +192\.0\.2\.7 ")
 
+    def test_a_signal_gives_the_terminal_back(self):
+        self.shows(r"pairs by S ")
+        self.screen.keys("C-c")
+        self.shows(r"ended 0")
+
+
+class LiveAgain(OnScreen, ServerCase):
     def test_a_daemon_that_went_away_is_waited_for(self):
         self.shows(r"pairs by S ")
         self.stop(self.server)
         self.shows(r"symtapd does not answer at ")
         self.server = self.start()
         self.shows(r"pairs by S ")
-
-    def test_a_signal_gives_the_terminal_back(self):
-        self.shows(r"pairs by S ")
-        self.screen.keys("C-c")
-        self.shows(r"ended 0")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,8 @@ enum {
 	BYTES_MAX = 65000,
 	PROBES_MAX = 200000,
 	PROBE_NS = 1000000,
+	TURN_US = 50000,
+	SILENT_TURNS = 5,
 };
 
 /* 10.20.1.x behind the gateway, 10.96.x.x and up outside, a flood's 10.98. */
@@ -160,21 +162,38 @@ static uint64_t lot_send(struct lot *lot, int fd)
 
 /* ------ talk */
 
-/* What came to a socket that nobody reads: what it dropped, and what is left in
- * it.  Exact, and costs nothing while packets fly. */
-static uint64_t received_pkts(int fd)
+/* What came to a socket that nobody reads: what it dropped, and what was left
+ * in it, of which `taken` is the sum so far.  Exact, and costs nothing while
+ * packets fly. */
+static uint64_t received_pkts(int fd, uint64_t *taken)
 {
 	uint32_t memory[SK_MEMINFO_VARS];
 	socklen_t length = sizeof(memory);
-	uint64_t waiting = 0;
 	char byte;
 
 	while (recv(fd, &byte, 1, MSG_DONTWAIT) >= 0)
-		waiting++;
+		++*taken;
 	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) < 0 ||
 	    length < sizeof(memory))
 		fail("SO_MEMINFO");
-	return memory[SK_MEMINFO_DROPS] + waiting;
+	return memory[SK_MEMINFO_DROPS] + *taken;
+}
+
+/* A gateway that gets little time has some of it still: until nothing comes any
+ * more. */
+static uint64_t received_of_both(int in_fd, int out_fd, uint64_t sent)
+{
+	uint64_t in_taken = 0, out_taken = 0, before, got = 0;
+	unsigned int silent = 0;
+
+	while (got < sent && silent < SILENT_TURNS) {
+		usleep(TURN_US);
+		before = got;
+		got = received_pkts(in_fd, &in_taken) +
+		      received_pkts(out_fd, &out_taken);
+		silent = got > before ? 0 : silent + 1;
+	}
+	return got;
 }
 
 static void pair_of(uint32_t pair, uint32_t *inside, uint32_t *outside)
@@ -226,8 +245,7 @@ static int talk(const char *in, const char *out, double seconds, size_t bytes,
 		end = now_ns();
 	} while ((double)(end - begin) < seconds * 1e9);
 	cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns;
-	usleep(50000);
-	got = received_pkts(in_fd) + received_pkts(out_fd);
+	got = received_of_both(in_fd, out_fd, sent);
 	printf("{\"sent\": %llu, \"got\": %llu, \"seconds\": %.6f, "
 	       "\"cpu_seconds\": %.6f}\n",
 	       (unsigned long long)sent, (unsigned long long)got,

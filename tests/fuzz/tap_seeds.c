@@ -42,12 +42,19 @@ static void write_carrier(const char *folder)
 		.bytes = bytes,
 		.bytes_count = sizeof(bytes),
 	};
+	static const struct tapcarrier_stats stats = { { 1, 2, 3 } };
+	const struct tapmessage counted = {
+		.kind = TAPMESSAGE_STATS,
+		.bytes = (const uint8_t *)&stats,
+		.bytes_count = sizeof(stats),
+	};
 
 	greet(0, TAP_INTERPOSE);
 	for (uint64_t i = 1; i <= PACKETS; i++) {
 		packet.packet.id = i << 32;
 		say(&packet);
 	}
+	say(&counted);
 	seed_file_write(folder, "carrier", seed, seed_bytes);
 }
 

@@ -13,12 +13,12 @@ fail() {
 	exit 1
 }
 
-install_there() {
-	DESTDIR=$work/root cmake --install "$build" --prefix /usr \
+install_there() { # the prefix
+	DESTDIR=$work/root cmake --install "$build" --prefix "$1" \
 		>"$work/log" || fail "$(cat "$work/log")"
 }
 
-install_there
+install_there /usr
 (cd "$work/root" && find . ! -type d | LC_ALL=C sort) >"$work/found"
 diff -u "$list" "$work/found" || fail "other files than in $list"
 
@@ -28,7 +28,7 @@ grep -qx 'ExecStart=/usr/sbin/symtapd -c /etc/symtap/symtap.yaml' \
 
 configuration=$work/root/etc/symtap/symtap.yaml
 echo "# the operator's" >>"$configuration"
-install_there
+install_there /usr
 tail -n 1 "$configuration" | grep -qx "# the operator's" ||
 	fail "the operator's configuration was overwritten"
 
@@ -38,5 +38,15 @@ for page in "$work"/root/usr/share/man/man*/*; do
 	said=$(man --warnings --local-file "$page" 2>&1 >/dev/null)
 	[ -z "$said" ] || fail "$page: $said"
 done
-bash -n "$work/root/usr/share/bash-completion/completions/symtapctl"
+
+# A page names files where they are.
+rm -r "$work/root/usr"
+install_there /usr/local
+grep -oh '/usr[a-z/]*/symtap/xen/[A-Za-z.-]*[A-Za-z]' \
+	"$work"/root/usr/local/share/man/man*/* >"$work/named"
+[ "$(wc -l <"$work/named")" -ge 4 ] || fail "pages name no files"
+while read -r path; do
+	[ -e "$work/root$path" ] || fail "a page names $path, which is not there"
+done <"$work/named"
+bash -n "$work/root/usr/local/share/bash-completion/completions/symtapctl"
 echo "ok   $(wc -l <"$list") files"

@@ -123,6 +123,16 @@ def manual(source):
     return steps
 
 
+def manual_of_xen(source):
+    """The commands of "Under Xen" that have to do with the unit."""
+    text = open(f"{source}/README.md", encoding="utf-8").read()
+    chapter = text.split("\n## Under Xen\n")[1].split("\n## ")[0]
+    block, = (each for each in re.findall(
+        r"^```sh\n(.*?)^```", chapter, flags=re.M | re.S)
+        if "systemctl enable" in each)
+    return block.replace("\\\n", "").splitlines()
+
+
 def follow(machine, steps, heading):
     print(f"---- {heading}")
     for command in steps.pop(heading):
@@ -148,7 +158,7 @@ def main_pid(machine):
     return machine.run("systemctl show -P MainPID symtapd")
 
 
-def look_at_process(machine):
+def look_at_process(machine, more=0):
     """What it was allowed to keep."""
     status = dict(line.split(":\t", 1) for line in machine.run(
         f"cat /proc/{main_pid(machine)}/status").splitlines() if ":\t" in line)
@@ -158,7 +168,7 @@ def look_at_process(machine):
         check_equal(f"Cap{kind} is CAP_NET_ADMIN and no more", 1 << 12,
                     int(status[f"Cap{kind}"], 16))
     # Not its to change; and of no use to who gets no new privileges.
-    check_equal("CapBnd is what the unit says", 1 << 12 | 3 << 38,
+    check_equal("CapBnd is what the unit says", 1 << 12 | 3 << 38 | more,
                 int(status["CapBnd"], 16))
     check_equal("no new privileges", "1", status["NoNewPrivs"])
     check_equal("system calls are filtered", "2", status["Seccomp"])
@@ -260,12 +270,56 @@ def bridged(machine):
                 "systemctl start symtapd")
 
 
+XEN = """mode: enforce
+inside: [192.0.2.0/24]
+datapath: {nfqueue: {bridge: true}}
+xen: {vifs: follow, announce: true}
+"""
+
+
+def beside_xen(machine, build, commands):
+    """What "Under Xen" says: XenStore is root's, and symtapd is not."""
+    xenstored = f"{build}/packages/usr/lib/xen-4.17/bin/xenstored"
+    machine.run("systemctl disable --now symtapd && "
+                "cp /etc/symtap/symtap.yaml /tmp && mkdir /run/xenstored && "
+                "ip link add br0 type bridge && ip link set lan0 master br0 && "
+                "systemd-run --unit xenstored --service-type=exec "
+                f"-E LD_PRELOAD={build}/tests/xenstore/libhypervisor.so "
+                f"-E HYPERVISOR_DIR=/run/xenstored {xenstored} -N")
+    wait_for("xenstored", lambda: machine.try_run(
+        "test -S /run/xenstored/socket")[0] == 0)
+    check_equal("XenStore is root's", "600 root",
+                machine.run("stat -c '%a %U' /run/xenstored/socket"))
+    machine.run(f"printf '{XEN}' >/etc/symtap/symtap.yaml")
+    for command in commands:
+        print(f"     {command}")
+        machine.run(command)
+    wait_for("XenStore to be followed", lambda: journal(
+        machine, "xenstored answers"))
+    check("the unit reaches XenStore")
+    check("and has what it takes to announce and for the way `ring`",
+          not journal(machine, "announce") and not journal(
+              machine, "CAP_NET_RAW"))
+    status = machine.run(f"cat /proc/{machine.run('pgrep symtapd-xen')}/status")
+    check("who asks it is root without a capability",
+          all(f"\n{line}" in status for line in (
+              "Uid:\t0\t0\t0\t0", "CapPrm:\t0000000000000000",
+              "CapEff:\t0000000000000000")))
+    look_at_process(machine, 1 << 7 | 1 << 13)
+    machine.run("systemctl stop symtapd xenstored && ip link del br0 && "
+                "rm -rf /run/xenstored /var/lib/xenstored && "
+                "rm /etc/systemd/system/symtapd.service.d/xen.conf && "
+                "rmdir /etc/systemd/system/symtapd.service.d && "
+                "mv /tmp/symtap.yaml /etc/symtap/ && "
+                "systemctl daemon-reload && systemctl start symtapd")
+
+
 def mode(machine):
     return machine.run("symtapctl status --json | python3 -c 'import json, sys;"
                        " print(json.load(sys.stdin)[\"ok\"][\"mode\"])'")
 
 
-def story(machine, steps):
+def story(machine, steps, source, build):
     before = leftovers(machine)
     follow(machine, steps, "Install")
     check_equal("systemd finds nothing wrong with the unit", "", machine.run(
@@ -308,6 +362,7 @@ def story(machine, steps):
           machine.try_run("test -e /run/symtap")[0] != 0)
     machine.run("systemctl start symtapd")
     bridged(machine)
+    beside_xen(machine, build, manual_of_xen(source))
     follow(machine, steps, "Remove")
     for what, want, got in zip(("file", "user", "rule", "sysctl"), before,
                                leftovers(machine)):
@@ -327,7 +382,7 @@ def main():
     machine = Machine(source, build)
     try:
         machine.boot()
-        story(machine, steps)
+        story(machine, steps, source, build)
     finally:
         machine.end()
 

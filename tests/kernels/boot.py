@@ -70,7 +70,8 @@ def job_folder(options, name, **job):
     with tempfile.TemporaryDirectory(prefix=f"symtap-{name}-") as folder:
         path = pathlib.Path(options.keep or folder)
         path.mkdir(exist_ok=True)
-        for left in (*path.glob("*.log"), path / "result"):
+        for left in (*path.glob("*.log"), path / "result",
+                     path / "compare.json"):
             left.unlink(missing_ok=True)
         (path / "job").write_text(json.dumps({
             "source": str(SOURCE), "build": str(options.build.resolve()),

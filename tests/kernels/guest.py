@@ -25,8 +25,10 @@ def tell(text):
 
 
 def argv_of(job, name):
+    """Python without what is installed beside it: that takes a second."""
     where, path, *words = matrix.TESTS[name]
-    return [os.path.join(job[where], path),
+    python = [sys.executable, "-S"] if path.endswith(".py") else []
+    return [*python, os.path.join(job[where], path),
             *(word.format(**job) for word in words), *job["tests"][name]]
 
 

@@ -20,7 +20,8 @@ TESTS = {
     **{f"netns/rules_{part}":
        ("source", f"tests/netns/rules_{part}_test.py",
         "{build}/tests/rules_driver")
-       for part in ("antispoof", "bridge", "forward", "nat", "refusals")},
+       for part in ("antispoof", "bridge", "forward", "nat", "ports",
+                    "refusals")},
     **{f"netns/gateway_{subject}":
        ("source", f"tests/netns/gateway_{subject}_test.py")
        for subject in ("bridged", "edt", "engines", "fast", "figures",

@@ -18,7 +18,6 @@
 
 #include <cmocka.h>
 
-#include "policy/parse.h"
 #include "policy/policy.h"
 #include "tests/pump_bed.h"
 #include "tests/pump_invariants.h"
@@ -197,22 +196,9 @@ static void step(struct run *run, struct episode *episode)
 
 /* ------ the operator */
 
-static struct policy *policy_of(const char *yaml)
-{
-	static struct policy_errors errors;
-	struct policy *policy = NULL;
-	char text[1024];
-	int bytes = snprintf(text, sizeof(text),
-			     "mode: enforce\ninside: [10.0.0.0/8]\n%s", yaml);
-
-	if (!policy_parse("other", text, (size_t)bytes, &policy, &errors))
-		fail_msg("policy does not parse:\n%s", text);
-	return policy;
-}
-
 static void reload(struct run *run)
 {
-	struct policy *next = policy_of(
+	struct policy *next = bed_policy(
 		random_once(&run->random, 2) ? "limiter: {evidence: consent}\n"
 					     : "limiter: {evidence: packets}\n"
 					       "guards: {first_contacts: 5, "

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 
 import made_captures
 
@@ -117,16 +116,8 @@ def judge(sim, folder):
 
 def main():
     sim = os.path.abspath(sys.argv[1])
-    captures = os.environ.get("SYMTAP_CAPTURES")
     sys.stdout.reconfigure(line_buffering=True)
-    if captures:
-        good = judge(sim, captures)
-        print("judged on " + captures)
-    else:
-        with tempfile.TemporaryDirectory(prefix="symtap-judge-") as folder:
-            made_captures.make(folder)
-            good = judge(sim, folder)
-        print("SYMTAP_CAPTURES names no folder: judged on captures made here")
+    good = made_captures.judged(lambda folder: judge(sim, folder))
     return 0 if good else 1
 
 

@@ -5,6 +5,7 @@ of which everything is known, and their JUDGE.tsv."""
 import ipaddress
 import os
 import struct
+import tempfile
 
 HOST = "10.0.0.1"
 SYN, ACK, RST, PSH = 0x02, 0x10, 0x04, 0x08
@@ -194,3 +195,18 @@ def make(folder):
         lines.append("\t".join((name, class_name, family, guarded)))
     with open(os.path.join(folder, "JUDGE.tsv"), "w") as file:
         file.write("\n".join(lines) + "\n")
+
+
+def judged(judge):
+    """What `judge` says of the folder that SYMTAP_CAPTURES names, or of one
+    that is made here."""
+    captures = os.environ.get("SYMTAP_CAPTURES")
+    if captures:
+        good = judge(captures)
+        print("judged on " + captures)
+        return good
+    with tempfile.TemporaryDirectory(prefix="symtap-judge-") as folder:
+        make(folder)
+        good = judge(folder)
+    print("SYMTAP_CAPTURES names no folder: judged on captures made here")
+    return good

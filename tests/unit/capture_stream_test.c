@@ -17,20 +17,12 @@
 #include "sim/capture.h"
 #include "tests/capture_compress.h"
 #include "tests/capture_samples.h"
+#include "tests/check_row.h"
 #include "tests/random.h"
 
 enum { PACKED_BYTES = 2 * CAPTURE_SAMPLE_MAX_BYTES };
 
-#define CHECK_EQ(want, got) \
-	check_eq((uint64_t)(want), (uint64_t)(got), #got, row, __LINE__)
-
-static void check_eq(uint64_t want, uint64_t got, const char *what,
-		     const char *row, int line)
-{
-	if (want != got)
-		fail_msg("%s, line %d: %s is %llu, want %llu", row, line, what,
-			 (unsigned long long)got, (unsigned long long)want);
-}
+#define CHECK_EQ(want, got) CHECK_ROW(row, want, got)
 
 /* Returns how many packets there were, all of them as expected. */
 static size_t read_all(const char *row, const struct capture_file *file,

@@ -12,17 +12,9 @@
 
 #include "sim/capture.h"
 #include "tests/capture_samples.h"
+#include "tests/check_row.h"
 
-#define CHECK_EQ(want, got) \
-	check_eq((uint64_t)(want), (uint64_t)(got), #got, row, __LINE__)
-
-static void check_eq(uint64_t want, uint64_t got, const char *what,
-		     const char *row, int line)
-{
-	if (want != got)
-		fail_msg("%s, line %d: %s is %llu, want %llu", row, line, what,
-			 (unsigned long long)got, (unsigned long long)want);
-}
+#define CHECK_EQ(want, got) CHECK_ROW(row, want, got)
 
 static void check_packet(const char *row, const struct capture_packet *want,
 			 const struct capture_packet *got)

@@ -101,6 +101,20 @@ static void test_a_healthy_bridge_has_no_findings(void **state)
 	assert_finds(&facts, "bridge-nf-off");
 }
 
+static void test_who_judges_by_a_tap_forwards_nothing_here(void **state)
+{
+	struct reply *reply = reply_parse("{\"ok\":{\"policy\":{\"ipv4\":true},"
+					  "\"tap\":{\"mode\":\"observe\"}}}");
+	struct facts facts = { .ip_forward = 0, .ipv6_forward = 0 };
+
+	(void)state;
+	facts_want_status(&facts, reply_body(reply));
+	reply_free(reply);
+	assert_finds(&facts, NULL);
+	snprintf(facts.clock, sizeof(facts.clock), "hpet");
+	assert_finds(&facts, "slow-clock");
+}
+
 static void test_each_trouble_is_found(void **state)
 {
 	struct facts facts = healthy();
@@ -348,6 +362,7 @@ int main(void)
 #define T(name) cmocka_unit_test(name)
 		T(test_a_healthy_gateway_has_no_findings),
 		T(test_a_healthy_bridge_has_no_findings),
+		T(test_who_judges_by_a_tap_forwards_nothing_here),
 		T(test_each_trouble_is_found),
 		T(test_who_sees_packets_beside_us_is_found),
 		T(test_who_gets_in_the_fast_paths_way_is_found),

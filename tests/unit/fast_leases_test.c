@@ -163,6 +163,7 @@ static void test_a_pair_is_leased_once_it_was_answered(void **state)
 	talk(&world, 1000);
 	assert_true(is_leased(&world));
 	assert_int_equal(fastleases_stats(world.leases)->leased, 1);
+	assert_true(fastleases_any(world.leases));
 	tear_down(&world);
 }
 
@@ -251,6 +252,7 @@ static void test_all_comes_back_at_the_end(void **state)
 	fastleases_recall(world.leases, world.bed.pump, world.now_ns);
 	assert_int_equal(fastleases_stats(world.leases)->leased, 0);
 	assert_int_equal(fastleases_stats(world.leases)->keys, 0);
+	assert_false(fastleases_any(world.leases));
 	for (int i = 0; i < SLOTS; i++)
 		assert_int_equal(world.slots[i].passed_on, 0);
 	tear_down(&world);

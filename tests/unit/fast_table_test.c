@@ -136,8 +136,11 @@ static void test_table_does_not_find_what_is_anothers(void **state)
 	assert_true(fasttable_init(&other, world.slots, SLOTS, 1, 2));
 	at = fasttable_add_pair(&world.table, &key, SPAN, S);
 	assert_int_equal(fasttable_find(&other, &key), FASTTABLE_NONE);
-	assert_false(fasttable_is_pair(&other, at));
-	assert_true(fasttable_is_pair(&world.table, at));
+	assert_int_equal(fasttable_next_pair(&other, 0, SLOTS), SLOTS);
+	assert_int_equal(fasttable_next_pair(&world.table, 0, SLOTS), at);
+	assert_int_equal(fasttable_next_pair(&world.table, 0, at), at);
+	assert_int_equal(fasttable_next_pair(&world.table, at + 1, SLOTS),
+			 SLOTS);
 	/* Nor takes it, while it rests either. */
 	assert_int_not_equal(fasttable_add_pair(&other, &key, SPAN, S), at);
 	fasttable_erase_pair(&world.table, at, S);

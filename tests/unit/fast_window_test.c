@@ -126,6 +126,28 @@ static void test_window_does_not_turn_back(void **state)
 	check(&world);
 }
 
+/* As a number has 18 bits, half of all others seem to be yet to come. */
+static void test_window_forgets_what_is_hours_old(void **state)
+{
+	static const uint64_t LATER[] = { FAST_SPANS + 1, 1 << 16, 1 << 17,
+					  (1 << 17) + 1,  200000,  3 << 17 };
+	struct fast_history history = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(LATER) / sizeof(LATER[0]); i++) {
+		struct fast_window window = { .running = fast_bucket(BEGIN, 3,
+								     1) };
+		uint64_t number = BEGIN + LATER[i] + i;
+		uint32_t sent, heard;
+
+		assert_true(fast_is_behind(&window, number));
+		fast_turn(&window, &history, number);
+		fast_sums(&window, &history, &sent, &heard);
+		assert_int_equal(0, sent + heard);
+		assert_false(fast_is_behind(&window, number));
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -135,6 +157,7 @@ int main(void)
 			test_window_with_many_in_each_bucket_counts_them_all),
 		cmocka_unit_test(test_window_counts_few_and_many_in_any_order),
 		cmocka_unit_test(test_window_does_not_turn_back),
+		cmocka_unit_test(test_window_forgets_what_is_hours_old),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

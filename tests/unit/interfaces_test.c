@@ -43,6 +43,34 @@ static void test_only_a_pure_bridge_pushes_back(void **state)
 				 rows[i].push_back);
 }
 
+static void test_a_guest_waits_as_its_way_has_it(void **state)
+{
+	static const struct {
+		struct policy_vif vif;
+		bool bridged;
+		const char *method;
+		bool waits;
+	} rows[] = {
+		{ { .way = POLICY_WAY_QUEUE }, true, "queue", true },
+		{ { .way = POLICY_WAY_QUEUE }, true, "target", false },
+		{ { .way = POLICY_WAY_QUEUE }, false, "queue", false },
+		{ { .way = POLICY_WAY_QUEUE, .is_listened = true },
+		  true,
+		  "queue",
+		  false },
+		{ { .way = POLICY_WAY_RING }, false, "target", true },
+		{ { .way = POLICY_WAY_RATE }, false, "target", true },
+		{ { .way = POLICY_WAY_NETBACK }, false, "target", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(rows[i].waits,
+				 interfaces_guest_waits(&rows[i].vif,
+							rows[i].bridged,
+							rows[i].method));
+}
+
 static const struct status_interface *find(const struct status *status,
 					   const char *name)
 {
@@ -105,6 +133,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_only_a_pure_bridge_pushes_back),
+		cmocka_unit_test(test_a_guest_waits_as_its_way_has_it),
 		cmocka_unit_test(
 			test_interfaces_of_this_machine_are_told_apart),
 	};

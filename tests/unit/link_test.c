@@ -9,20 +9,11 @@
 #include <string.h>
 
 #include "sim/link.h"
+#include "tests/check_row.h"
 #include "tests/link_invariants.h"
 #include "tests/link_samples.h"
 
-#define CHECK_EQ(want, got)                                             \
-	check_eq((uint64_t)(want), (uint64_t)(got), #got, sample->name, \
-		 __LINE__)
-
-static void check_eq(uint64_t want, uint64_t got, const char *what,
-		     const char *row, int line)
-{
-	if (want != got)
-		fail_msg("%s, line %d: %s is %llu, want %llu", row, line, what,
-			 (unsigned long long)got, (unsigned long long)want);
-}
+#define CHECK_EQ(want, got) CHECK_ROW(sample->name, want, got)
 
 static void check_addresses(const struct link_sample *sample,
 			    const struct packet_meta *got)

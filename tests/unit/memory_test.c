@@ -202,6 +202,7 @@ static void test_another_number_of_engines_takes_them_up(void **state)
 
 static void test_counters_and_exemptions_come_back(void **state)
 {
+	uint64_t told[NETBACKCOUNTERS] = { 0 };
 	uint8_t address[16];
 
 	(void)state;
@@ -214,8 +215,15 @@ static void test_counters_and_exemptions_come_back(void **state)
 	status_before->sums.totals.stats.counter[STATS_sent_pkts] = 1234567;
 	status_before->sums.io.counter[NFQUEUE_batches] = 77;
 	status_before->sums.io.unreadable_pkts[PACKET_TRUNCATED] = 5;
+	status_before->sums.tap.counter[TAPJUDGE_passed_pkts] = 78;
+	told[0] = 40;
+	status_netback(status_before, told);
 	save();
 	restore(1, 100 * SECOND);
+	assert_int_equal(status_after->netback.counters[0], 40);
+	told[0] = 41; /* the module has been there all the time */
+	status_netback(status_after, told);
+	assert_int_equal(status_after->netback.counters[0], 41);
 	assert_int_equal(status_after->exemptions_count, 1);
 	assert_int_equal(status_after->exemptions[0].until_ns,
 			 after[0].now_ns + 500 * SECOND);
@@ -226,6 +234,8 @@ static void test_counters_and_exemptions_come_back(void **state)
 			 77);
 	assert_int_equal(
 		status_after->restored.io.unreadable_pkts[PACKET_TRUNCATED], 5);
+	assert_int_equal(
+		status_after->restored.tap.counter[TAPJUDGE_passed_pkts], 78);
 	assert_false(status_after->state_refused);
 }
 

@@ -59,9 +59,9 @@ static struct guard_packet packet_of(uint32_t pair, uint16_t port)
 {
 	static const struct packet_meta udp = { .ends.proto =
 							PACKET_PROTO_UDP };
-	struct guard_packet packet = { .meta = &udp,
-				       .wire_pkts = 1,
-				       .slots = 1 };
+	struct guard_packet packet = {
+		.meta = &udp, .wire_pkts = 1, .bytes = 100, .slots = 1
+	};
 
 	packet.pair.outside[12] = (uint8_t)pair;
 	packet.pair.scope = FLOW_SCOPE_PAIR;
@@ -105,7 +105,7 @@ static void ask_all(struct bed *bed, uint64_t now_ns)
 	bed->until_ns = GUARD_NEVER;
 	bed->round++;
 	for (uint32_t i = 0; i < bed->count; i++) {
-		if (guard_ask_again(bed->guard, bed->notes[i], bed->round,
+		if (guard_ask_again(bed->guard, bed->notes[i], 100, bed->round,
 				    &bed->until_ns, now_ns) == GUARD_GO_ON) {
 			bed->gone[bed->pairs[i]]++;
 			continue;
@@ -127,15 +127,13 @@ static void hear(struct bed *bed, const struct guard_packet *packet,
 
 /* ------ figures */
 
-static void test_netback_guard_holds_a_flood_to_the_figures(void **state)
+static void holds_to_the_figures(uint64_t start_ns)
 {
 	static const uint64_t first_ms[] = { 2, 6, 14, 30, 62, 126, 254, 510 };
-	const uint64_t start_ns = 1000 * SECOND;
 	uint64_t now_ns = start_ns;
 	struct bed bed;
 	uint32_t sent, at = 0;
 
-	(void)state;
 	begin(&bed, &PAIR_ONLY);
 	for (sent = 0; sent < 1000; sent++)
 		assert_int_equal(sent < 4 ? GUARD_GO_ON : GUARD_WITHHOLD,
@@ -156,6 +154,14 @@ static void test_netback_guard_holds_a_flood_to_the_figures(void **state)
 	/* An exact window lets 9 go in a second. */
 	assert_in_range(bed.gone[0], 7 * 60, 9 * 60 + 12);
 	end(&bed);
+}
+
+/* However long the host has been up. */
+static void test_netback_guard_holds_a_flood_to_the_figures(void **state)
+{
+	(void)state;
+	holds_to_the_figures(1000 * SECOND);
+	holds_to_the_figures(11000 * SECOND);
 }
 
 static void test_netback_guard_frees_at_once_who_is_answered(void **state)
@@ -302,6 +308,26 @@ static void test_netback_guard_gives_places_to_the_guest_first(void **state)
 	end(&bed);
 }
 
+/* Its pair was silent for so long that others may have its place. */
+static void test_netback_guard_keeps_the_pair_of_a_new_flow(void **state)
+{
+	struct guard_params params = PAIR_ONLY;
+
+	(void)state;
+	params.scopes = GUARD_PAIR | GUARD_FLOW;
+	for (uint16_t port = 1; port <= KEYS; port++) {
+		struct guard_packet packet = packet_of(0, port);
+		struct bed bed;
+
+		begin(&bed, &params);
+		send_pair(&bed, 0, SECOND);
+		send_packet(&bed, 0, &packet, 200 * SECOND);
+		assert_non_null(guard_find(bed.guard, &packet.pair));
+		assert_non_null(guard_find(bed.guard, &packet.flow));
+		end(&bed);
+	}
+}
+
 static void test_netback_guard_knows_what_acknowledges_many(void **state)
 {
 	struct packet_meta meta = { .ends.proto = PACKET_PROTO_TCP,
@@ -309,12 +335,14 @@ static void test_netback_guard_knows_what_acknowledges_many(void **state)
 				    .length_bytes = 1040,
 				    .tcp_flags = EVIDENCE_TCP_ACK };
 	struct guard_packet packet = packet_of(0, 7);
+	struct guard_params params = PAIR_ONLY;
 	struct bed bed;
 
 	(void)state;
 	packet.meta = &meta;
 	packet.segment_bytes = 1000;
-	begin(&bed, &PAIR_ONLY);
+	params.wants_consent = true;
+	begin(&bed, &params);
 	for (uint32_t i = 0; i < 12; i++) {
 		meta.tcp_seq = i * 1000;
 		send_packet(&bed, 0, &packet, SECOND);
@@ -359,6 +387,25 @@ static void test_netback_guard_wakes_each_queue_of_a_key(void **state)
 	assert_int_equal(GUARD_WITHHOLD, guard_ask(bed.guard, &packet, &note,
 						   &second_ns, SECOND));
 	assert_int_equal(first_ns, second_ns);
+	guard_let_go(bed.guard, note);
+	end(&bed);
+}
+
+static void test_netback_guard_wakes_each_queue_of_a_first_contact(void **state)
+{
+	struct guard_params params = PAIR_ONLY;
+	struct guard_packet packet = packet_of(1, 0);
+	uint64_t note, until_ns = GUARD_NEVER;
+	struct bed bed;
+
+	(void)state;
+	params.first_contacts_per_s = 1;
+	begin(&bed, &params);
+	send_pair(&bed, 0, SECOND);
+	assert_int_equal(GUARD_WITHHOLD, send_pair(&bed, 1, SECOND));
+	assert_int_equal(GUARD_WITHHOLD, guard_ask(bed.guard, &packet, &note,
+						   &until_ns, SECOND));
+	assert_in_range(until_ns, SECOND + 1, 3 * SECOND);
 	guard_let_go(bed.guard, note);
 	end(&bed);
 }
@@ -494,10 +541,14 @@ int main(void)
 		cmocka_unit_test(
 			test_netback_guard_gives_places_to_the_guest_first),
 		cmocka_unit_test(
+			test_netback_guard_keeps_the_pair_of_a_new_flow),
+		cmocka_unit_test(
 			test_netback_guard_knows_what_acknowledges_many),
 		cmocka_unit_test(
 			test_netback_guard_limits_what_s_does_not_hold),
 		cmocka_unit_test(test_netback_guard_wakes_each_queue_of_a_key),
+		cmocka_unit_test(
+			test_netback_guard_wakes_each_queue_of_a_first_contact),
 		cmocka_unit_test(test_netback_guard_says_what_the_gate_says),
 	};
 

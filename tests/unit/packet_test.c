@@ -12,20 +12,11 @@
 #include <string.h>
 
 #include "flowtable/packet.h"
+#include "tests/check_row.h"
 #include "tests/packet_invariants.h"
 #include "tests/packet_samples.h"
 
-#define CHECK_EQ(want, got)                                             \
-	check_eq((uint64_t)(want), (uint64_t)(got), #got, sample->name, \
-		 __LINE__)
-
-static void check_eq(uint64_t want, uint64_t got, const char *what,
-		     const char *row, int line)
-{
-	if (want != got)
-		fail_msg("%s, line %d: %s is %llu, want %llu", row, line, what,
-			 (unsigned long long)got, (unsigned long long)want);
-}
+#define CHECK_EQ(want, got) CHECK_ROW(sample->name, want, got)
 
 static void map_text(const char *text, uint8_t ret_addr[16])
 {

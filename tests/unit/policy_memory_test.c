@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,6 +112,38 @@ static void test_policy_print_survives_every_lack_of_memory(void **state)
 	policy_free(policy);
 }
 
+/* Whoever copies shares nothing: the first may be gone when it is used. */
+static void test_policy_copy_says_the_same_or_is_none(void **state)
+{
+	static const char more[] = "xen: {vifs: follow, guests: [{name: web, "
+				   "way: rate, threshold: 3.0}]}\n";
+	struct policy *policy = NULL, *copy = NULL;
+	struct policy_errors errors;
+	char text[sizeof(TEXT) + sizeof(more)];
+	char *before, *after;
+	unsigned failures = 0;
+
+	(void)state;
+	snprintf(text, sizeof(text), "%s%s", TEXT, more);
+	assert_true(policy_parse("test.yaml", text, strlen(text), &policy,
+				 &errors));
+	while (copy == NULL) {
+		allowed = failures++;
+		copy = policy_copy(policy);
+		allowed = UINT32_MAX;
+	}
+	assert_true(failures > 10);
+	assert_true(policy_equal(policy, copy));
+	assert_non_null(copy->index);
+	before = policy_print(policy);
+	policy_free(policy);
+	after = policy_print(copy);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	policy_free(copy);
+}
+
 static void test_zones_without_memory_are_the_last_one(void **state)
 {
 	struct policy *policy = NULL;
@@ -143,6 +176,7 @@ int main(void)
 			test_policy_parse_survives_every_lack_of_memory),
 		cmocka_unit_test(
 			test_policy_print_survives_every_lack_of_memory),
+		cmocka_unit_test(test_policy_copy_says_the_same_or_is_none),
 		cmocka_unit_test(test_zones_without_memory_are_the_last_one),
 	};
 

@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "policy/parse.h"
 #include "policy/policy.h"
 #include "policy/zones.h"
 #include "tests/pump_bed.h"
@@ -22,19 +21,6 @@
 #define UNBOUND                                                   \
 	"held_packets: 0, held_bytes: 0, held_packets_per_host: " \
 	"0, held_packets_per_key: 0"
-
-static struct policy *policy_of(const char *yaml)
-{
-	static struct policy_errors errors;
-	struct policy *policy = NULL;
-	char text[2048];
-	int bytes = snprintf(text, sizeof(text),
-			     "inside: [10.0.0.0/8, 2001:db8::/32]\n%s", yaml);
-
-	if (!policy_parse("other", text, (size_t)bytes, &policy, &errors))
-		fail_msg("policy does not parse:\n%s", text);
-	return policy;
-}
 
 static void swap_policy(struct bed *bed, struct policy *policy)
 {
@@ -136,8 +122,9 @@ static void test_reload_lets_go_at_once_what_it_exempts(void **state)
 	bed_packet(&out, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
 	offer_many(&bed, &out, 20);
 	assert_int_equal(passed(&bed), 4);
-	swap_policy(&bed, policy_of("mode: enforce\nrules: [{priority: 1, "
-				    "match: {proto: udp}, action: exempt}]\n"));
+	swap_policy(&bed,
+		    bed_policy("mode: enforce\nrules: [{priority: 1, "
+			       "match: {proto: udp}, action: exempt}]\n"));
 	assert_int_equal(passed(&bed), 20);
 	check_order(&bed);
 	pump_check(bed.pump);
@@ -156,10 +143,11 @@ static void test_reload_judges_what_waits_by_the_new_rules(void **state)
 	bed_packet(&out, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
 	offer_many(&bed, &out, 20);
 	assert_int_equal(passed(&bed), 8);
-	swap_policy(&bed, policy_of("mode: enforce\nlimiter: {threshold: 4.0}\n"
-				    "rules: [{priority: 1, match: {dst: "
-				    "192.0.2.9/32}, action: limit, "
-				    "threshold: 0.0}]\n"));
+	swap_policy(&bed,
+		    bed_policy("mode: enforce\nlimiter: {threshold: 4.0}\n"
+			       "rules: [{priority: 1, match: {dst: "
+			       "192.0.2.9/32}, action: limit, "
+			       "threshold: 0.0}]\n"));
 	assert_int_equal(passed(&bed), 16);
 	check_order(&bed);
 	bed_fini(&bed);
@@ -185,7 +173,7 @@ static void test_reload_forgets_no_penalty_and_loses_no_packet(void **state)
 		bed_packet(&out, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
 		offer_many(&bed, &out, 30);
 		bed_run(&bed, start_ns + 300 * MS);
-		swap_policy(&bed, policy_of(others[i]));
+		swap_policy(&bed, bed_policy(others[i]));
 		assert_int_equal(passed(&bed), 11);
 		/* the ninth delay ends when it would have */
 		bed_run(&bed, start_ns + 510 * MS - 1);
@@ -211,11 +199,11 @@ static void test_ghosts_do_not_hold_real_packets_up(void **state)
 
 	(void)state;
 	bed_init(&bed, "");
-	swap_policy(&bed, policy_of("mode: shadow\n" PLAIN));
+	swap_policy(&bed, bed_policy("mode: shadow\n" PLAIN));
 	bed_packet(&out, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
 	offer_many(&bed, &out, 50);
 	assert_int_equal(passed(&bed), 50);
-	swap_policy(&bed, policy_of("mode: enforce\n" PLAIN));
+	swap_policy(&bed, bed_policy("mode: enforce\n" PLAIN));
 	first = bed_offer(&bed, &out, bed.now_ns);
 	assert_int_equal(bed.packets[first].fate, BED_WAITS);
 	/* the first delay, not those of 46 ghosts */
@@ -223,7 +211,7 @@ static void test_ghosts_do_not_hold_real_packets_up(void **state)
 	assert_int_equal(bed.packets[first].fate, BED_PASSED);
 	/* and back: what really waits leaves */
 	offer_many(&bed, &out, 20);
-	swap_policy(&bed, policy_of("mode: shadow\n" PLAIN));
+	swap_policy(&bed, bed_policy("mode: shadow\n" PLAIN));
 	assert_int_equal(passed(&bed), bed.count);
 	check_order(&bed);
 	pump_check(bed.pump);
@@ -239,7 +227,7 @@ static void test_shadow_keeps_order_behind_what_it_takes_apart(void **state)
 
 	(void)state;
 	bed_init(&bed, "");
-	swap_policy(&bed, policy_of("mode: shadow\n"));
+	swap_policy(&bed, bed_policy("mode: shadow\n"));
 	for (int i = 0; i < 2; i++)
 		bed_packet(&packets[i], "udp", "10.0.0.1", 1000, "192.0.2.1",
 			   53);

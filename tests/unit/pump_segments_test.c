@@ -331,6 +331,66 @@ static void test_shadow_counts_pieces(void **state)
 	bed_fini(&bed);
 }
 
+static void test_pump_counts_super_packets_as_wire_packets(void **state)
+{
+	static struct bed bed;
+	struct pump_packet super, in;
+	struct snapshot_row row;
+	uint64_t id;
+
+	(void)state;
+	bed_init(&bed, "");
+	bed_packet(&super, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
+	bed_packet(&in, "udp", "192.0.2.1", 53, "10.0.0.1", 1000);
+	super.super_packet = true;
+	super.wire_pkts = 10;
+	for (int i = 0; i < 2; i++)
+		bed_offer(&bed, &in, bed.now_ns);
+	/* 10 at once: the tenth asks with 9 sent, 10 / 3 is not above 4 */
+	id = bed_offer(&bed, &super, bed.now_ns);
+	assert_int_equal(bed.packets[id].fate, BED_PASSED);
+	assert_int_equal(bed_counter(&bed, STATS_sent_pkts), 10);
+	/* the next would be up to 20: set aside, in segments */
+	pump_offer(bed.pump, &super, 1, bed.now_ns);
+	assert_int_equal(super.verdict, PUMP_WAIT);
+	pump_settle(bed.pump);
+	assert_true(
+		bed_row(&bed, FLOW_SCOPE_FLOW, "10.0.0.1", "192.0.2.1", &row));
+	assert_int_equal(row.sent_pkts, 10);
+	bed_fini(&bed);
+}
+
+static void test_pump_learns_the_segment_size_from_segments(void **state)
+{
+	static struct bed bed;
+	struct pump_packet super, segment;
+	struct pump_release left;
+
+	(void)state;
+	bed_init(&bed, "limiter: {threshold: 4.0}\n");
+	bed_packet(&super, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
+	super.super_packet = true;
+	super.wire_pkts = 0;
+	super.meta.length_bytes = 28 + 5 * 1000;
+	pump_offer(bed.pump, &super, 1, bed.now_ns);
+	assert_int_equal(super.verdict, PUMP_WAIT);
+	bed_packet(&segment, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
+	segment.meta.length_bytes = 28 + 1000;
+	for (int i = 0; i < 5; i++) {
+		pump_hold(bed.pump, &segment, 1, bed.now_ns);
+		assert_int_equal(segment.verdict, PUMP_WAIT);
+		assert_int_equal(pump_collect(bed.pump, &left, 1), 1);
+		assert_int_equal(left.verdict, PUMP_PASS);
+	}
+	pump_settle(bed.pump);
+	/* from now on it is known: 5 and a half are 6 */
+	super.meta.length_bytes = 28 + 5500;
+	pump_offer(bed.pump, &super, 1, bed.now_ns);
+	assert_int_equal(super.verdict, PUMP_PASS);
+	assert_int_equal(bed_counter(&bed, STATS_sent_pkts), 11);
+	bed_fini(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +406,10 @@ int main(void)
 		cmocka_unit_test(test_a_guarded_receiver_hears_of_every_piece),
 		cmocka_unit_test(test_bounds_count_pieces),
 		cmocka_unit_test(test_shadow_counts_pieces),
+		cmocka_unit_test(
+			test_pump_counts_super_packets_as_wire_packets),
+		cmocka_unit_test(
+			test_pump_learns_the_segment_size_from_segments),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

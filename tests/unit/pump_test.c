@@ -315,66 +315,6 @@ static void test_pump_keeps_zones_apart(void **state)
 	bed_fini(&bed);
 }
 
-static void test_pump_counts_super_packets_as_wire_packets(void **state)
-{
-	static struct bed bed;
-	struct pump_packet super, in;
-	struct snapshot_row row;
-	uint64_t id;
-
-	(void)state;
-	init(&bed, "2.0", "[pair, flow]");
-	bed_packet(&super, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
-	bed_packet(&in, "udp", "192.0.2.1", 53, "10.0.0.1", 1000);
-	super.super_packet = true;
-	super.wire_pkts = 10;
-	for (int i = 0; i < 2; i++)
-		bed_offer(&bed, &in, bed.now_ns);
-	/* 10 at once: the tenth asks with 9 sent, 10 / 3 is not above 4 */
-	id = bed_offer(&bed, &super, bed.now_ns);
-	assert_int_equal(bed.packets[id].fate, BED_PASSED);
-	assert_int_equal(bed_counter(&bed, STATS_sent_pkts), 10);
-	/* the next would be up to 20: set aside, in segments */
-	pump_offer(bed.pump, &super, 1, bed.now_ns);
-	assert_int_equal(super.verdict, PUMP_WAIT);
-	pump_settle(bed.pump);
-	assert_true(
-		bed_row(&bed, FLOW_SCOPE_FLOW, "10.0.0.1", "192.0.2.1", &row));
-	assert_int_equal(row.sent_pkts, 10);
-	bed_fini(&bed);
-}
-
-static void test_pump_learns_the_segment_size_from_segments(void **state)
-{
-	static struct bed bed;
-	struct pump_packet super, segment;
-	struct pump_release left;
-
-	(void)state;
-	init(&bed, "4.0", "[pair, flow]");
-	bed_packet(&super, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
-	super.super_packet = true;
-	super.wire_pkts = 0;
-	super.meta.length_bytes = 28 + 5 * 1000;
-	pump_offer(bed.pump, &super, 1, bed.now_ns);
-	assert_int_equal(super.verdict, PUMP_WAIT);
-	bed_packet(&segment, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
-	segment.meta.length_bytes = 28 + 1000;
-	for (int i = 0; i < 5; i++) {
-		pump_hold(bed.pump, &segment, 1, bed.now_ns);
-		assert_int_equal(segment.verdict, PUMP_WAIT);
-		assert_int_equal(pump_collect(bed.pump, &left, 1), 1);
-		assert_int_equal(left.verdict, PUMP_PASS);
-	}
-	pump_settle(bed.pump);
-	/* from now on it is known: 5 and a half are 6 */
-	super.meta.length_bytes = 28 + 5500;
-	pump_offer(bed.pump, &super, 1, bed.now_ns);
-	assert_int_equal(super.verdict, PUMP_PASS);
-	assert_int_equal(bed_counter(&bed, STATS_sent_pkts), 11);
-	bed_fini(&bed);
-}
-
 static void test_pump_drops_at_the_bound_of_a_key_and_of_a_host(void **state)
 {
 	static struct bed bed;
@@ -510,141 +450,6 @@ static void test_pump_carries_a_penalty_over_a_restart(void **state)
 	bed_fini(&after);
 }
 
-static void test_pump_holds_nothing_when_it_sees_one_direction(void **state)
-{
-	static struct bed bed;
-	struct pump_packet out;
-	uint64_t id = 0, second = 0;
-
-	(void)state;
-	bed_init(&bed, "");
-	for (; second < 12; second++) {
-		bed_packet(&out, "tcp", "10.0.0.1", (uint16_t)(1000 + second),
-			   "192.0.2.1", 443);
-		out.meta.tcp_flags = 2; /* SYN */
-		bed_offer(&bed, &out, bed.now_ns);
-		out.meta.tcp_flags = 16; /* and on, although nothing came */
-		for (int i = 0; i < 20; i++)
-			id = bed_offer(&bed, &out, bed.now_ns + 10 * MS);
-		bed_run(&bed, bed.now_ns + SECOND);
-	}
-	assert_int_equal(bed.packets[id].fate, BED_PASSED);
-	assert_int_equal(bed.packets[id].left_ns / MS,
-			 (bed.now_ns - SECOND) / MS);
-	bed_fini(&bed);
-}
-
-/* A flood, and TCP that pretends that it was answered: SYN, and on. */
-static void pretend_one_sidedness(struct bed *bed, const char *host, int round)
-{
-	struct pump_packet out;
-
-	bed_packet(&out, "udp", host, 7, "198.51.100.1", 7);
-	for (int i = 0; i < 2000; i++)
-		bed_offer(bed, &out, bed->now_ns);
-	for (int i = 0; i < 20; i++) {
-		bed_packet(&out, "tcp", host, (uint16_t)(round * 20 + i),
-			   "198.51.100.2", 80);
-		out.meta.tcp_flags = 2;
-		bed_offer(bed, &out, bed->now_ns);
-		out.meta.tcp_flags = 16;
-		bed_offer(bed, &out, bed->now_ns);
-	}
-}
-
-static void test_pump_is_not_talked_into_one_sidedness(void **state)
-{
-	static const char *const others[] = {
-		"10.0.0.2", /* another host, answered all the time */
-		NULL,       /* itself, answered a minute ago */
-	};
-
-	(void)state;
-	for (int row = 0; row < 2; row++) {
-		static struct bed bed;
-		struct snapshot_totals totals;
-		struct pump_packet out, in;
-
-		bed_init(&bed, "");
-		bed_packet(&out, "tcp", "10.0.0.1", 9999, "192.0.2.1", 443);
-		bed_packet(&in, "tcp", "192.0.2.1", 443, "10.0.0.1", 9999);
-		out.meta.tcp_flags = 2;
-		in.meta.tcp_flags = 2 | 16;
-		bed_offer(&bed, &out, bed.now_ns);
-		bed_offer(&bed, &in, bed.now_ns);
-		bed_run(&bed, bed.now_ns + 60ull * SECOND);
-		for (int round = 0; round < 40; round++) {
-			pretend_one_sidedness(&bed, "10.0.0.1", round);
-			if (others[row]) {
-				bed_packet(&out, "udp", others[row], 1,
-					   "192.0.2.1", 53);
-				bed_packet(&in, "udp", "192.0.2.1", 53,
-					   others[row], 1);
-				bed_offer(&bed, &out, bed.now_ns);
-				bed_offer(&bed, &in, bed.now_ns);
-			}
-			bed_run(&bed, bed.now_ns + SECOND / 2);
-		}
-		snapshot_totals(bed.pump, &totals);
-		assert_false(totals.one_sided);
-		assert_true(totals.held_pkts > 0);
-		bed_fini(&bed);
-	}
-}
-
-static size_t passed_of_class(struct bed *bed, struct pump_packet *packet,
-			      uint8_t kind, size_t count)
-{
-	size_t passed = 0;
-
-	packet->meta.kind = kind;
-	for (; count > 0; count--) {
-		struct pump_packet copy = *packet;
-
-		pump_offer(bed->pump, &copy, 1, bed->now_ns);
-		passed += copy.verdict == PUMP_PASS;
-	}
-	return passed;
-}
-
-static void test_pump_limits_each_hosts_multicast_and_dhcp(void **state)
-{
-	static const struct {
-		uint8_t kind;
-		const char *yaml;
-	} rows[] = {
-		{ PACKET_MULTICAST, "multicast: {packets_per_s: 50}\n" },
-		{ PACKET_DHCP, "dhcp: {packets_per_s: 50}\n" },
-		{ PACKET_ICMP_ERROR, "icmp_errors: {packets_per_s: 50}\n" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		static struct bed bed;
-		struct pump_packet bad, good, outside;
-		uint64_t start_ns;
-		size_t passed = 0;
-
-		bed_init(&bed, rows[i].yaml);
-		start_ns = bed.now_ns;
-		bed_packet(&bad, "udp", "10.0.0.1", 1, "192.0.2.9", 2);
-		bed_packet(&good, "udp", "10.0.0.2", 1, "192.0.2.9", 2);
-		bed_packet(&outside, "udp", "192.0.2.9", 1, "10.0.0.1", 2);
-		/* a place that is swept meanwhile would start a new burst */
-		for (int ms = 0; ms < 10000; ms += 10) {
-			passed += passed_of_class(&bed, &bad, rows[i].kind, 5);
-			bed_run(&bed, start_ns + (uint64_t)ms * MS);
-		}
-		assert_in_range(passed, 540, 551);
-		assert_int_equal(passed_of_class(&bed, &good, rows[i].kind, 50),
-				 50);
-		assert_int_equal(passed_of_class(&bed, &outside, rows[i].kind,
-						 500),
-				 500);
-		bed_fini(&bed);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -663,21 +468,12 @@ int main(void)
 		cmocka_unit_test(test_pump_leaves_transit_alone),
 		cmocka_unit_test(test_pump_keeps_zones_apart),
 		cmocka_unit_test(
-			test_pump_counts_super_packets_as_wire_packets),
-		cmocka_unit_test(
-			test_pump_learns_the_segment_size_from_segments),
-		cmocka_unit_test(
 			test_pump_drops_at_the_bound_of_a_key_and_of_a_host),
 		cmocka_unit_test(
 			test_pump_shadow_holds_nothing_and_says_what_it_would),
 		cmocka_unit_test(
 			test_pump_exempts_by_rule_and_by_the_operators_word),
 		cmocka_unit_test(test_pump_carries_a_penalty_over_a_restart),
-		cmocka_unit_test(
-			test_pump_limits_each_hosts_multicast_and_dhcp),
-		cmocka_unit_test(test_pump_is_not_talked_into_one_sidedness),
-		cmocka_unit_test(
-			test_pump_holds_nothing_when_it_sees_one_direction),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

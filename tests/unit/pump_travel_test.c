@@ -228,6 +228,19 @@ static void test_its_packets_leave_and_others_stay(void **state)
 			 46);
 }
 
+static void test_what_is_let_go_is_not_forgiven(void **state)
+{
+	struct policy_prefix prefix;
+	struct pump_guest guest;
+
+	(void)state;
+	send(&here, "10.0.0.1", 50, 1);
+	guest = guest_of("10.0.0.1", &prefix);
+	assert_int_equal(pump_let_go_guest(here.pump, &guest, here.now_ns), 46);
+	send(&here, "10.0.0.1", 1, 1);
+	assert_int_equal(bed_passed(&here, 50, 50, here.now_ns), 0);
+}
+
 static void test_without_addresses_it_is_its_zone(void **state)
 {
 	struct pump_guest guest = { .count = 0 };
@@ -303,6 +316,7 @@ int main(void)
 		T(test_what_waits_goes_on_to_wait_and_leaves),
 		T(test_nothing_told_buys_packets),
 		T(test_its_packets_leave_and_others_stay),
+		T(test_what_is_let_go_is_not_forgiven),
 		T(test_without_addresses_it_is_its_zone),
 		T(test_a_full_list_is_told),
 		T(test_a_senseless_record_is_refused),

@@ -67,25 +67,34 @@ static void test_the_age_of_an_element_tells_its_rate(void **state)
 	seen[0].age_ns = NS_PER_S / 4;
 	refused_take(&refused, seen, 1);
 	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 20000);
-	/* It came back meanwhile, and began at 0. */
-	seen[0].pkts = 600;
-	seen[0].age_ns = NS_PER_S / 50;
+	/* It came back meanwhile, and began at 0: 8000 in half a second. */
+	seen[0].pkts = 3000;
 	refused_take(&refused, seen, 1);
-	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 30000);
+	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 16000);
+	seen[0].age_ns = NS_PER_S;
+	refused_take(&refused, seen, 1);
+	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 3000);
 }
 
-static void
-test_a_young_or_absent_element_keeps_its_rate_for_a_look(void **state)
+/* As after a stall: 900 packets within the kernel's 4 ms. */
+static void test_a_burst_of_a_young_element_is_no_flood(void **state)
 {
 	struct nftrules_refused seen[] = { element(1, 9, 1000, 5000) };
 
 	(void)state;
 	refused_take(&refused, seen, 1);
-	seen[0].pkts = 7;
+	seen[0].pkts = 900;
 	seen[0].age_ns = NS_PER_S / 1000;
 	refused_take(&refused, seen, 1);
-	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 5000);
-	/* Twice young: 7 packets within the kernel's 4 ms. */
+	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 6760);
+}
+
+static void test_an_absent_element_keeps_its_rate_for_a_look(void **state)
+{
+	struct nftrules_refused seen[] = { element(1, 9, 1000, 7) };
+
+	(void)state;
+	seen[0].age_ns = NS_PER_S / 1000;
 	refused_take(&refused, seen, 1);
 	assert_int_equal(of(FLOW_SCOPE_FLOW, 1, 9, 1000), 1750);
 	refused_take(&refused, seen, 0);
@@ -146,7 +155,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup(name, forget)
 		T(test_the_age_of_an_element_tells_its_rate),
-		T(test_a_young_or_absent_element_keeps_its_rate_for_a_look),
+		T(test_a_burst_of_a_young_element_is_no_flood),
+		T(test_an_absent_element_keeps_its_rate_for_a_look),
 		T(test_wider_keys_take_in_narrower_elements),
 		T(test_spared_pairs_are_not_refused),
 		T(test_the_list_and_its_numbers_are_bounded),

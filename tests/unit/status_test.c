@@ -67,6 +67,28 @@ static void test_counters_of_earlier_lives_are_added(void **state)
 	assert_int_equal(status_grown(status, STATS_sent_pkts), 0);
 }
 
+static void test_what_a_tap_counts_is_added_where_there_is_one(void **state)
+{
+	struct status *status = *state;
+	struct tapjudge_stats *tap = &status->engines[0].tap;
+
+	tap->counter[TAPJUDGE_received_pkts] = 7;
+	tap->unreadable_pkts[PACKET_TRUNCATED] = 2;
+	tap->carrier.counter[TAPCARRIER_offered_pkts] = 9;
+	tap->mode = TAP_INTERPOSE;
+	status_sum(status, NS_PER_S);
+	assert_int_equal(status->sums.tap.counter[TAPJUDGE_received_pkts], 0);
+	status->has_tap = true;
+	status->restored.tap.counter[TAPJUDGE_received_pkts] = 100;
+	status_sum(status, 2 * NS_PER_S);
+	assert_int_equal(status->sums.tap.counter[TAPJUDGE_received_pkts], 107);
+	assert_int_equal(status->sums.io.unreadable_pkts[PACKET_TRUNCATED], 2);
+	/* The carrier's are its own life's. */
+	assert_int_equal(
+		status->sums.tap.carrier.counter[TAPCARRIER_offered_pkts], 9);
+	assert_int_equal(status->sums.tap.mode, TAP_INTERPOSE);
+}
+
 static void test_growth_is_of_the_last_minutes(void **state)
 {
 	struct status *status = *state;
@@ -242,12 +264,36 @@ static void test_findings_are_bounded(void **state)
 	assert_int_equal(findings.count, FINDINGS_MAX);
 }
 
+/* Neither our end nor the module's is a reset. */
+static void test_counters_of_netback_only_go_up(void **state)
+{
+	struct status *status = *state;
+	uint64_t told[NETBACKCOUNTERS] = { 0 };
+
+	for (uint32_t i = 0; i < NETBACKCOUNTERS; i++)
+		told[i] = 100;
+	status_netback(status, told);
+	told[0] = 150;
+	status_netback(status, told);
+	assert_int_equal(150, status->netback.counters[0]);
+	memset(told, 0, sizeof(told));
+	told[0] = 7;
+	status_netback(status, told);
+	for (uint32_t i = 0; i < NETBACKCOUNTERS; i++) {
+		uint64_t before = netbackcounters[i].is_level ? 0 : 100;
+
+		assert_int_equal(i == 0 ? 157 : before,
+				 status->netback.counters[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, make_status, free_status)
 		T(test_engines_are_added_up),
 		T(test_counters_of_earlier_lives_are_added),
+		T(test_what_a_tap_counts_is_added_where_there_is_one),
 		T(test_growth_is_of_the_last_minutes),
 		T(test_exemptions_run_out_and_are_bounded),
 		T(test_a_healthy_gateway_has_no_findings),
@@ -255,6 +301,7 @@ int main(void)
 		T(test_the_share_of_the_kernel_is_of_the_last_minutes),
 		T(test_what_is_wrong_with_the_fast_path_is_found),
 		T(test_findings_are_bounded),
+		T(test_counters_of_netback_only_go_up),
 #undef T
 	};
 

@@ -262,7 +262,7 @@ static void test_tap_intercepted_packets_end_at_the_judge_whole(void **state)
 	say_mode(&bed, TAPMESSAGE_MODE, TAP_INTERCEPT);
 	assert_int_equal(bed.mode, TAP_INTERCEPT);
 	offer(&bed, 0, 1400, 1400);
-	offer(&bed, 1, 1400, 1500); /* cut */
+	offer(&bed, 1, 2 * TAP_PACKET_BYTES, 2 * TAP_PACKET_BYTES); /* cut */
 	assert_int_equal(bed.verdicts[0], TAP_DROP);
 	assert_int_equal(bed.verdicts[1], TAP_DROP);
 	assert_int_equal(counter(&bed, TAPCARRIER_cut_pkts), 1);
@@ -272,6 +272,17 @@ static void test_tap_intercepted_packets_end_at_the_judge_whole(void **state)
 	say(&bed, &frame);
 	assert_int_equal(bed.frame_bytes, 16);
 	assert_string_equal(bed.frame_interface, "vif1.0");
+	/* It was taken when headers were all that was to be seen. */
+	offer(&bed, 2, 192, 1400);
+	assert_int_equal(bed.verdicts[2], NO_VERDICT);
+	assert_true(hear(&bed, TAPMESSAGE_PACKET, &message));
+	assert_int_equal(message.packet.mode, TAP_INTERPOSE);
+	say_verdict(&bed, message.packet.id, TAP_PASS);
+	assert_int_equal(bed.verdicts[2], TAP_PASS);
+	advance(&bed, TAP_STATS_NS);
+	assert_true(hear(&bed, TAPMESSAGE_STATS, &message));
+	assert_memory_equal(message.bytes, tapcarrier_stats(bed.carrier),
+			    message.bytes_count);
 	bed_fini(&bed);
 }
 
@@ -289,7 +300,7 @@ static void test_tap_the_mode_changes_under_traffic(void **state)
 	say_mode(&bed, TAPMESSAGE_HELLO, TAP_OBSERVE);
 	for (size_t i = 0; i < 5; i++) {
 		say_mode(&bed, TAPMESSAGE_MODE, modes[i]);
-		assert_int_equal(tapcarrier_mode(bed.carrier), modes[i]);
+		assert_int_equal(bed.mode, modes[i]);
 		for (int n = 0; n < 4; n++)
 			offer(&bed, token++, 100, 100);
 		advance(&bed, MS);
@@ -309,13 +320,13 @@ static void test_tap_a_judge_gets_no_more_than_was_allowed(void **state)
 	(void)state;
 	bed_init(&bed, TAP_INTERPOSE, true);
 	say_mode(&bed, TAPMESSAGE_HELLO, TAP_INTERCEPT);
-	assert_int_equal(tapcarrier_mode(bed.carrier), TAP_INTERPOSE);
+	assert_int_equal(bed.mode, TAP_INTERPOSE);
 	tapcarrier_allow(bed.carrier, TAP_OBSERVE, bed.now_ns);
-	assert_int_equal(tapcarrier_mode(bed.carrier), TAP_OBSERVE);
+	assert_int_equal(bed.mode, TAP_OBSERVE);
 	say_mode(&bed, TAPMESSAGE_MODE, TAP_INTERPOSE);
-	assert_int_equal(tapcarrier_mode(bed.carrier), TAP_OBSERVE);
+	assert_int_equal(bed.mode, TAP_OBSERVE);
 	tapcarrier_allow(bed.carrier, TAP_INTERCEPT, bed.now_ns);
-	assert_int_equal(tapcarrier_mode(bed.carrier), TAP_INTERPOSE);
+	assert_int_equal(bed.mode, TAP_INTERPOSE);
 	bed_fini(&bed);
 }
 

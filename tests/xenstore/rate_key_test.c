@@ -156,19 +156,28 @@ static void test_ratekey_reads_rates_as_netback_does(void **state)
 						      rows[i].queues));
 }
 
+/* A vif that is held. */
+static struct wayrate *paused(struct bed *bed, struct vifkeys *ret_keys,
+			      uint64_t now_ns)
+{
+	struct wayrate *rates = wayrate_new();
+
+	vifkeys_init(ret_keys, 7, 0);
+	assert_true(wayrate_know(rates, bed->ours, ret_keys));
+	wayrate_owes(rates, ret_keys->interface, 0, true, now_ns);
+	wayrate_advance(rates, bed->ours, now_ns);
+	check_key(bed, "rate", "0,50000");
+	return rates;
+}
+
 /* Whoever writes over ours, again and again, is not answered as often. */
 static void test_way_rate_answers_who_writes_over_it_in_time(void **state)
 {
 	struct bed *bed = *state;
-	struct wayrate *rates = wayrate_new();
 	struct vifkeys keys;
 	uint64_t now_ns = S;
+	struct wayrate *rates = paused(bed, &keys, now_ns);
 
-	vifkeys_init(&keys, 7, 0);
-	assert_true(wayrate_know(rates, bed->ours, &keys));
-	wayrate_owes(rates, keys.interface, 0, true, now_ns);
-	wayrate_advance(rates, bed->ours, now_ns);
-	check_key(bed, "rate", "0,50000");
 	for (int i = 0; i < 100; i++, now_ns += MS) {
 		store_bed_key(&bed->store, 7, "rate", "1,1");
 		wayrate_touched(rates, 7, 0);
@@ -177,6 +186,50 @@ static void test_way_rate_answers_who_writes_over_it_in_time(void **state)
 	assert_in_range(wayrate_stats(rates)->changes, 2, 4);
 	wayrate_let_go(rates, bed->ours);
 	check_key(bed, "rate", "1,1");
+	wayrate_free(rates);
+}
+
+/* The connection ends before the vif is freed: it is, by the next one. */
+static void test_way_rate_frees_once_there_is_xenstore_again(void **state)
+{
+	struct bed *bed = *state;
+	struct vifkeys keys;
+	uint64_t now_ns = S;
+	struct wayrate *rates = paused(bed, &keys, now_ns);
+
+	store_bed_stop(&bed->store);
+	wayrate_owes(rates, keys.interface, 0, false, now_ns);
+	for (; wayrate_next_ns(rates) != UINT64_MAX; now_ns += S)
+		wayrate_advance(rates, bed->ours, now_ns);
+	/* It comes back with what it had. */
+	store_bed_start(&bed->store);
+	store_bed_domain(&bed->store, 7);
+	store_bed_vif(&bed->store, 7, "4");
+	store_bed_key(&bed->store, 7, "rate", "0,50000");
+	store_bed_key(&bed->store, 7, "symtap-rate", "0,50000");
+	store_close(bed->ours);
+	assert_int_equal(0, store_open(&bed->ours));
+	wayrate_lost(rates);
+	wayrate_advance(rates, bed->ours, now_ns);
+	check_key(bed, "rate", NULL);
+	check_key(bed, "symtap-rate", NULL);
+	wayrate_free(rates);
+}
+
+static void test_way_rate_does_not_spin_without_xenstore(void **state)
+{
+	struct bed *bed = *state;
+	struct wayrate *rates = wayrate_new();
+	struct vifkeys keys;
+
+	vifkeys_init(&keys, 7, 0);
+	assert_true(wayrate_know(rates, bed->ours, &keys));
+	wayrate_owes(rates, keys.interface, 0, true, S);
+	wayrate_advance(rates, bed->ours, S);
+	wayrate_touched(rates, 7, 0);
+	wayrate_lost(rates);
+	wayrate_advance(rates, NULL, 2 * S);
+	assert_true(wayrate_next_ns(rates) == UINT64_MAX);
 	wayrate_free(rates);
 }
 
@@ -191,6 +244,8 @@ int main(void)
 		TEST(test_ratekey_keeps_what_it_cannot_read),
 		cmocka_unit_test(test_ratekey_reads_rates_as_netback_does),
 		TEST(test_way_rate_answers_who_writes_over_it_in_time),
+		TEST(test_way_rate_frees_once_there_is_xenstore_again),
+		TEST(test_way_rate_does_not_spin_without_xenstore),
 #undef TEST
 	};
 

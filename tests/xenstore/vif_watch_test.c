@@ -372,6 +372,47 @@ static void test_vifwatch_ignores_a_policy_in_a_guests_folder(void **state)
 	assert_int_equal(POLICY_WAY_RATE, bed->last.keys.wish.way);
 }
 
+/* What symtap-xen(7) says of a driver domain, which can read no guest's name
+ * and UUID. */
+static void test_vifwatch_reads_policies_in_a_driver_domain(void **state)
+{
+	static const char *const granted[] = { "/local/domain/0/symtap",
+					       POLICY };
+	struct xs_permissions perms[] = { { .id = 0 },
+					  { .id = 5, .perms = XS_PERM_READ } };
+	struct xs_permissions own = { .id = 5 };
+	struct bed *bed = *state;
+	struct xs_handle *dom0 = bed->store.dom0, *backend;
+	char path[128];
+
+	store_bed_domain(&bed->store, 5);
+	store_bed_domain(&bed->store, 7);
+	store_bed_put(dom0, "5", "/local/domain/5/domid");
+	assert_true(xs_set_permissions(dom0, XBT_NULL, "/local/domain/5/domid",
+				       perms, 2));
+	store_bed_put(dom0, "", "/local/domain/5/backend");
+	assert_true(xs_set_permissions(dom0, XBT_NULL,
+				       "/local/domain/5/backend", &own, 1));
+	backend = store_bed_speak(&bed->store, "dom5.sock");
+	store_bed_put(backend, "00:16:3e:00:00:07",
+		      "/local/domain/5/backend/vif/7/0/mac");
+	store_bed_put(backend, "4", "/local/domain/5/backend/vif/7/0/state");
+	store_bed_put(dom0, "", POLICY);
+	/* One speaks at a time. */
+	xs_close(backend);
+	snprintf(path, sizeof(path), "%s/dom5.sock", bed->store.folder);
+	setenv("XENSTORED_PATH", path, 1);
+	await(bed, &bed->guards, 1);
+	assert_int_equal(0, bed->last.keys.wish.said);
+	assert_string_equal("", bed->last.keys.name);
+	for (size_t i = 0; i < 2; i++)
+		assert_true(xs_set_permissions(dom0, XBT_NULL, granted[i],
+					       perms, 2));
+	store_bed_put(dom0, "{way: netback}", POLICY "/7");
+	await(bed, &bed->guards, 2);
+	assert_int_equal(POLICY_WAY_NETBACK, bed->last.keys.wish.way);
+}
+
 static void test_vifwatch_guards_early_for_a_hotplug_script(void **state)
 {
 	struct bed *bed = *state;
@@ -443,17 +484,18 @@ static void test_vifwatch_has_hundreds(void **state)
 	assert_int_equal(0, vifwatch_stats(bed->watch)->vifs);
 }
 
-/* Started anew; the least of several times, since others may be busy. */
+/* Started anew; the least of many times, since others may be busy. */
 static void test_vifwatch_finds_hundreds_again(void **state)
 {
 	struct bed *bed = *state;
 	uint64_t least_ns = UINT64_MAX;
+	uint64_t until_ns = store_bed_now() + 20000 * MS;
 
 	for (uint32_t id = 1; id <= MANY; id++) {
 		store_bed_domain(&bed->store, id);
 		store_bed_vif(&bed->store, id, "4");
 	}
-	for (int i = 0; i < 10 && least_ns > FOUND_NS; i++) {
+	while (least_ns > FOUND_NS && store_bed_now() < until_ns) {
 		const struct vifwatch_owner owner = owner_of(bed);
 		uint64_t took_ns;
 
@@ -498,6 +540,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_vifwatch_ignores_a_policy_in_a_guests_folder,
 			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_vifwatch_reads_policies_in_a_driver_domain, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_vifwatch_guards_early_for_a_hotplug_script, set_up,
 			tear_down),
