@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bash completion for symtapctl(8) and symtapd(8)
+# bash completion for symtapctl(8)
 
 # Addresses that symtapd knows, worst first, if it answers us.
 _symtapctl_addresses()
@@ -85,15 +85,3 @@ _symtapctl()
 	fi
 }
 complete -F _symtapctl symtapctl
-
-_symtapd()
-{
-	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-
-	case $prev in
-	-c | --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-	*) mapfile -t COMPREPLY < <(compgen -W "--config --check --verbose
-		--foreground --version --help -n -nv -c" -- "$cur") ;;
-	esac
-}
-complete -F _symtapd symtapd
