@@ -34,7 +34,7 @@ struct mailbox_engine {
 	struct pump *pump;
 	struct zones *zones;
 	const struct policy *policy;
-	const struct nfqueue *nfqueue;    /* NULL: no such data path */
+	struct nfqueue *nfqueue;          /* NULL: no such data path */
 	const struct nfqueue_stats *io;   /* the same */
 	const struct tapjudge_stats *tap; /* NULL: no tap brings packets */
 	uint8_t shard, shards;

@@ -59,6 +59,8 @@ static bool take_totals(void *self, struct mailbox_engine *engine,
 
 	(void)now_ns;
 	snapshot_totals(engine->pump, &part->engine.totals);
+	if (engine->nfqueue != NULL)
+		nfqueue_renew_stats(engine->nfqueue);
 	part->engine.has_io = engine->io != NULL;
 	if (engine->io != NULL)
 		part->engine.io = *engine->io;

@@ -88,6 +88,10 @@ int nfqueue_shut(struct nfqueue *nfqueue, uint64_t now_ns);
 
 const struct nfqueue_stats *nfqueue_stats(const struct nfqueue *nfqueue);
 
+/* Before they are read: what the kernel's program counts is else up to a fifth
+ * of a second old.  By the thread that runs the data path. */
+void nfqueue_renew_stats(struct nfqueue *nfqueue);
+
 /* Take back what the kernel passes by itself: before the end. */
 void nfqueue_recall(struct nfqueue *nfqueue, uint64_t now_ns);
 

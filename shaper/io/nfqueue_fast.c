@@ -297,12 +297,14 @@ static void count_program(struct nfqueue *nfqueue)
 	counter[NFQUEUE_edt_full_pkts] = edt->full_pkts;
 }
 
-static void count(struct nfqueue *nfqueue)
+void nfqueue_renew_stats(struct nfqueue *nfqueue)
 {
-	const struct fastleases_stats *stats =
-		fastleases_stats(nfqueue->fast->leases);
 	uint64_t *counter = nfqueue->stats.counter;
+	const struct fastleases_stats *stats;
 
+	if (nfqueue->fast == NULL)
+		return;
+	stats = fastleases_stats(nfqueue->fast->leases);
 	if (nfqueue->config.shard == 0)
 		count_program(nfqueue);
 	counter[NFQUEUE_fast_leases] = stats->made;
@@ -323,7 +325,7 @@ void nfqueue_fast_advance(struct nfqueue *nfqueue, uint64_t now_ns)
 		now_ns +
 		(fastleases_any(fast->leases) ? SWEEP_NS : IDLE_SWEEP_NS);
 	fastleases_sweep(fast->leases, nfqueue->config.pump, now_ns);
-	count(nfqueue);
+	nfqueue_renew_stats(nfqueue);
 }
 
 void nfqueue_fast_recall(struct nfqueue *nfqueue, uint64_t now_ns)
@@ -331,7 +333,7 @@ void nfqueue_fast_recall(struct nfqueue *nfqueue, uint64_t now_ns)
 	if (nfqueue->fast == NULL)
 		return;
 	fastleases_recall(nfqueue->fast->leases, nfqueue->config.pump, now_ns);
-	count(nfqueue);
+	nfqueue_renew_stats(nfqueue);
 }
 
 /* The program has one number for what is one zone to us. */
