@@ -72,6 +72,28 @@ static void note_held(struct nfqueue *nfqueue, struct nfqueue_batch *batch)
 	}
 }
 
+/* What does not wait here goes, and others wait for it. */
+static void judge_held(struct nfqueue *nfqueue, struct nfqueue_batch *batch,
+		       uint64_t now_ns)
+{
+	struct pump_packet *packets = batch->packets;
+	size_t from = 0, end;
+
+	while (from < batch->judged_count) {
+		end = from;
+		while (end < batch->judged_count &&
+		       !nfqueue_paces(nfqueue, &packets[end]))
+			end++;
+		pump_hold(nfqueue->config.pump, packets + from, end - from,
+			  now_ns);
+		for (size_t i = from; i < end; i++)
+			nfqueue_ring_judged(nfqueue, &packets[i]);
+		if (end < batch->judged_count)
+			nfqueue_pace_owe(nfqueue, &packets[end++], now_ns);
+		from = end;
+	}
+}
+
 /* What pump_hold does not keep goes on at once. */
 static void answer_held(struct nfqueue *nfqueue,
 			const struct nfqueue_batch *batch)
@@ -118,10 +140,7 @@ int nfqueue_receive_hold(struct nfqueue *nfqueue, uint64_t now_ns)
 		nfqueue_count(nfqueue, NFQUEUE_hold_missed_pkts,
 			      nfqueue_missed(&nfqueue->hold_ids, batch));
 		note_held(nfqueue, batch);
-		pump_hold(nfqueue->config.pump, batch->packets,
-			  batch->judged_count, now_ns);
-		for (size_t i = 0; i < batch->judged_count; i++)
-			nfqueue_ring_judged(nfqueue, &batch->packets[i]);
+		judge_held(nfqueue, batch, now_ns);
 		/* What it let go meanwhile came before these. */
 		nfqueue_collect(nfqueue);
 		answer_held(nfqueue, batch);

@@ -61,12 +61,14 @@ static void tell_ring(struct nfqueue *nfqueue, const struct pump_packet *packet,
 		nfqueue_ring_waits(nfqueue, packet, now_ns);
 }
 
-/* It goes, although it should wait: it will be made up for. */
-static bool goes(struct nfqueue *nfqueue, const struct pump_packet *packet,
+/* It goes, although it should wait: it will be made up for.  A super-packet
+ * does so in its wire packets, as they come back. */
+static bool goes(struct nfqueue *nfqueue, struct pump_packet *packet,
 		 uint64_t now_ns)
 {
 	tell_ring(nfqueue, packet, now_ns);
-	if (packet->verdict != PUMP_WAIT || !nfqueue_paces(nfqueue, packet))
+	if (packet->verdict != PUMP_WAIT || packet->super_packet ||
+	    !nfqueue_paces(nfqueue, packet))
 		return false;
 	nfqueue_pace_owe(nfqueue, packet, now_ns);
 	return true;
@@ -82,10 +84,8 @@ static bool owe(struct nfqueue *nfqueue, const struct part *part,
 	for (size_t i = part->judged_from; i < part->judged_end; i++) {
 		struct pump_packet *packet = &nfqueue->main_batch.packets[i];
 
-		if (!goes(nfqueue, packet, now_ns))
-			continue;
-		packet->verdict = PUMP_PASS;
-		any = true;
+		if (goes(nfqueue, packet, now_ns))
+			any = true;
 	}
 	return any;
 }

@@ -21,7 +21,6 @@ enum {
 	 * wait for longer than its next packet is worth.  At the trickle of a
 	 * flood this is five seconds. */
 	OWED_MAX_PKTS = 48,
-	SEGMENT_BYTES = 1448,
 	VIFS_MAX = 4096,
 	UNKNOWN = 0, /* a zone that was not looked up */
 	NOT_PACED = 1,
@@ -164,35 +163,29 @@ static void tell(struct nfqueue *nfqueue, struct paced *vif)
 		nfqueue->pace->untold = true;
 }
 
-static uint32_t pieces_of(const struct pump_packet *packet)
-{
-	if (packet->wire_pkts > 0)
-		return packet->wire_pkts;
-	return 1 + packet->meta.length_bytes / SEGMENT_BYTES;
-}
-
-void nfqueue_pace_owe(struct nfqueue *nfqueue, const struct pump_packet *packet,
+void nfqueue_pace_owe(struct nfqueue *nfqueue, struct pump_packet *packet,
 		      uint64_t now_ns)
 {
 	size_t at = (size_t)(nfqueue->pace->zones[packet->src_zone] - FIRST);
 	struct paced *vif = &nfqueue->pace->vifs[at];
-	struct pump_packet one = *packet;
-	uint32_t pieces = pieces_of(packet);
+	uint32_t pieces = packet->wire_pkts, owed_pkts = vif->owed_pkts;
 
-	one.id = NFQUEUE_PACE_TICKET | at;
-	one.wire_pkts = 1;
-	if (one.super_packet)
-		one.meta.length_bytes = SEGMENT_BYTES;
-	one.super_packet = false;
+	packet->verdict = PUMP_PASS;
 	for (; pieces > 0 && vif->owed_pkts < OWED_MAX_PKTS; pieces--) {
-		struct pump_packet each = one;
+		struct pump_packet each = *packet;
 
+		each.id = NFQUEUE_PACE_TICKET | at;
+		each.wire_pkts = 1;
 		pump_hold(nfqueue->config.pump, &each, 1, now_ns);
 		if (each.verdict != PUMP_WAIT)
 			break;
 		vif->owed_pkts++;
-		nfqueue_count(nfqueue, NFQUEUE_paced_owed_pkts, 1);
+		/* Not if it may leave by now. */
+		nfqueue_collect(nfqueue);
 	}
+	if (vif->owed_pkts > owed_pkts)
+		nfqueue_count(nfqueue, NFQUEUE_paced_owed_pkts,
+			      vif->owed_pkts - owed_pkts);
 	nfqueue_count(nfqueue, NFQUEUE_paced_beyond_pkts, pieces);
 }
 

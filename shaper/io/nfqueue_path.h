@@ -130,8 +130,9 @@ void nfqueue_pace_free(struct nfqueue *nfqueue);
 void nfqueue_pace_set_policy(struct nfqueue *nfqueue, uint64_t now_ns);
 /* Is it sent by a vif that is paused rather than its packets held? */
 bool nfqueue_paces(struct nfqueue *nfqueue, const struct pump_packet *packet);
-/* It should wait, and goes: until pump_settle. */
-void nfqueue_pace_owe(struct nfqueue *nfqueue, const struct pump_packet *packet,
+/* One that was set aside, in single wire packets, goes; where it should wait,
+ * the vif does.  Until pump_settle; collects. */
+void nfqueue_pace_owe(struct nfqueue *nfqueue, struct pump_packet *packet,
 		      uint64_t now_ns);
 /* The pump would let it go by now; `id` is a ticket. */
 void nfqueue_pace_left(struct nfqueue *nfqueue, uint64_t id);

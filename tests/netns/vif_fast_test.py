@@ -3,6 +3,9 @@
 """Nobody is held: whatever the way, a vif's packets stay in the kernel, and
 meet nothing of the way's there."""
 
+import socket
+import struct
+import threading
 import time
 
 import gateway_bed as bed
@@ -18,6 +21,10 @@ FLOOD, MORE = 12, 4
 STALL_S, TRIES = 0.5, 3
 CAUGHT_S = 15
 PORTS = range(9, 9 + TRIES)
+# An upload whose super-packets are of a hundred segments and more.
+SMALL_MTU, UPLOAD_BYTES = 300, 64 << 20
+STAYS = 0.5  # of it in the kernel
+AGAIN_AT, SEGMENTS_AT = 100, 136  # in struct tcp_info
 
 
 class VifFast(vif_bed.Case):
@@ -67,6 +74,60 @@ class VifFast(vif_bed.Case):
             self.symtapd.reload()
             self.until(f"its packets wait by way of {way}")
             self.check_talk()
+
+    def upload(self, port):
+        """Over TCP: segments that were sent, and those sent again."""
+        listener = self.net.outside.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.bind((OUTER, port))
+        listener.listen()
+        source = self.net.host.socket(socket.AF_INET, socket.SOCK_STREAM)
+        source.settimeout(30)
+        source.connect((OUTER, port))
+        giver = threading.Thread(target=source.sendall,
+                                 args=(bytes(UPLOAD_BYTES),))
+        with listener, source, listener.accept()[0] as taker:
+            taker.settimeout(30)
+            giver.start()
+            left = UPLOAD_BYTES
+            while left > 0:
+                left -= len(taker.recv(1 << 20))
+            giver.join()
+            told = source.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 144)
+        return (struct.unpack_from("=I", told, SEGMENTS_AT)[0],
+                struct.unpack_from("=I", told, AGAIN_AT)[0])
+
+    def check_upload(self, port):
+        """Each wire packet counts as one, whoever counts it."""
+        before, told = self.symtapd.settled(), {}
+        sent, again = self.upload(port)
+
+        def counted():
+            """What the program counts is read now and then."""
+            now = self.symtapd.settled()
+            told.update((name, now[name] - before[name]) for name in now)
+            return told["out_pkts"] + told["fast_out_pkts"]
+
+        # What is sent again was lost before or after it was counted.
+        self.assertTrue(lab.eventually(lambda: counted() >= sent - again, 5),
+                        (sent, again, told))
+        print(f"{sent} segments, {again} again: {told['out_pkts']} seen, "
+              f"{told['fast_out_pkts']} in the kernel, "
+              f"{told['fast_given_back']} leases given back")
+        self.assertLessEqual(counted(), sent + 2)
+        self.assertGreater(told["fast_out_pkts"], STAYS * counted())
+        self.assertEqual(told["paced_owed_pkts"], 0)
+
+    def test_an_upload_in_small_segments_stays_in_the_kernel(self):
+        self.guard("queue")
+        mtu = "/sys/class/net/eth0/mtu"
+        self.addCleanup(self.net.host.write, mtu, 1500)
+        self.net.host.write(mtu, SMALL_MTU)
+        for port, way in enumerate(("queue", "ring", "rate"), 8080):
+            self.symtapd.write_policy(bridge=True, inside=INSIDE_NET,
+                                      limits=bed.ROOM, **self.policy(way))
+            self.symtapd.reload()
+            self.until(f"its packets wait by way of {way}")
+            self.check_upload(port)
 
     def held(self, port):
         """A flood waits, some of it as it leaves the vif.  Ends of it."""
