@@ -28,6 +28,8 @@ DEVICE = "symtap-ring"
 KEYS_OF_VIF = 32
 FIRST_NUMBER = 101
 UDP_SEGMENT, SEGMENTS = 103, 40
+LATER_SECOND = 10
+END_S = 10  # for what comes at once, on a machine that is not busy
 
 
 class VifRing(vif_bed.Case):
@@ -70,10 +72,21 @@ class VifRing(vif_bed.Case):
         self.addCleanup(flood.stop)
         return flood, ear
 
+    def check_trickle(self, arrived, more=0):
+        """What left of a pair since the first was sent, however long that is:
+        twelve in the first second, ten in each later one."""
+        arrived = sorted(arrived)
+        begin = arrived[0].at - traffic.underway_s(arrived[0])
+        for count, each in enumerate(arrived, 1):
+            past = each.at - begin
+            self.assertLessEqual(
+                count, bed.FIRST_SECOND + LATER_SECOND * int(past) + more,
+                f"{past:.3f} s after the first")
+
     def end(self, flood, ear, arrived):
         """All that was sent arrives once nobody holds it."""
         flood.finish()
-        arrived += ear.receive(1, flood.sent - len(arrived))
+        arrived += ear.receive(END_S, flood.sent - len(arrived))
         self.assertEqual(traffic.numbers(arrived), list(range(flood.sent)))
 
     def test_a_flood_waits_and_an_innocent_flow_does_not(self):
@@ -88,14 +101,13 @@ class VifRing(vif_bed.Case):
         for each in arrived:
             seconds[min(int(each.at - arrived[0].at), 7)] += 1
         longest = flood.longest()
+        self.check_trickle(arrived)
         flood.stop()
         self.assertEqual(self.symtapd.stop(), 0)
         self.end(flood, ear, arrived)
         print(f"{flood.sent} sent, by seconds {seconds}, {longest:.3f} s the "
               f"longest one blocked")
         self.assertGreater(longest, 0.4)
-        self.assertLessEqual(seconds[0], bed.FIRST_SECOND)
-        self.assertLessEqual(max(seconds[1:]), 12)
         self.assertNotIn(DEVICE, self.net.gateway.run("ip", "link"))
 
     def test_a_flood_that_goes_on_when_it_stops_keeps_its_order(self):
@@ -120,7 +132,7 @@ class VifRing(vif_bed.Case):
         flood = Flood(send)
         self.addCleanup(flood.stop)
         arrived = ear.receive(1.5)
-        self.assertLessEqual(len(arrived), bed.FIRST_SECOND + 10)
+        self.check_trickle(arrived)
         flood.most = flood.sent + 1000
         self.assertEqual(self.symtapd.stop(), 0)
         self.end(flood, ear, arrived)
@@ -142,7 +154,7 @@ class VifRing(vif_bed.Case):
     def test_so_does_one_that_waits_in_another_way(self):
         flood, ear, arrived = self.go_over("queue")
         arrived += ear.receive(1)
-        self.assertLessEqual(len(arrived), bed.FIRST_SECOND + 20)
+        self.check_trickle(arrived)
         self.assertEqual(self.symtapd.stop(), 0)
         self.end(flood, ear, arrived)
 
@@ -165,7 +177,7 @@ class VifRing(vif_bed.Case):
         arrived = ear.receive(1.5)
         flood.stop()
         self.assertGreater(flood.longest(), 0.4)
-        self.assertLessEqual(len(arrived), bed.FIRST_SECOND + 10)
+        self.check_trickle(arrived)
         self.assertEqual(self.symtapd.stop(), 0)
         self.end(flood, ear, arrived)
 
@@ -181,7 +193,7 @@ class VifRing(vif_bed.Case):
         arrived = ear.receive(1.5)
         flood.stop()
         self.assertGreater(flood.longest(), 0.4)
-        self.assertLessEqual(len(arrived), bed.FIRST_SECOND + 10)
+        self.check_trickle(arrived)
         self.assertEqual(self.symtapd.stop(), 0)
         flood.finish()
         flood.sent *= SEGMENTS
@@ -220,8 +232,8 @@ class VifRing(vif_bed.Case):
               f"{sum(map(len, arrived))} of {sum(sent)} left")
         self.assertEqual(filters, KEYS_OF_VIF)
         for (_, ear), of_it, count in zip(ends, arrived, sent):
-            self.assertLessEqual(len(of_it), bed.FIRST_SECOND + 24)
-            of_it += ear.receive(1, count - len(of_it))
+            self.check_trickle(of_it, more=14)
+            of_it += ear.receive(END_S, count - len(of_it))
             self.assertEqual(traffic.numbers(of_it), list(range(count)))
 
     def is_reached(self, guest, outer):
@@ -241,7 +253,7 @@ class VifRing(vif_bed.Case):
         flood, ear = self.flood(GUEST6, OUTER6)
         arrived = ear.receive(1.5)
         flood.stop()
-        self.assertLessEqual(len(arrived), bed.FIRST_SECOND + 10)
+        self.check_trickle(arrived)
         self.assertEqual(self.symtapd.stop(), 0)
         self.end(flood, ear, arrived)
 
@@ -253,7 +265,7 @@ class VifRing(vif_bed.Case):
         arrived = [ear.receive(0.01) for _, ear in floods]
         for flood, _ in floods:
             flood.stop()
-        self.assertLessEqual(sum(map(len, arrived)), bed.FIRST_SECOND + 10)
+        self.check_trickle(sum(arrived, []))
         self.assertEqual(self.symtapd.stop(), 0)
         for (flood, ear), of_it in zip(floods, arrived):
             self.end(flood, ear, of_it)
@@ -297,8 +309,8 @@ class VifRing(vif_bed.Case):
             self.start()
             self.guarded()
             flood, ear = self.flood(port=int(how))
-            ear.receive(0.5)
-            self.assertEqual(self.filters(), (1, 2))
+            self.assertTrue(lab.eventually(
+                lambda: self.filters() == (1, 2), 5), self.filters())
             flood.stop()
             self.symtapd.stop(how)
             self.assertTrue(lab.eventually(
@@ -330,9 +342,11 @@ class VifRing(vif_bed.Case):
         print(f"free {time.monotonic() - begin:.3f} s after kill -9")
         flood.stop()
         flood.finish()
-        self.assertNotIn(DEVICE, self.net.gateway.run("ip", "link"))
-        self.assertNotIn("u32", self.net.gateway.run(
-            "tc", "filter", "show", "dev", "vif7.0", "ingress"))
+        for word, command in ((DEVICE, "ip link"), (
+                "u32", "tc filter show dev vif7.0 ingress")):
+            self.assertTrue(lab.eventually(
+                lambda w=word, c=command: w not in self.net.gateway.run(
+                    *c.split()), 5), word)
 
 
 if __name__ == "__main__":
