@@ -19,9 +19,11 @@
 
 #define POLICY "/local/domain/0/symtap/policy"
 
-enum { MANY = 300 };
-
-#define FOUND_NS (300 * MS)
+enum {
+	MANY = 300,
+	QUESTIONS = 12,  /* about each of them */
+	FOUND_PCT = 150, /* of the time that so many questions take */
+};
 
 struct bed {
 	struct store_bed store;
@@ -484,32 +486,54 @@ static void test_vifwatch_has_hundreds(void **state)
 	assert_int_equal(0, vifwatch_stats(bed->watch)->vifs);
 }
 
-/* Started anew; the least of many times, since others may be busy. */
+/* How long xenstored takes to answer as many questions as it is asked about
+ * all, by who hears of changes as well. */
+static uint64_t questions_ns(struct xs_handle *asks)
+{
+	uint64_t begin_ns = store_bed_now();
+
+	for (uint32_t i = 0; i < MANY * QUESTIONS; i++) {
+		char path[128];
+
+		snprintf(path, sizeof(path),
+			 "/local/domain/0/backend/vif/%u/0/ip", 1 + i % MANY);
+		free(xs_read(asks, XBT_NULL, path, NULL));
+	}
+	return store_bed_now() - begin_ns;
+}
+
+/* Started anew; the best of many rounds, since others may be busy. */
 static void test_vifwatch_finds_hundreds_again(void **state)
 {
 	struct bed *bed = *state;
-	uint64_t least_ns = UINT64_MAX;
+	struct xs_handle *asks = store_bed_speak(&bed->store, "socket");
+	uint64_t least_pct = UINT64_MAX;
 	uint64_t until_ns = store_bed_now() + 20000 * MS;
+
+	assert_true(xs_watch(asks, "/local/domain/0/nothing", "nothing"));
 
 	for (uint32_t id = 1; id <= MANY; id++) {
 		store_bed_domain(&bed->store, id);
 		store_bed_vif(&bed->store, id, "4");
 	}
-	while (least_ns > FOUND_NS && store_bed_now() < until_ns) {
+	while (least_pct > FOUND_PCT && store_bed_now() < until_ns) {
 		const struct vifwatch_owner owner = owner_of(bed);
-		uint64_t took_ns;
+		uint64_t took_ns, plain_ns = questions_ns(asks);
 
 		vifwatch_free(bed->watch);
 		bed->watch = vifwatch_new(&owner);
 		assert_non_null(bed->watch);
 		bed->guards = 0;
 		took_ns = await(bed, &bed->guards, MANY);
-		if (took_ns < least_ns)
-			least_ns = took_ns;
+		if (100 * took_ns / plain_ns < least_pct)
+			least_pct = 100 * took_ns / plain_ns;
+		print_message(
+			"%d vifs found after %.1f ms, %d questions %.1f ms\n",
+			MANY, (double)took_ns / (double)MS, MANY * QUESTIONS,
+			(double)plain_ns / (double)MS);
 	}
-	print_message("%d vifs found after %.1f ms\n", MANY,
-		      (double)least_ns / (double)MS);
-	assert_true(least_ns <= FOUND_NS);
+	xs_close(asks);
+	assert_true(least_pct <= FOUND_PCT);
 }
 
 int main(void)
