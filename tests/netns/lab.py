@@ -52,6 +52,13 @@ def stolen_seconds():
         return int(stat.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
 
 
+def dropped_before_a_socket():
+    """So many packets came faster than a processor took them, since boot; of
+    all namespaces."""
+    with open("/proc/net/softnet_stat", encoding="ascii") as rows:
+        return sum(int(row.split()[1], 16) for row in rows)
+
+
 class Namespace:
     def __init__(self, lab, name):
         self.lab = lab
@@ -114,6 +121,13 @@ class Namespace:
             for key, value in settings.items():
                 path = "/proc/sys/" + key.replace("__", "-").replace("_", "/")
                 self.write(path, value)
+
+    def is_answered(self, address, *words):
+        """All of three echo requests are.  ping waits for the last one as long
+        as its interval, so they leave at once and it is two seconds."""
+        return ", 0% packet loss" in self.run(
+            "ping", "-c", "3", "-l", "3", "-i", "2", *words, address,
+            check=False)
 
     def write(self, path, value):
         """A file below /proc/sys/net, as this namespace sees it."""

@@ -46,6 +46,10 @@ class VifRing(vif_bed.Case):
             where.run("sh", "-c",
                       f"echo 1 > /sys/class/net/{name}/queues/rx-0/rps_cpus")
 
+    def setUp(self):
+        super().setUp()
+        self.dropped = lab.dropped_before_a_socket()
+
     def start(self, way="ring"):
         super().start(inside=INSIDE, datapath=DATAPATH, limits=LIMITS,
                       xen=f"{{vifs: follow, way: {way}}}")
@@ -83,11 +87,22 @@ class VifRing(vif_bed.Case):
                 count, bed.FIRST_SECOND + LATER_SECOND * int(past) + more,
                 f"{past:.3f} s after the first")
 
+    def lost(self):
+        """What is let go at once may be more than a processor has a queue
+        for, if it is busy with something else."""
+        return lab.dropped_before_a_socket() - self.dropped
+
+    def check_all(self, ear, arrived, sent):
+        """All that was sent arrives once nobody holds it, in order."""
+        lab.eventually(lambda: arrived.extend(ear.take()) or
+                       len(arrived) >= sent - self.lost(), END_S)
+        numbers = traffic.numbers(arrived)
+        self.assertEqual(numbers, sorted(set(numbers)))
+        self.assertGreaterEqual(len(numbers), sent - self.lost())
+
     def end(self, flood, ear, arrived):
-        """All that was sent arrives once nobody holds it."""
         flood.finish()
-        arrived += ear.receive(END_S, flood.sent - len(arrived))
-        self.assertEqual(traffic.numbers(arrived), list(range(flood.sent)))
+        self.check_all(ear, arrived, flood.sent)
 
     def test_a_flood_waits_and_an_innocent_flow_does_not(self):
         self.start()
@@ -233,8 +248,7 @@ class VifRing(vif_bed.Case):
         self.assertEqual(filters, KEYS_OF_VIF)
         for (_, ear), of_it, count in zip(ends, arrived, sent):
             self.check_trickle(of_it, more=14)
-            of_it += ear.receive(END_S, count - len(of_it))
-            self.assertEqual(traffic.numbers(of_it), list(range(count)))
+            self.check_all(ear, of_it, count)
 
     def is_reached(self, guest, outer):
         """Its neighbour has answered, so nothing is lost on the way there."""
@@ -277,7 +291,7 @@ class VifRing(vif_bed.Case):
         arrived = ear.receive(1.5)
         flood.stop()
         begin, last = time.monotonic(), arrived
-        while flood.is_alive() or len(arrived) < flood.sent:
+        while flood.is_alive() or len(arrived) < flood.sent - self.lost():
             self.assertLess(time.monotonic(), begin + 5)
             for each in last:
                 for _ in range(8):
@@ -286,7 +300,7 @@ class VifRing(vif_bed.Case):
             arrived += last
         print(f"all {flood.sent} left {time.monotonic() - begin:.3f} s after "
               "answers")
-        self.assertEqual(traffic.numbers(arrived), list(range(flood.sent)))
+        self.end(flood, ear, arrived)
 
     def filters(self):
         """At the vif: how many send packets to the device, and how many the
