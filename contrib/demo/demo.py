@@ -148,6 +148,7 @@ def write_figures(path, results):
         "forged_pkts": total.forged_pkts,
         "upload_mbit_per_s": total.upload_mbit_per_s,
         "ping_p50_us": view.percentile(total.rtts_us, 50),
+        "ping_p90_us": view.percentile(total.rtts_us, 90),
         "ping_p99_us": view.percentile(total.rtts_us, 99),
         "ping_lost": total.lost, "pings": total.lost + len(total.rtts_us),
     } for name, total in results.items()}

