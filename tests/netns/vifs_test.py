@@ -19,6 +19,8 @@ from vif_bed import GUEST, INSIDE_NET, OUTER, STRANGER
 
 MANY, MANY_SLOW, MORE = 248, 48, 6  # each even: they are pairs
 WAIT_S = 5  # for what comes
+NOTHING_S = 0.3  # in which nothing does
+RESTARTS = 3
 
 
 class Vifs(vif_bed.Case):
@@ -27,7 +29,7 @@ class Vifs(vif_bed.Case):
         super().start(**policy)
         self.until("xenstored answers")
 
-    def arrives_from(self, address, seconds=0.3):
+    def arrives_from(self, address, seconds=NOTHING_S):
         """One packet that claims to be of it."""
         ear = traffic.Receiver(self.net.outside, OUTER, 9)
         traffic.sender(self.net.host, address).sendto(b"it is me", (OUTER, 9))
@@ -87,12 +89,12 @@ class Vifs(vif_bed.Case):
         change()
         self.until(line, times=times + 1)
 
-    def frame_passes(self, mac, frame):
+    def frame_passes(self, mac, frame, seconds=NOTHING_S):
         tap = traffic.Tap(self.net.outside, "eth0",
                           lambda heard: heard[14:] == frame[14:])
         frames.Wire(self.net.host, "eth0").send_frame(
             frame[:6] + frames.mac_bytes(mac) + frame[12:])
-        heard = tap.receive(0.3, 1)
+        heard = tap.receive(seconds, 1)
         tap.socket.close()
         return bool(heard)
 
@@ -105,20 +107,21 @@ class Vifs(vif_bed.Case):
                       frames.udp(STRANGER, OUTER, 1, 2)):
             frame = frames.ethernet(frames.BROADCAST, lab.GUARDED_MAC, 0x0800,
                                     frame)
-            self.assertTrue(self.frame_passes(lab.GUARDED_MAC, frame))
+            self.assertTrue(self.frame_passes(lab.GUARDED_MAC, frame,
+                                              WAIT_S))
             self.assertFalse(self.frame_passes(lab.NEIGHBOUR_MAC, frame))
         frame = frames.ethernet(frames.BROADCAST, lab.GUARDED_MAC, 0x88b5,
                                 b"no address" * 5)
-        self.assertTrue(self.frame_passes(lab.GUARDED_MAC, frame))
+        self.assertTrue(self.frame_passes(lab.GUARDED_MAC, frame, WAIT_S))
         self.assertFalse(self.frame_passes(lab.NEIGHBOUR_MAC, frame))
 
-    def sent(self, source, kind, payload):
+    def sent(self, source, kind, payload, seconds=WAIT_S):
         """With which MAC such a frame arrives, if it does."""
         tap = traffic.Tap(self.net.outside, "eth0",
                           lambda heard: heard[14:14 + len(payload)] == payload)
         frames.Wire(self.net.host, "eth0").send_frame(frames.ethernet(
             frames.BROADCAST, source, kind, payload))
-        heard = tap.receive(0.3, 1)
+        heard = tap.receive(seconds, 1)
         tap.socket.close()
         return heard[0].data[6:12].hex(":") if heard else None
 
@@ -135,9 +138,9 @@ class Vifs(vif_bed.Case):
             self.assertEqual(own, self.sent(source, 0x0806, frames.arp(
                 1, own, GUEST, own, OUTER)))
             self.assertIsNone(self.sent(source, 0x0800, frames.udp(
-                STRANGER, OUTER, 1, 2)))
+                STRANGER, OUTER, 1, 2), NOTHING_S))
             self.assertIsNone(self.sent(source, 0x0806, frames.arp(
-                1, other, GUEST, own, OUTER)))
+                1, other, GUEST, own, OUTER), NOTHING_S))
         counted = self.counted_by_the_kernel()
         self.assertEqual((5, 0),
                          (counted["stamped mac"], counted["forged mac"]))
@@ -149,7 +152,9 @@ class Vifs(vif_bed.Case):
                                       xen=f"{{vifs: follow, {xen}}}")
             self.symtapd.reload()
             self.assertEqual(own, self.sent(own, 0x0800, from_guest), xen)
-            self.assertEqual(wanted, self.sent(other, 0x0800, from_guest), xen)
+            self.assertEqual(wanted, self.sent(
+                other, 0x0800, from_guest, WAIT_S if wanted else NOTHING_S),
+                             xen)
 
     def test_what_a_guest_holds_is_let_go_with_its_vif(self):
         self.start()
@@ -163,7 +168,8 @@ class Vifs(vif_bed.Case):
         self.assertLess(before, 20)
         self.store.key(7, "state", "5")
         self.until("vif7.0 of domain 7 is let go")
-        self.assertEqual(len(ear.receive(1, 60 - before)), 60 - before)
+        # Nine a second would be five seconds.
+        self.assertEqual(len(ear.receive(3, 60 - before)), 60 - before)
 
     def vif(self):
         return self.symtapd.ask("vifs")["vifs"][0]
@@ -172,7 +178,7 @@ class Vifs(vif_bed.Case):
         return self.store.read(f"/local/domain/0/symtap/vif/7/0/{key}")
 
     def eventually(self, question):
-        self.assertTrue(lab.eventually(question, 5), self.symtapd.log())
+        self.assertTrue(lab.eventually(question, 20), self.symtapd.log())
 
     def test_what_becomes_of_it_is_shown_and_published(self):
         self.start()
@@ -218,7 +224,7 @@ class Vifs(vif_bed.Case):
         self.assertFalse(self.arrives_from(STRANGER))
         self.store.write(policy, "guard: off")
         self.eventually(lambda: self.arrives_from(STRANGER))
-        self.assertEqual(self.vif()["state"], "off")
+        self.eventually(lambda: self.vif()["state"] == "off")
         self.symtapd.write_policy(
             bridge=True, inside=INSIDE_NET, limits=bed.ROOM,
             xen="{vifs: follow, guests: [{name: \"w*\", guard: on}]}")
@@ -324,12 +330,14 @@ class Vifs(vif_bed.Case):
         self.check_quick("one renewed", [
             self.took(number, lambda n=number: self.store.key(
                 n, "ip", f"10.20.2.{n - 100}")) for number in more])
-        guarded = self.symtapd.log().count("is guarded")
-        self.killed_and_started_anew()
-        begin = time.monotonic()
-        self.until("is guarded", times=guarded + count + MORE, seconds=30)
-        self.check_quick("all of them after a restart",
-                         [time.monotonic() - begin])
+        guarded, times = self.symtapd.log().count("is guarded"), []
+        for restart in range(1, RESTARTS + 1):
+            self.killed_and_started_anew()
+            begin = time.monotonic()
+            self.until("is guarded", seconds=30,
+                       times=guarded + restart * (count + MORE))
+            times.append(time.monotonic() - begin)
+        self.check_quick("all of them after a restart", times)
         self.store.process.kill()
         self.until("xenstored is gone")
         self.assertEqual(len(self.symtapd.ask("vifs")["vifs"]), count + MORE)
@@ -378,14 +386,14 @@ class Vifs(vif_bed.Case):
 class RoutedVif(vif_bed.Store, bed.Case):
     """Of vif-route, whose packets no bridge sees."""
 
-    def arrives(self, source):
+    def arrives(self, source, seconds):
         wire = frames.Wire(self.net.host, "eth0")
         tap = traffic.Tap(self.net.outside, "eth0",
                           lambda heard: heard[14:15] == b"E" and
                           heard[23:24] == b"\x11")
         wire.send(self.net.gateway.mac("lan0"), frames.udp(
             lab.GUARDED, lab.OUTSIDE, 7, 8), from_mac=source)
-        heard = tap.receive(0.3, 1)
+        heard = tap.receive(seconds, 1)
         tap.socket.close()
         return bool(heard)
 
@@ -395,9 +403,10 @@ class RoutedVif(vif_bed.Store, bed.Case):
             self.store.key(7, "vifname", "lan0")
             self.store.vif(7, lab.GUARDED_MAC, lab.GUARDED)
             self.until("lan0 of domain 7 (web) is guarded", times=times)
-            self.assertTrue(self.arrives(lab.GUARDED_MAC))
-            self.assertEqual(mac == "overwrite",
-                             self.arrives(lab.NEIGHBOUR_MAC))
+            self.assertTrue(self.arrives(lab.GUARDED_MAC, WAIT_S))
+            passes = mac == "overwrite"
+            self.assertEqual(passes, self.arrives(
+                lab.NEIGHBOUR_MAC, WAIT_S if passes else NOTHING_S))
             self.assertEqual(self.symtapd.stop(), 0, self.symtapd.log())
 
 
