@@ -94,7 +94,22 @@ static void describe_busy(uint16_t queue, char ret_wrong[ENGINES_TEXT_BYTES])
 		 queue, nfqueue_owner(queue));
 }
 
-static int take_queues(struct engine *engine, uint8_t shard,
+static int describe(const struct engine *engine, int error, uint16_t busy_queue,
+		    char ret_wrong[ENGINES_TEXT_BYTES])
+{
+	if (error == -EBUSY)
+		describe_busy(busy_queue, ret_wrong);
+	else if (error == -EPERM)
+		snprintf(ret_wrong, ENGINES_TEXT_BYTES,
+			 "the kernel's queues need CAP_NET_ADMIN; run it as "
+			 "root, or by its systemd unit");
+	else if (error < 0)
+		snprintf(ret_wrong, ENGINES_TEXT_BYTES,
+			 "the kernel's queue %u cannot be had", engine->queue);
+	return error;
+}
+
+static int open_queues(struct engine *engine, uint8_t shard,
 		       char ret_wrong[ENGINES_TEXT_BYTES])
 {
 	const struct engines *engines = engine->engines;
@@ -130,17 +145,19 @@ static int take_queues(struct engine *engine, uint8_t shard,
 	engine->hold_queue = config.hold_queue;
 	memcpy(config.seed, engines->config.seed, sizeof(config.seed));
 	error = nfqueue_new(&config, &engine->nfqueue, &busy_queue);
-	if (error == -EBUSY)
-		describe_busy(busy_queue, ret_wrong);
-	else if (error == -EPERM)
-		snprintf(ret_wrong, ENGINES_TEXT_BYTES,
-			 "the kernel's queues need CAP_NET_ADMIN; run it as "
-			 "root, or by its systemd unit");
-	else if (error < 0)
-		snprintf(ret_wrong, ENGINES_TEXT_BYTES,
-			 "the kernel's queue %u cannot be had",
-			 config.main_queue);
-	return error;
+	return describe(engine, error, busy_queue, ret_wrong);
+}
+
+static int take_queues(struct engine *engine,
+		       char ret_wrong[ENGINES_TEXT_BYTES])
+{
+	uint16_t busy_queue = 0;
+	int error;
+
+	if (engine->nfqueue == NULL)
+		return 0;
+	error = nfqueue_take(engine->nfqueue, &busy_queue);
+	return describe(engine, error, busy_queue, ret_wrong);
 }
 
 /* The wire is the judge's from here on. */
@@ -200,7 +217,7 @@ static int set_up(struct engine *engine, uint8_t shard,
 		return error;
 	return engines->config.tap != NULL
 		       ? take_wire(engine)
-		       : take_queues(engine, shard, ret_wrong);
+		       : open_queues(engine, shard, ret_wrong);
 }
 
 int engines_new(const struct engines_config *config,
@@ -250,7 +267,7 @@ int engines_set_ring(struct engines *engines, const struct holdqdisc *device)
 	return error;
 }
 
-int engines_start(struct engines *engines)
+int engines_start(struct engines *engines, char ret_wrong[ENGINES_TEXT_BYTES])
 {
 	struct worker_config config;
 	struct engine *engine;
@@ -280,6 +297,11 @@ int engines_start(struct engines *engines)
 				nfqueue_refusals_lost(engine->nfqueue);
 		}
 		find_datapath(engine, &config.datapath);
+		error = take_queues(engine, ret_wrong);
+		if (error < 0)
+			return error;
+		snprintf(ret_wrong, ENGINES_TEXT_BYTES,
+			 "threads cannot be started");
 		error = worker_start(&config, &engine->worker);
 		if (error < 0)
 			return error;

@@ -37,7 +37,7 @@ struct engines_config {
 };
 
 /*
- * Reserve memory and take the queues; no thread is made yet.  0 or -errno,
+ * Reserve memory and see to the queues; no thread is made yet.  0 or -errno,
  * and *ret_wrong says what is the matter and what would be right.
  */
 int engines_new(const struct engines_config *config,
@@ -50,8 +50,9 @@ int engines_set_pace(struct engines *engines, int fd);
 /* Before privileges are dropped: see nfqueue_set_ring.  0 or -errno. */
 int engines_set_ring(struct engines *engines, const struct holdqdisc *device);
 
-/* Let their threads run.  0 or -errno. */
-int engines_start(struct engines *engines);
+/* Take the queues, and let their threads run.  0 or -errno, and what is the
+ * matter, as engines_new. */
+int engines_start(struct engines *engines, char ret_wrong[ENGINES_TEXT_BYTES]);
 
 /*
  * All judge by `policy` from the next batch on; `on_done` is called, from

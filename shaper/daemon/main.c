@@ -336,6 +336,7 @@ static void set_up_guard(struct daemon *daemon)
 
 static void set_up(struct daemon *daemon)
 {
+	char wrong[ENGINES_TEXT_BYTES];
 	int error;
 
 	daemon->follow = follow_new(daemon);
@@ -355,9 +356,9 @@ static void set_up(struct daemon *daemon)
 		fatal(EXIT_FAILED, -error, "system calls cannot be confined");
 	if (daemon->vifs != NULL && !vifs_begin(daemon->vifs, daemon->policy))
 		fatal(EXIT_FAILED, ENOMEM, "cannot start");
-	error = engines_start(daemon->engines);
+	error = engines_start(daemon->engines, wrong);
 	if (error < 0)
-		fatal(EXIT_FAILED, -error, "threads cannot be started");
+		fatal(EXIT_FAILED, -error, "%s", wrong);
 	set_up_guard(daemon);
 	if (daemon->vifs != NULL)
 		reload_vifs(daemon->reload);

@@ -217,7 +217,7 @@ static uint32_t main_bytes(uint32_t length_pkts)
 	return bytes < MAIN_BYTES_MAX ? (uint32_t)bytes : MAIN_BYTES_MAX;
 }
 
-static int take_queues(struct nfqueue *nfqueue, uint16_t *ret_busy_queue)
+static int open_queues(struct nfqueue *nfqueue, uint16_t *ret_busy_queue)
 {
 	const struct nfqueue_config *config = &nfqueue->config;
 	const struct nfqueue_socket_config main = {
@@ -255,6 +255,22 @@ static int take_queues(struct nfqueue *nfqueue, uint16_t *ret_busy_queue)
 	return nfqueue_socket_new(&main, &nfqueue->main);
 }
 
+int nfqueue_take(struct nfqueue *nfqueue, uint16_t *ret_busy_queue)
+{
+	int error;
+
+	*ret_busy_queue = nfqueue->config.hold_queue;
+	error = nfqueue_socket_take(nfqueue->hold);
+	if (error < 0)
+		return error;
+	*ret_busy_queue = nfqueue->config.room_queue;
+	error = nfqueue_socket_take(nfqueue->waiting);
+	if (error < 0)
+		return error;
+	*ret_busy_queue = nfqueue->config.main_queue;
+	return nfqueue_socket_take(nfqueue->main);
+}
+
 int nfqueue_new(const struct nfqueue_config *config,
 		struct nfqueue **ret_nfqueue, uint16_t *ret_busy_queue)
 {
@@ -284,7 +300,7 @@ int nfqueue_new(const struct nfqueue_config *config,
 	if (error == 0)
 		error = nfqueue_qdisc_new(nfqueue);
 	if (error == 0)
-		error = take_queues(nfqueue, ret_busy_queue);
+		error = open_queues(nfqueue, ret_busy_queue);
 	if (error < 0) {
 		nfqueue_free(nfqueue);
 		return error;

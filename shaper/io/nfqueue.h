@@ -45,11 +45,17 @@ struct nfqueue_config {
 };
 
 /*
- * Take the queues.  0 or -errno; -EBUSY: another program has one of them,
- * *ret_busy_queue says which (nfqueue_owner: who).
+ * All that is needed to take the queues.  0 or -errno; -EBUSY: another program
+ * has one of them, *ret_busy_queue says which (nfqueue_owner: who).
  */
 int nfqueue_new(const struct nfqueue_config *config,
 		struct nfqueue **ret_nfqueue, uint16_t *ret_busy_queue);
+
+/*
+ * Take them, right before the loop: packets wait from here on, and those that
+ * rules of an earlier life queued until now went on.  As nfqueue_new.
+ */
+int nfqueue_take(struct nfqueue *nfqueue, uint16_t *ret_busy_queue);
 
 /* The netlink port, mostly a process id, that has a queue; 0: nobody. */
 uint32_t nfqueue_owner(uint16_t queue);

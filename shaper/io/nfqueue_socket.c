@@ -26,6 +26,7 @@ enum {
 };
 
 struct nfqueue_socket {
+	struct nfqueue_socket_config config;
 	struct mnl_socket *socket;
 	int fd;
 	uint16_t queue;
@@ -98,13 +99,15 @@ static int wait_for_answer(struct nfqueue_socket *socket, uint32_t early)
  * One message takes the queue and sets it up: between two, the kernel would
  * drop packets that come (its copy mode would still be "none").
  */
-static int take_queue(struct nfqueue_socket *socket,
-		      const struct nfqueue_socket_config *config)
+int nfqueue_socket_take(struct nfqueue_socket *socket)
 {
+	const struct nfqueue_socket_config *config = &socket->config;
 	const uint32_t mask = NFQA_CFG_F_FAIL_OPEN | NFQA_CFG_F_GSO;
 	_Alignas(struct nlmsghdr) char bytes[512];
+	struct nfqueue_socket_state state;
 	struct nlmsghdr *header;
 	uint32_t flags = 0;
+	int error;
 
 	if (config->fail_open)
 		flags |= NFQA_CFG_F_FAIL_OPEN;
@@ -120,7 +123,11 @@ static int take_queue(struct nfqueue_socket *socket,
 	mnl_attr_put_u32(header, NFQA_CFG_MASK, htonl(mask));
 	if (mnl_socket_sendto(socket->socket, header, header->nlmsg_len) < 0)
 		return -errno;
-	return wait_for_answer(socket, config->fail_open ? NF_ACCEPT : NF_DROP);
+	error = wait_for_answer(socket,
+				config->fail_open ? NF_ACCEPT : NF_DROP);
+	if (error == -EPERM && nfqueue_socket_state(config->queue, &state))
+		error = -EBUSY;
+	return error;
 }
 
 static int set_up_socket(struct nfqueue_socket *socket, uint32_t receive_bytes)
@@ -153,6 +160,7 @@ int nfqueue_socket_new(const struct nfqueue_socket_config *config,
 	if (socket == NULL)
 		return -ENOMEM;
 	memset(socket, 0, sizeof(*socket));
+	socket->config = *config;
 	socket->queue = config->queue;
 	set_up_buffers(socket);
 	socket->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
@@ -163,10 +171,7 @@ int nfqueue_socket_new(const struct nfqueue_socket_config *config,
 	}
 	socket->fd = mnl_socket_get_fd(socket->socket);
 	error = set_up_socket(socket, config->receive_bytes);
-	if (error < 0)
-		goto fail;
-	error = take_queue(socket, config);
-	if (error == -EPERM && nfqueue_socket_state(config->queue, &state))
+	if (error == 0 && nfqueue_socket_state(config->queue, &state))
 		error = -EBUSY;
 	if (error < 0)
 		goto fail;

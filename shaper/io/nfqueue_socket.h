@@ -27,11 +27,16 @@ struct nfqueue_socket_config {
 };
 
 /*
- * Take the queue.  0 or -errno: -EBUSY when another program has it
- * (nfqueue_socket_owner says which), -EPERM without CAP_NET_ADMIN.
+ * All that is needed to take the queue.  0 or -errno: -EBUSY when another
+ * program has it (nfqueue_socket_state says which), -EPERM without
+ * CAP_NET_ADMIN.
  */
 int nfqueue_socket_new(const struct nfqueue_socket_config *config,
 		       struct nfqueue_socket **ret_socket);
+/*
+ * Take it: from now on packets wait for verdicts.  0 or -errno, as above.
+ */
+int nfqueue_socket_take(struct nfqueue_socket *socket);
 /* What still waits in the queue is dropped by the kernel. */
 void nfqueue_socket_free(struct nfqueue_socket *socket);
 

@@ -121,6 +121,8 @@ int main(int argc, char **argv)
 	prctl(PR_SET_TIMERSLACK, 1);
 	setpriority(PRIO_PROCESS, 0, -10);
 	error = nfqueue_socket_new(&config, &socket);
+	if (error == 0)
+		error = nfqueue_socket_take(socket);
 	if (error < 0) {
 		fprintf(stderr, "gateway_bare: queue %u: %s\n", config.queue,
 			strerror(-error));

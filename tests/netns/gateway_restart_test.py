@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Reloaded, restarted or killed: conforming packets go on, floods do not."""
 
+import shutil
 import signal
 import time
 
@@ -9,6 +10,8 @@ import gateway_bed as bed
 import lab
 import symtapd
 import traffic
+
+SLOW_S = 1.5
 
 
 class Restart(bed.Case):
@@ -182,6 +185,26 @@ class Restart(bed.Case):
         # ... but not for long.
         self.assertLess(len(self.between(arrived, restarted + 1,
                                          restarted + 2)), 13)
+
+    def test_killed_open_nobody_waits_for_a_slow_start(self):
+        """Whatever it does before it judges, it does before it has the
+        queues."""
+        self.start()
+        # So few that they all found room.
+        talk = self.talk(pkts_per_s=1000, seconds=3.5)
+        time.sleep(0.5)
+        self.symtapd.stop(signal.SIGKILL)
+        begin = time.monotonic()
+        self.symtapd.restart(prefix=(
+            shutil.which("strace"), "-f", "-D", "-qq", "--seccomp-bpf", "-o",
+            "/dev/null", "-e", "trace=seccomp", "-e",
+            f"inject=seccomp:delay_enter={int(SLOW_S * 1e6)}:when=1"))
+        took = time.monotonic() - begin
+        talked = talk.finish()
+        print(f"started within {took:.2f} s; longest silence "
+              f"{talked['silence_ms']:.1f} ms")
+        self.assertGreater(took, SLOW_S)
+        self.assertLess(talked["silence_ms"], SLOW_S * 1000 / 2)
 
     def check_nothing_passes(self):
         ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 10)
