@@ -24,7 +24,8 @@ static void await_end(int pipe_end)
 
 /* It outlives what ends all processes of the daemon at once. */
 static _Noreturn void inherit(int pipe_end, const struct priv_user *user,
-			      void (*at_end)(void))
+			      uint32_t ifindex,
+			      void (*at_end)(uint32_t ifindex))
 {
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
@@ -35,12 +36,12 @@ static _Noreturn void inherit(int pipe_end, const struct priv_user *user,
 	    priv_confine() < 0)
 		_exit(1);
 	await_end(STDIN_FILENO);
-	at_end();
+	at_end(ifindex);
 	_exit(0);
 }
 
 int heir_start(struct heir *heir, const struct priv_user *user,
-	       void (*at_end)(void))
+	       uint32_t ifindex, void (*at_end)(uint32_t ifindex))
 {
 	int ends[2];
 
@@ -49,7 +50,7 @@ int heir_start(struct heir *heir, const struct priv_user *user,
 	heir->process = fork();
 	if (heir->process == 0) {
 		close(ends[1]);
-		inherit(ends[0], user, at_end);
+		inherit(ends[0], user, ifindex, at_end);
 	}
 	close(ends[0]);
 	heir->life = ends[1];

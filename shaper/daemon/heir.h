@@ -7,6 +7,7 @@
  * takes away what would hold packets without it.
  */
 
+#include <stdint.h>
 #include <sys/types.h>
 
 struct priv_user;
@@ -19,10 +20,11 @@ struct heir {
 /*
  * While there are privileges, and before there are threads.  `user`: who it
  * turns into; NULL: stays who it is.  at_end runs in that process, with
- * CAP_NET_ADMIN.  0 or -errno.
+ * CAP_NET_ADMIN; the next daemon may have begun, so it takes away only the
+ * device of `ifindex`, and what sends packets there.  0 or -errno.
  */
 int heir_start(struct heir *heir, const struct priv_user *user,
-	       void (*at_end)(void));
+	       uint32_t ifindex, void (*at_end)(uint32_t ifindex));
 
 /* It ends, at_end included. */
 void heir_end(struct heir *heir);

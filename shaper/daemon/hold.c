@@ -138,9 +138,9 @@ static uint32_t longest(const struct policy *policy)
 	return mtu_bytes + HEADER_BYTES;
 }
 
-static void at_end(void)
+static void at_end(uint32_t ifindex)
 {
-	holdqdisc_remove(NULL);
+	holdqdisc_remove(ifindex);
 }
 
 /* ------ */
@@ -159,7 +159,8 @@ static int set_up(struct hold *hold, const struct policy *policy,
 		snprintf(ret_wrong, HOLD_TEXT_BYTES, "%s", text);
 		return error;
 	}
-	error = heir_start(&hold->heir, user, at_end);
+	error = heir_start(&hold->heir, user, holdqdisc_ifindex(hold->device),
+			   at_end);
 	if (error < 0)
 		snprintf(ret_wrong, HOLD_TEXT_BYTES,
 			 "there can be no second process");

@@ -48,10 +48,13 @@ static void clear(void)
 	if_freenameindex(all);
 }
 
-static void at_end(void)
+/* Unless the next daemon has done so. */
+static void at_end(uint32_t ifindex)
 {
+	if (if_nametoindex(NAME) != ifindex)
+		return;
 	clear();
-	holdqdisc_remove(NAME);
+	holdqdisc_remove(ifindex);
 }
 
 static int probe(struct ring *ring, char ret_wrong[RING_TEXT_BYTES])
@@ -96,7 +99,8 @@ static int set_up(struct ring *ring, const struct priv_user *user,
 	error = probe(ring, ret_wrong);
 	if (error < 0)
 		return error;
-	error = heir_start(&ring->heir, user, at_end);
+	error = heir_start(&ring->heir, user, holdqdisc_ifindex(ring->device),
+			   at_end);
 	if (error < 0)
 		snprintf(ret_wrong, RING_TEXT_BYTES,
 			 "there can be no second process");

@@ -94,8 +94,10 @@ static int say(struct holdqdisc *hold, struct message *message)
 		       : 0;
 }
 
-static struct nlattr *begin_link(struct message *message, const char *name,
-				 uint16_t type, uint16_t flags)
+/* By its index, if that is known. */
+static struct nlattr *begin_link(const struct holdqdisc *hold,
+				 struct message *message, uint16_t type,
+				 uint16_t flags)
 {
 	struct nlmsghdr *header = mnl_nlmsg_put_header(message->bytes);
 	struct ifinfomsg *info;
@@ -103,17 +105,18 @@ static struct nlattr *begin_link(struct message *message, const char *name,
 	header->nlmsg_type = type;
 	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
 	info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
+	info->ifi_index = (int)hold->ifindex;
 	info->ifi_flags = IFF_UP;
 	info->ifi_change = IFF_UP;
-	mnl_attr_put_strz(header, IFLA_IFNAME, name);
+	if (hold->ifindex == 0)
+		mnl_attr_put_strz(header, IFLA_IFNAME, hold->options.name);
 	return mnl_attr_nest_start(header, IFLA_LINKINFO);
 }
 
 static int make_link(struct holdqdisc *hold)
 {
 	struct message message;
-	struct nlattr *nest = begin_link(&message, hold->options.name,
-					 RTM_NEWLINK,
+	struct nlattr *nest = begin_link(hold, &message, RTM_NEWLINK,
 					 NLM_F_CREATE | NLM_F_EXCL);
 
 	mnl_attr_put_strz(&message.header, IFLA_INFO_KIND, "ifb");
@@ -124,8 +127,7 @@ static int make_link(struct holdqdisc *hold)
 static int remove_link(struct holdqdisc *hold)
 {
 	struct message message;
-	struct nlattr *nest =
-		begin_link(&message, hold->options.name, RTM_DELLINK, 0);
+	struct nlattr *nest = begin_link(hold, &message, RTM_DELLINK, 0);
 
 	mnl_attr_nest_cancel(&message.header, nest);
 	return say(hold, &message);
@@ -454,10 +456,9 @@ int holdqdisc_share(const struct holdqdisc *hold, struct holdqdisc **ret_share)
 	return error;
 }
 
-int holdqdisc_remove(const char *name)
+int holdqdisc_remove(uint32_t ifindex)
 {
-	struct holdqdisc hold = { .kick = -1,
-				  .options = { .name = name ? name : NAME } };
+	struct holdqdisc hold = { .kick = -1, .ifindex = ifindex };
 	int error = open_netlink(&hold);
 
 	if (error == 0)

@@ -53,8 +53,9 @@ int holdqdisc_share(const struct holdqdisc *hold, struct holdqdisc **ret_share);
 /* What waits is dropped, but by a share: let it go before. */
 void holdqdisc_free(struct holdqdisc *hold);
 
-/* One that a process left which was killed, from another.  0 or -errno. */
-int holdqdisc_remove(const char *name);
+/* The one of this index that a process left which was killed, from another.
+ * 0 or -errno: -ENODEV, there may be a new one of its name. */
+int holdqdisc_remove(uint32_t ifindex);
 
 uint32_t holdqdisc_ifindex(const struct holdqdisc *hold);
 

@@ -3,6 +3,9 @@
 """The way `ring`: packets wait as they leave a vif, and their sender with
 them; a veth's socket stands for a guest."""
 
+import contextlib
+import math
+import os
 import select
 import signal
 import socket
@@ -30,6 +33,11 @@ FIRST_NUMBER = 101
 UDP_SEGMENT, SEGMENTS = 103, 40
 LATER_SECOND = 10
 END_S = 10  # for what comes at once, on a machine that is not busy
+
+
+def wake(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
 
 
 class VifRing(vif_bed.Case):
@@ -361,6 +369,39 @@ class VifRing(vif_bed.Case):
             self.assertTrue(lab.eventually(
                 lambda w=word, c=command: w not in self.net.gateway.run(
                     *c.split()), 5), word)
+
+    def heir(self):
+        """The process that outlives it."""
+        children = self.net.gateway.run(
+            "ps", "-o", "pid=,comm=", "--ppid", str(self.symtapd.process.pid))
+        pid, = (int(line.split()[0]) for line in children.splitlines()
+                if "symtap-heir" in line)
+        return pid
+
+    def test_the_next_one_keeps_what_is_its_own(self):
+        """Although who cleans up behind a killed one is late."""
+        self.start()
+        self.guarded()
+        heir = self.heir()
+        os.kill(heir, signal.SIGSTOP)
+        self.addCleanup(wake, heir)
+        self.symtapd.stop(signal.SIGKILL)
+        self.symtapd.restart()
+        self.until("its packets wait by way of ring", times=2)
+        super().guarded()
+        flood, ear = self.flood()
+        arrived = ear.receive(1.5)
+        wake(heir)
+        self.assertTrue(lab.eventually(
+            lambda: not os.path.exists(f"/proc/{heir}"), 5))
+        arrived += ear.receive(1.5)
+        seconds = math.ceil(arrived[-1].at - arrived[0].at)
+        self.assertLessEqual(len(arrived), bed.FIRST_SECOND + 12 * seconds)
+        self.assertIn(DEVICE, self.net.gateway.run("ip", "link"))
+        flood.stop()
+        self.assertEqual(self.symtapd.stop(), 0)
+        self.end(flood, ear, arrived)
+        self.assertNotIn(DEVICE, self.net.gateway.run("ip", "link"))
 
 
 if __name__ == "__main__":
