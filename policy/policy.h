@@ -218,7 +218,7 @@ struct policy {
 		uint32_t interfaces_count;
 		bool all;      /* `auto`: all guarded ones, if the kernel can */
 		char pin[108]; /* folder of a BPF file system; "": none */
-		uint32_t keys; /* a power of two */
+		uint32_t keys; /* a power of two; 0: by this machine's memory */
 		uint8_t mark_bit; /* lowest of four of the packet mark */
 		enum policy_hold hold;
 	} fast;

@@ -89,9 +89,10 @@ static void add_fast(struct text *text, const struct policy *policy)
 		text_add(text, i > 0 ? ", " : "");
 		text_word(text, policy->fast.interfaces[i]);
 	}
-	text_add(text, "%s, keys: %u, mark_bit: %u, hold: %s, pin: ",
-		 policy->fast.all ? "" : "]", policy->fast.keys,
-		 policy->fast.mark_bit, HOLDS[policy->fast.hold]);
+	text_add(text, "%s, ", policy->fast.all ? "" : "]");
+	add_auto(text, "keys", policy->fast.keys);
+	text_add(text, ", mark_bit: %u, hold: %s, pin: ", policy->fast.mark_bit,
+		 HOLDS[policy->fast.hold]);
 	text_word_or_none(text, policy->fast.pin);
 	text_add(text, "}\n");
 }

@@ -2,12 +2,14 @@
 #include "shaper/daemon/follow.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/sysinfo.h>
 
 #include "policy/policy.h"
 #include "policy/zones.h"
@@ -19,6 +21,7 @@
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/reload.h"
 #include "shaper/io/fast.h"
+#include "shaper/io/fast_table.h"
 
 struct place {
 	bool is_known; /* to the engines, with its zone */
@@ -61,12 +64,28 @@ static void do_without(struct follow *follow, int error, const char *why)
 	log_missing(follow, -error, text);
 }
 
+static uint32_t keys_of(const struct policy *policy)
+{
+	struct sysinfo machine;
+	uint64_t bytes;
+	uint32_t keys;
+
+	if (policy->fast.keys != 0 || sysinfo(&machine) < 0)
+		return policy->fast.keys ? policy->fast.keys : FASTTABLE_USUAL;
+	bytes = (uint64_t)machine.totalram * machine.mem_unit;
+	keys = fasttable_slots_for(bytes);
+	if (keys < FASTTABLE_USUAL)
+		log_info(0, "fast path: %u keys, for %" PRIu64 " MiB of memory",
+			 keys, bytes >> 20);
+	return keys;
+}
+
 static void load(struct follow *follow)
 {
 	struct daemon *daemon = follow->daemon;
 	const struct policy *policy = daemon->policy;
 	struct fast_options options = {
-		.slots = policy->fast.keys,
+		.slots = keys_of(policy),
 		.mark_mask = UINT32_C(15) << policy->fast.mark_bit,
 		.consent = policy->evidence == POLICY_EVIDENCE_CONSENT,
 		.pump_only = policy->fast.hold == POLICY_HOLD_PUMP,

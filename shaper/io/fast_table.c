@@ -7,6 +7,16 @@
 /* A slot is not used again before each processor has let go of it. */
 enum { REST_NS = 10000000 };
 
+uint32_t fasttable_slots_for(uint64_t memory_bytes)
+{
+	const uint64_t slot_bytes = FAST_ELEMENTS * sizeof(struct fast_slot);
+	uint32_t slots = FASTTABLE_USUAL;
+
+	while (slots > FASTTABLE_LEAST && slots * slot_bytes > memory_bytes / 8)
+		slots /= 2;
+	return slots;
+}
+
 bool fasttable_init(struct fasttable *table, struct fast_slot *slots,
 		    uint32_t count, uint64_t k0, uint64_t k1)
 {

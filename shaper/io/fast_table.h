@@ -40,6 +40,10 @@ struct fasttable {
 	uint32_t rests_first, rests_last;
 };
 
+/* How many slots, for who does not say: an eighth of this memory at most. */
+enum { FASTTABLE_LEAST = 1024, FASTTABLE_USUAL = 262144 };
+uint32_t fasttable_slots_for(uint64_t memory_bytes);
+
 /* false: out of memory. */
 bool fasttable_init(struct fasttable *table, struct fast_slot *slots,
 		    uint32_t count, uint64_t k0, uint64_t k1);

@@ -233,6 +233,23 @@ static void test_table_is_taken_from_by_two_threads_at_once(void **state)
 	}
 }
 
+static void test_table_is_as_large_as_the_memory_allows(void **state)
+{
+	static const struct {
+		uint64_t memory_mib;
+		uint32_t slots;
+	} rows[] = {
+		{ 0, 1024 },      { 5, 1024 },         { 6, 2048 },
+		{ 130, 32768 },   { 767, 131072 },     { 768, 262144 },
+		{ 1024, 262144 }, { 1 << 20, 262144 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(fasttable_slots_for(rows[i].memory_mib << 20),
+				 rows[i].slots);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -242,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_table_does_not_find_what_is_anothers),
 		cmocka_unit_test(
 			test_table_is_taken_from_by_two_threads_at_once),
+		cmocka_unit_test(test_table_is_as_large_as_the_memory_allows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
