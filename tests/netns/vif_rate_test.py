@@ -4,6 +4,7 @@
 
 import os
 import signal
+import socket
 import time
 
 import gateway_bed as bed
@@ -16,6 +17,8 @@ from vif_bed import GUEST, OUTER
 KEY = f"{xenstore.BACKEND}/7/0/rate"
 NOTE = f"{xenstore.BACKEND}/7/0/symtap-rate"
 PAUSED = "0,50000"
+UDP_SEGMENT = 103
+SEGMENTS, AT_ONCE = 40, 4
 OPERATORS = "12500,50000"
 
 
@@ -66,6 +69,21 @@ class VifRate(vif_bed.Case):
         self.answer()
         print(f"free within {self.stands(None) * 1000:.1f} ms")
         self.assertIsNone(self.store.read(NOTE))
+
+    def test_a_super_packet_owes_what_it_carries(self):
+        self.start()
+        self.source.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 100)
+        self.source.sendto(b"".join(map(traffic.numbered, range(SEGMENTS))),
+                           (OUTER, 9))
+        self.stands(PAUSED)
+        self.assertEqual(traffic.numbers(self.ear.receive(1, SEGMENTS)),
+                         list(range(SEGMENTS)))
+        # One or two that owe may leave while it is asked.
+        owed = self.symtapd.settled()["paced_owed_pkts"]
+        self.assertLessEqual(owed, SEGMENTS - AT_ONCE)
+        self.assertGreater(owed, SEGMENTS - AT_ONCE - 3)
+        self.answer()
+        self.stands(None)
 
     def test_the_operators_value_is_never_lost(self):
         self.start()
