@@ -153,6 +153,8 @@ static void on_second(evutil_socket_t fd, short what, void *self)
 	(void)fd;
 	(void)what;
 	log_advance(now_ns);
+	control_advance(world->control);
+	metrics_advance(world->metrics);
 	status_poll_start(world->poll, now_ns);
 }
 
@@ -239,8 +241,8 @@ static void listen_on(struct world *world, const char *path,
 	world->poll = status_poll_new(world->status, &world->mailbox, 1);
 	if (control_new(world->base, &config, &world->control) < 0)
 		die("cannot listen on the control socket");
-	if (metrics_new(world->base, metrics, world->status, &world->metrics) <
-	    0)
+	if (metrics_new(world->base, metrics, world->status, on_read, world,
+			&world->metrics) < 0)
 		die("cannot listen for metrics");
 }
 

@@ -38,7 +38,6 @@ struct control {
 	struct control_config config;
 	struct event_base *base;
 	struct evconnlistener *listener;
-	struct event *second; /* each second: accept again if it failed */
 	uint64_t last_token;
 	uid_t uid; /* ours */
 	bool made_folder;
@@ -436,19 +435,14 @@ static void accept_failed(struct evconnlistener *listener, void *self)
 	evconnlistener_disable(listener);
 }
 
-static void accept_again(evutil_socket_t fd, short what, void *self)
+void control_advance(struct control *control)
 {
-	struct control *control = self;
-
-	(void)fd;
-	(void)what;
 	evconnlistener_enable(control->listener);
 }
 
 int control_new(struct event_base *base, const struct control_config *config,
 		struct control **ret_control)
 {
-	static const struct timeval second = { .tv_sec = 1 };
 	struct control *control = calloc(1, sizeof(*control));
 	int error, fd;
 
@@ -469,23 +463,12 @@ int control_new(struct event_base *base, const struct control_config *config,
 	if (control->listener == NULL)
 		goto fail_socket;
 	evconnlistener_set_error_cb(control->listener, accept_failed);
-	control->second =
-		event_new(base, -1, EV_PERSIST, accept_again, control);
-	if (control->second == NULL ||
-	    evtimer_add(control->second, &second) < 0)
-		goto fail_listener;
 	*ret_control = control;
 	return 0;
-fail_listener:
-	evconnlistener_free(control->listener);
-	fd = -1;
 fail_socket:
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	unlink(config->path);
 fail:
-	if (control->second != NULL)
-		event_free(control->second);
 	free(control);
 	return error;
 }
@@ -512,7 +495,6 @@ void control_free(struct control *control)
 	for (i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (control->clients[i].bev != NULL)
 			client_close(&control->clients[i]);
-	event_free(control->second);
 	evconnlistener_free(control->listener);
 	if (unlink(control->config.path) < 0 && errno != ENOENT)
 		log_warn(errno, "control: cannot remove %s",

@@ -60,6 +60,9 @@ int control_new(struct event_base *base, const struct control_config *config,
  */
 void control_free(struct control *control);
 
+/* Once a second: accept again, if that failed. */
+void control_advance(struct control *control);
+
 /* Pass the socket to the user we are going to be.  0 or -errno. */
 int control_give(struct control *control, uid_t uid, gid_t gid);
 

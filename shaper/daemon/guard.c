@@ -21,6 +21,8 @@ enum {
 	LOGS_AT_ONCE = 256,
 };
 
+#define FRESH_NS UINT64_C(100000000)
+
 struct guard {
 	struct guard_config config;
 	struct nftrules *rules;
@@ -28,6 +30,8 @@ struct guard {
 	struct log_limit log_packets, log_refusals;
 	uint32_t fast_ifindexes[GUARD_FAST_MAX];
 	size_t fast_count;
+	bool refuses; /* there may be elements in the sets of refusals */
+	uint64_t counted_ns;
 };
 
 static struct nftrules_config rules_config(const struct guard *guard,
@@ -64,6 +68,7 @@ int guard_new(const struct guard_config *config, struct guard **ret_guard)
 	if (guard == NULL)
 		return -ENOMEM;
 	guard->config = *config;
+	guard->refuses = true; /* a killed daemon's */
 	guard->log_packets = (struct log_limit){ .subject = "packet",
 						 .burst_lines = 100,
 						 .lines_per_min = 600 };
@@ -248,6 +253,7 @@ void guard_refuse(struct guard *guard, struct refusals *refusals,
 	count = refusals_take(refusals, entries, REFUSALS_AT_ONCE);
 	if (count == 0)
 		return;
+	guard->refuses = true;
 	for (size_t i = 0; i < count; i++) {
 		wanted[i] = entries[i].refusal;
 		interfaces[i] = entries[i].interface;
@@ -279,17 +285,33 @@ void guard_advance(struct guard *guard, uint64_t now_ns)
 			    "rules: refusals were not lifted");
 }
 
-void guard_count(struct guard *guard)
+/* None comes but by guard_refuse. */
+void guard_look(struct guard *guard)
 {
 	static struct nftrules_refused refused[REFUSED_MAX];
-	struct status *status;
+	struct refused *known;
 	size_t count;
 
 	if (guard == NULL)
 		return;
+	known = &guard->config.status->refused;
+	if (!guard->refuses && known->count == 0)
+		return;
+	if (nftrules_refusals(guard->rules, refused, REFUSED_MAX, &count) < 0)
+		return;
+	guard->refuses = count > 0;
+	refused_take(known, refused, count);
+}
+
+void guard_count(struct guard *guard, uint64_t now_ns)
+{
+	struct status *status;
+	size_t count;
+
+	if (guard == NULL || now_ns - guard->counted_ns < FRESH_NS)
+		return;
+	guard->counted_ns = now_ns;
 	status = guard->config.status;
-	if (nftrules_refusals(guard->rules, refused, REFUSED_MAX, &count) == 0)
-		refused_take(&status->refused, refused, count);
 	if (nftrules_counters(guard->rules, status->kernel_counters,
 			      STATUS_KERNEL_COUNTERS_MAX, &count) == 0)
 		status->kernel_counters_count = count;

@@ -63,7 +63,10 @@ void guard_refuse(struct guard *guard, struct refusals *refusals,
 uint64_t guard_next_ns(const struct guard *guard);
 void guard_advance(struct guard *guard, uint64_t now_ns);
 
-/* Renew what the status says of the kernel. */
-void guard_count(struct guard *guard);
+/* Once a second: how fast what is refused goes on, while anything is. */
+void guard_look(struct guard *guard);
+/* Somebody reads: renew what the status says of the kernel's counters, if that
+ * was not done a moment ago. */
+void guard_count(struct guard *guard, uint64_t now_ns);
 
 #endif

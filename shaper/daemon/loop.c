@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "flowtable/shard.h"
+#include "shaper/daemon/control.h"
 #include "shaper/daemon/daemon.h"
 #include "shaper/daemon/engines.h"
 #include "shaper/daemon/follow.h"
@@ -14,6 +15,7 @@
 #include "shaper/daemon/keeper.h"
 #include "shaper/daemon/log.h"
 #include "shaper/daemon/mailbox.h"
+#include "shaper/daemon/metrics.h"
 #include "shaper/daemon/refusals.h"
 #include "shaper/daemon/reload.h"
 #include "shaper/daemon/status_poll.h"
@@ -176,7 +178,9 @@ static void on_second(evutil_socket_t fd, short what, void *self)
 	/* Busy: the engines have yet to answer the last time. */
 	if (status_poll_start(daemon->poll, now_ns) < 0)
 		log_debug(0, "symtapd: the engines are slow to answer");
-	guard_count(daemon->guard);
+	control_advance(daemon->control);
+	metrics_advance(daemon->metrics);
+	guard_look(daemon->guard);
 	reload_retry(daemon->reload);
 	keeper_advance(daemon->keeper, daemon->policy->state_file, now_ns);
 	travel_advance(daemon->travel, now_ns);

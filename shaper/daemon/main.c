@@ -221,11 +221,13 @@ static void on_control_reload(void *self, uint64_t token)
 	reload_by_client(daemon->reload, token);
 }
 
-static void on_control_read(void *self)
+static void on_read(void *self)
 {
 	struct daemon *daemon = self;
+	uint64_t now_ns = clock_now_ns();
 
-	status_poll_freshen(daemon->poll, clock_now_ns());
+	status_poll_freshen(daemon->poll, now_ns);
+	guard_count(daemon->guard, now_ns);
 }
 
 /* All that is beside the packet path. */
@@ -239,7 +241,7 @@ static void set_up_control(struct daemon *daemon)
 		.status = &daemon->status,
 		.mailboxes = engines_mailboxes(daemon->engines),
 		.mailboxes_count = engines_count(daemon->engines),
-		.on_read = on_control_read,
+		.on_read = on_read,
 		.on_reload = on_control_reload,
 		.self = daemon,
 	};
@@ -266,7 +268,7 @@ static void set_up_control(struct daemon *daemon)
 	if (policy->metrics_listen[0] == '\0')
 		return;
 	error = metrics_new(daemon->base, policy->metrics_listen,
-			    &daemon->status, &daemon->metrics);
+			    &daemon->status, on_read, daemon, &daemon->metrics);
 	if (error < 0)
 		fatal(EXIT_FAILED, -error,
 		      "metrics.listen %s: an address of this machine's "

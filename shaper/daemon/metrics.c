@@ -34,6 +34,8 @@ struct metrics {
 	struct evconnlistener *listener;
 	struct event *tick;
 	const struct status *status;
+	void (*on_read)(void *self);
+	void *self;
 	struct connection connections[METRICS_CONNECTIONS_MAX];
 };
 
@@ -88,6 +90,28 @@ static size_t sweep(struct metrics *metrics, uint64_t now_ns)
 	return used;
 }
 
+/* As long as there are any. */
+static void plan_sweep(struct metrics *metrics)
+{
+	static const struct timeval soon = { .tv_usec = 250000 };
+
+	if (!evtimer_pending(metrics->tick, NULL))
+		evtimer_add(metrics->tick, &soon);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *self)
+{
+	struct metrics *metrics = self;
+	size_t used = sweep(metrics, clock_now_ns());
+
+	(void)fd;
+	(void)what;
+	if (used < METRICS_CONNECTIONS_MAX)
+		evconnlistener_enable(metrics->listener);
+	if (used > 0)
+		plan_sweep(metrics);
+}
+
 /* For each accepted connection.  NULL: evhttp makes one that is not counted,
  * and has its own time-out at least. */
 static struct bufferevent *make_bufferevent(struct event_base *base, void *self)
@@ -106,17 +130,8 @@ static struct bufferevent *make_bufferevent(struct event_base *base, void *self)
 		return NULL;
 	place->since_ns = now_ns;
 	bufferevent_incref(place->bev);
+	plan_sweep(metrics);
 	return place->bev;
-}
-
-static void on_tick(evutil_socket_t fd, short what, void *self)
-{
-	struct metrics *metrics = self;
-
-	(void)fd;
-	(void)what;
-	if (sweep(metrics, clock_now_ns()) < METRICS_CONNECTIONS_MAX)
-		evconnlistener_enable(metrics->listener);
 }
 
 static void reply(struct evhttp_request *request, const char *type, char *text)
@@ -142,6 +157,7 @@ static void serve_metrics(struct evhttp_request *request, void *self)
 {
 	struct metrics *metrics = self;
 
+	metrics->on_read(metrics->self);
 	reply(request, "text/plain; version=0.0.4; charset=utf-8",
 	      metrics_text(metrics->status, clock_now_ns()));
 }
@@ -150,6 +166,7 @@ static void serve_status(struct evhttp_request *request, void *self)
 {
 	struct metrics *metrics = self;
 
+	metrics->on_read(metrics->self);
 	reply(request, "application/json",
 	      answers_page(metrics->status, clock_now_ns()));
 }
@@ -201,9 +218,9 @@ static int open_listener(struct metrics *metrics, struct event_base *base,
 }
 
 int metrics_new(struct event_base *base, const char *listen,
-		const struct status *status, struct metrics **ret_metrics)
+		const struct status *status, void (*on_read)(void *self),
+		void *self, struct metrics **ret_metrics)
 {
-	static const struct timeval often = { .tv_usec = 250000 };
 	struct sockaddr_storage address = { 0 };
 	int size_bytes = sizeof(address);
 	struct metrics *metrics;
@@ -222,13 +239,15 @@ int metrics_new(struct event_base *base, const char *listen,
 	if (metrics == NULL)
 		return -ENOMEM;
 	metrics->status = status;
+	metrics->on_read = on_read;
+	metrics->self = self;
 	error = open_listener(metrics, base, (struct sockaddr *)&address,
 			      size_bytes);
 	if (error < 0)
 		goto fail;
 	error = -ENOMEM;
-	metrics->tick = event_new(base, -1, EV_PERSIST, on_tick, metrics);
-	if (metrics->tick == NULL || evtimer_add(metrics->tick, &often) < 0)
+	metrics->tick = evtimer_new(base, on_tick, metrics);
+	if (metrics->tick == NULL)
 		goto fail_listener;
 	metrics->http = evhttp_new(base);
 	if (metrics->http == NULL)
@@ -248,6 +267,12 @@ fail_listener:
 fail:
 	free(metrics);
 	return error;
+}
+
+void metrics_advance(struct metrics *metrics)
+{
+	if (metrics != NULL)
+		on_tick(-1, 0, metrics);
 }
 
 void metrics_free(struct metrics *metrics)

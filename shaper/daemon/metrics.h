@@ -22,10 +22,14 @@ enum {
 /*
  * Serve on `listen` ("127.0.0.1:9477", "[::1]:9477").  `status` outlives it.
  * 0 or -errno: -EINVAL when it is not an address and port.  An address that
- * others may reach is taken, and warned about: the text names hosts.
+ * others may reach is taken, and warned about: the text names hosts.  on_read
+ * is called before each answer.
  */
 int metrics_new(struct event_base *base, const char *listen,
-		const struct status *status, struct metrics **ret_metrics);
+		const struct status *status, void (*on_read)(void *self),
+		void *self, struct metrics **ret_metrics);
+/* Once a second: who could not be let in may come.  NULL is fine. */
+void metrics_advance(struct metrics *metrics);
 void metrics_free(struct metrics *metrics);
 
 #endif

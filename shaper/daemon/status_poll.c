@@ -85,13 +85,8 @@ static void part_done(void *self, bool ended)
 		status->engines[i].has_io = part->engine.has_io;
 		status->engines[i].tap = part->engine.tap;
 	}
-	if (--poll->underway > 0)
-		return;
-	status_sum(status, poll->asked_ns);
-	if (poll->asked_ns >= poll->renew_ns) {
-		poll->renew_ns = poll->asked_ns + INTERFACES_NS;
-		interfaces_renew(status);
-	}
+	if (--poll->underway == 0)
+		status_sum(status, poll->asked_ns);
 }
 
 int status_poll_start(struct status_poll *poll, uint64_t now_ns)
@@ -116,4 +111,8 @@ void status_poll_freshen(struct status_poll *poll, uint64_t now_ns)
 {
 	if (now_ns - poll->asked_ns > FRESH_NS)
 		status_poll_start(poll, now_ns);
+	if (now_ns < poll->renew_ns)
+		return;
+	poll->renew_ns = now_ns + INTERFACES_NS;
+	interfaces_renew(poll->status);
 }

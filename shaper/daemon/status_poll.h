@@ -17,13 +17,13 @@ struct status_poll *status_poll_new(struct status *status,
 				    size_t count);
 
 /*
- * Ask, and renew status->engines and sums, every ten seconds its interfaces
- * too, once all have answered: from mailbox_reap.  -EBUSY: the last question
- * is still under way.
+ * Ask, and renew status->engines and sums once all have answered: from
+ * mailbox_reap.  -EBUSY: the last question is still under way.
  */
 int status_poll_start(struct status_poll *poll, uint64_t now_ns);
 
-/* Somebody reads: ask, if that was not done a moment ago. */
+/* Somebody reads: ask, if that was not done a moment ago; the same with its
+ * interfaces, if that was not done for ten seconds. */
 void status_poll_freshen(struct status_poll *poll, uint64_t now_ns);
 
 /* After the mailboxes are freed, since they end what is under way. */

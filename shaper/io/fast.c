@@ -188,15 +188,17 @@ uint16_t fast_zone(const struct fast *fast, size_t at)
 					 __ATOMIC_RELAXED);
 }
 
-void fast_set_ifindex(struct fast *fast, size_t at, uint32_t ifindex)
-{
-	__atomic_store_n(&place(fast, at)->ifindex, ifindex, __ATOMIC_RELEASE);
-	fastindex_make(&fast->memory->fast_config);
-}
-
 uint32_t fast_ifindex(const struct fast *fast, size_t at)
 {
 	return __atomic_load_n(&place(fast, at)->ifindex, __ATOMIC_ACQUIRE);
+}
+
+void fast_set_ifindex(struct fast *fast, size_t at, uint32_t ifindex)
+{
+	if (fast_ifindex(fast, at) == ifindex)
+		return;
+	__atomic_store_n(&place(fast, at)->ifindex, ifindex, __ATOMIC_RELEASE);
+	fastindex_make(&fast->memory->fast_config);
 }
 
 bool fast_zone_of(const struct fast *fast, uint32_t ifindex, uint16_t *ret_zone)
