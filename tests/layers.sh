@@ -64,6 +64,7 @@ libraries() {
 	libmnl/				shaper/io/nfqueue_socket.c
 	libmnl/				shaper/io/nft_batch.c
 	libmnl/				shaper/io/ifnames.c
+	libmnl/				shaper/io/net_watch.c
 	libmnl/				shaper/io/hold_count.c
 	libmnl/				shaper/io/hold_edt.c
 	libmnl/				shaper/io/hold_qdisc.c

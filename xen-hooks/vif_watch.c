@@ -12,7 +12,8 @@
 #define BACKEND "backend/vif"
 
 #define RETRY_NS     UINT64_C(100000000) /* xenstored does not answer */
-#define INTERFACE_NS UINT64_C(20000000)  /* its interface is not there yet */
+#define LOOK_NS      UINT64_C(1000000000)
+#define INTERFACE_NS UINT64_C(20000000) /* its interface is not there yet */
 
 enum { EVENTS_AT_ONCE = 8192 };
 
@@ -444,7 +445,7 @@ void vifwatch_advance(struct vifwatch *watch, uint64_t now_ns)
 		connect_again(watch, now_ns);
 	if (watch->store == NULL)
 		return;
-	watch->look_ns = now_ns + RETRY_NS;
+	watch->look_ns = now_ns + LOOK_NS;
 	if (!take_events(watch) || (watch->rescan && !rescan(watch)) ||
 	    !renew_all(watch, now_ns))
 		disconnect(watch, now_ns);

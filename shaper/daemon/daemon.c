@@ -20,6 +20,7 @@
 #include "shaper/daemon/travel.h"
 #include "shaper/daemon/vifs.h"
 #include "shaper/io/clock.h"
+#include "shaper/io/net_watch.h"
 #include "shaper/snapshot.h"
 
 static size_t list_memory(const struct daemon *daemon,
@@ -119,6 +120,7 @@ void daemon_end(struct daemon *daemon)
 	hold_free(daemon->hold);
 	ring_free(daemon->ring);
 	follow_free(daemon->follow);
+	netwatch_free(daemon->net);
 	status_poll_free(daemon->poll);
 	reload_free(daemon->reload);
 	vifs_free(daemon->vifs);

@@ -28,6 +28,7 @@ struct keeper;
 struct loader;
 struct loop;
 struct metrics;
+struct netwatch;
 struct policy;
 struct reload;
 struct status_poll;
@@ -42,6 +43,7 @@ struct daemon {
 
 	struct loader *loader; /* NULL: the policy wants no fast path */
 	struct loader_heritage heritage;
+	struct netwatch *net; /* interfaces */
 	struct follow *follow;
 	struct fast *fast; /* NULL: there is none */
 	struct hold *hold; /* NULL: the policy wants none */

@@ -22,6 +22,7 @@
 #include "shaper/daemon/reload.h"
 #include "shaper/io/fast.h"
 #include "shaper/io/fast_table.h"
+#include "shaper/io/net_watch.h"
 
 struct place {
 	bool is_known; /* to the engines, with its zone */
@@ -39,6 +40,9 @@ struct follow {
 	struct fast *fast; /* NULL: none */
 	struct place places[FAST_PLACES];
 	uint32_t applied[FAST_PLACES]; /* to the rules */
+	struct wanted wanted;          /* listed when ... */
+	uint64_t seen;                 /* ... netwatch_look gave this */
+	bool has_listed;               /* by the policy in force */
 	bool ended; /* the loader did, and with it the program */
 };
 
@@ -231,6 +235,7 @@ void follow_engines_know(struct follow *follow)
 {
 	if (follow->fast == NULL)
 		return;
+	follow->has_listed = false;
 	for (size_t i = 0; i < FAST_PLACES; i++)
 		follow->places[i].is_known = fast_name(follow->fast, i)[0] !=
 					     '\0';
@@ -298,16 +303,18 @@ static uint32_t attach(struct follow *follow, size_t at, uint32_t ifindex)
 	return ifindex;
 }
 
-static uint32_t look_at(struct follow *follow, size_t at,
-			const struct wanted *wanted)
+/* `as_before`: all that it is attached to is there, and it there. */
+static uint32_t look_at(struct follow *follow, size_t at, bool as_before)
 {
 	const char *name = fast_name(follow->fast, at);
 	uint32_t before = fast_ifindex(follow->fast, at);
 	uint32_t now;
 
-	if (!follow->places[at].is_known || !is_wanted(wanted, name) ||
+	if (!follow->places[at].is_known || !is_wanted(&follow->wanted, name) ||
 	    !loader_answers(follow->daemon->loader))
 		return 0;
+	if (as_before && before != 0)
+		return before;
 	now = if_nametoindex(name);
 	if (now != 0 && now == before) {
 		if (loader_is_attached(follow->daemon->loader, now))
@@ -375,16 +382,30 @@ static void move(struct follow *follow, const uint32_t next[FAST_PLACES])
 	}
 }
 
+/* false: interfaces and policy are what they were. */
+static bool list_anew(struct follow *follow)
+{
+	uint64_t seen = netwatch_look(follow->daemon->net);
+
+	if (follow->has_listed && seen == follow->seen)
+		return false;
+	follow->seen = seen;
+	follow->has_listed = true;
+	list_wanted(follow->daemon->policy, &follow->wanted);
+	return true;
+}
+
 void follow_advance(struct follow *follow)
 {
 	uint32_t next[FAST_PLACES];
-	struct wanted wanted;
+	bool as_before;
 
 	if (follow->fast == NULL)
 		return;
-	list_wanted(follow->daemon->policy, &wanted);
+	as_before = !list_anew(follow) &&
+		    loader_is_complete(follow->daemon->loader);
 	for (size_t i = 0; i < FAST_PLACES; i++)
-		next[i] = look_at(follow, i, &wanted);
+		next[i] = look_at(follow, i, as_before);
 	move(follow, next);
 	if (!follow->ended && !loader_answers(follow->daemon->loader)) {
 		follow->ended = true;
@@ -392,7 +413,8 @@ void follow_advance(struct follow *follow)
 		tell_engines(follow);
 	}
 	tell_status(follow);
-	if (engines_change(follow->daemon->engines) || !name(follow, &wanted))
+	if (engines_change(follow->daemon->engines) ||
+	    !name(follow, &follow->wanted))
 		return;
 	set_zones(follow, follow->daemon->policy);
 	tell_engines(follow);

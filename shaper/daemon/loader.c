@@ -17,7 +17,8 @@ enum {
 };
 
 struct loader {
-	int socket; /* -1: it does not answer any more */
+	int socket;    /* -1: it does not answer any more */
+	time_t wait_s; /* that long */
 };
 
 int loader_start(const struct priv_user *user, struct loader **ret_loader)
@@ -103,20 +104,26 @@ static ssize_t receive(struct loader *loader, struct loader_answer *ret_answer,
 	return got;
 }
 
+static void set_wait(struct loader *loader, time_t wait_s)
+{
+	const struct timeval span = { .tv_sec = wait_s };
+
+	if (loader->wait_s != wait_s &&
+	    setsockopt(loader->socket, SOL_SOCKET, SO_RCVTIMEO, &span,
+		       sizeof(span)) == 0)
+		loader->wait_s = wait_s;
+}
+
 /* false: it is gone, or hangs; then it is not asked again. */
 static bool ask(struct loader *loader, const struct loader_request *request,
 		struct loader_answer *ret_answer, int fds[LOADER_FDS_MAX],
 		size_t *ret_fds_count)
 {
-	const struct timeval span = { .tv_sec = request->what == LOADER_LOAD
-							? LOAD_SECONDS
-							: ANSWER_SECONDS };
-
 	*ret_fds_count = 0;
 	if (loader->socket < 0)
 		return false;
-	setsockopt(loader->socket, SOL_SOCKET, SO_RCVTIMEO, &span,
-		   sizeof(span));
+	set_wait(loader,
+		 request->what == LOADER_LOAD ? LOAD_SECONDS : ANSWER_SECONDS);
 	if (send(loader->socket, request, sizeof(*request), MSG_NOSIGNAL) ==
 		    (ssize_t)sizeof(*request) &&
 	    receive(loader, ret_answer, fds, ret_fds_count) ==
@@ -207,6 +214,13 @@ bool loader_is_attached(struct loader *loader, uint32_t ifindex)
 	char text[FAST_TEXT_BYTES];
 
 	return ask_about(loader, LOADER_IS_ATTACHED, ifindex, text) == 0;
+}
+
+bool loader_is_complete(struct loader *loader)
+{
+	char text[FAST_TEXT_BYTES];
+
+	return ask_about(loader, LOADER_IS_COMPLETE, 0, text) == 0;
 }
 
 void loader_detach(struct loader *loader, uint32_t ifindex)

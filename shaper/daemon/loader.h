@@ -6,7 +6,7 @@
  * A process of its own that loads the kernel program, and then keeps what is
  * needed to attach it: the daemon, which reads packets, never has that.  It
  * does what it is asked for over a socket pair, one thing at a time, knows no
- * more than these five questions, and ends with the daemon, however that ends:
+ * more than these six questions, and ends with the daemon, however that ends:
  * then the program leaves its interfaces.
  *
  * Main thread only, which waits for each answer.
@@ -46,6 +46,8 @@ int loader_load(struct loader *loader, const struct fast_options *options,
 int loader_attach(struct loader *loader, uint32_t ifindex,
 		  char ret_text[FAST_TEXT_BYTES]);
 bool loader_is_attached(struct loader *loader, uint32_t ifindex);
+/* All that it was attached to, and not detached from. */
+bool loader_is_complete(struct loader *loader);
 void loader_detach(struct loader *loader, uint32_t ifindex);
 
 /* It is there, and answers. */

@@ -147,6 +147,8 @@ static int answer_to(struct server *server,
 					       request->ifindex)
 			       ? 0
 			       : -ENOENT;
+	case LOADER_IS_COMPLETE:
+		return fastprogram_is_complete(server->program) ? 0 : -ENOENT;
 	case LOADER_END:
 		fastprogram_free(server->program);
 		server->program = NULL;

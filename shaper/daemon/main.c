@@ -34,6 +34,7 @@
 #include "shaper/daemon/vifs.h"
 #include "shaper/io/clock.h"
 #include "shaper/io/hold_edt.h"
+#include "shaper/io/net_watch.h"
 #include "xen-hooks/tap_wire.h"
 
 enum {
@@ -341,6 +342,9 @@ static void set_up(struct daemon *daemon)
 	char wrong[ENGINES_TEXT_BYTES];
 	int error;
 
+	error = netwatch_new(&daemon->net);
+	if (error < 0)
+		fatal(EXIT_FAILED, -error, "interfaces cannot be followed");
 	daemon->follow = follow_new(daemon);
 	if (daemon->follow == NULL)
 		fatal(EXIT_FAILED, ENOMEM, "cannot start");

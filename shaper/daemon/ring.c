@@ -157,17 +157,14 @@ static int mtu_of(const char *interface)
 	return request.ifr_mtu;
 }
 
-const char *ring_lacks(const char *interface)
+const char *ring_lacks(const char *interface, const struct viftaps *taps)
 {
-	uint32_t ifindex = if_nametoindex(interface);
-	struct viftaps taps;
-
 	if (mtu_of(interface) > MTU_MAX_BYTES)
 		return "its MTU is above 59000";
-	if (viftaps_read(&taps) < 0)
+	if (taps == NULL)
 		return "/proc/net/packet, which names who listens to it, "
 		       "cannot be read";
-	if (viftaps_has(&taps, ifindex))
+	if (viftaps_has(taps, if_nametoindex(interface)))
 		return "somebody listens to it (tcpdump, lldpd, a DHCP "
 		       "server: see /proc/net/packet), and its guest would "
 		       "not wait";

@@ -12,6 +12,7 @@
 struct holdqdisc;
 struct priv_user;
 struct ring;
+struct viftaps;
 
 enum { RING_TEXT_BYTES = 256 };
 
@@ -23,8 +24,9 @@ void ring_free(struct ring *ring);
 
 struct holdqdisc *ring_device(const struct ring *ring);
 
-/* Why it is not for this vif; NULL: it is. */
-const char *ring_lacks(const char *interface);
+/* Why it is not for this vif; NULL: it is.  `taps` NULL: who listens cannot be
+ * read. */
+const char *ring_lacks(const char *interface, const struct viftaps *taps);
 
 /* Once for each vif that has this way.  Cannot fail: it makes the first of its
  * keys quicker. */

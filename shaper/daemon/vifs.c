@@ -130,6 +130,8 @@ void vifs_free(struct vifs *vifs)
 		close(vifs->pace_fd);
 	vifpoll_free(vifs->poll);
 	viftable_free(vifs->table);
+	if (vifs->taps_list != NULL)
+		fclose(vifs->taps_list);
 	free(vifs->list);
 	free(vifs);
 }

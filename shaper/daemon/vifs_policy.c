@@ -13,42 +13,68 @@
 #include "shaper/daemon/vifs.h"
 #include "shaper/daemon/vifs_netback.h"
 #include "shaper/daemon/vifs_state.h"
-#include "shaper/io/vif_taps.h"
+#include "shaper/io/net_watch.h"
+
+/* Who listens now: what is chosen from here on rests upon it. */
+static void read_taps(struct vifs *vifs)
+{
+	if (vifs->taps_list == NULL)
+		vifs->taps_list = viftaps_open();
+	if (vifs->taps_list != NULL)
+		viftaps_read(vifs->taps_list, &vifs->taps);
+}
 
 static const char *lacks_ring(const struct vifs *vifs, const struct vif *vif)
 {
-	return vifs->daemon->ring == NULL ? vifs->daemon->ring_wrong
-					  : ring_lacks(vif->keys.interface);
+	return vifs->daemon->ring == NULL
+		       ? vifs->daemon->ring_wrong
+		       : ring_lacks(vif->keys.interface, vifs->taps_list != NULL
+								 ? &vifs->taps
+								 : NULL);
 }
 
 /* What is copied for somebody else is nobody's any more while it waits. */
-static bool is_listened(const struct vif *vif, const struct viftaps *taps)
+static bool is_listened(const struct vifs *vifs, const struct vif *vif)
 {
 	return !vif->refused && vif->way == POLICY_WAY_QUEUE &&
-	       viftaps_has(taps, if_nametoindex(vif->keys.interface));
+	       viftaps_has(&vifs->taps, if_nametoindex(vif->keys.interface));
 }
 
-static bool is_as_before(const struct vifs *vifs, const struct vif *vif,
-			 const struct viftaps *taps)
+static bool is_as_before(const struct vifs *vifs, const struct vif *vif)
 {
 	return (!vif->asks_ring || vif->ring_lacks == lacks_ring(vifs, vif)) &&
-	       vif->listened == is_listened(vif, taps);
+	       vif->listened == is_listened(vifs, vif);
+}
+
+/* Nobody listens who did not, and interfaces are what they were, when all was
+ * as it should be. */
+static bool is_quiet(struct vifs *vifs)
+{
+	uint64_t seen = netwatch_look(vifs->daemon->net);
+	struct viftaps before = vifs->taps;
+	bool quiet = vifs->is_settled && seen == vifs->seen;
+
+	read_taps(vifs);
+	vifs->seen = seen;
+	vifs->is_settled = true;
+	return quiet && viftaps_equal(&before, &vifs->taps);
 }
 
 /* Somebody begins to listen to a vif, or ends; the module comes or goes. */
 void vifs_look(struct vifs *vifs)
 {
-	struct viftaps taps;
-	bool same;
+	bool same, quiet;
 
-	if (vifs == NULL || vifs->count == 0 || viftaps_read(&taps) < 0)
+	if (vifs == NULL || vifs->count == 0)
 		return;
 	same = vifsnetback_is_as_before(vifs);
-	for (size_t i = 0; i < vifs->count; i++) {
+	quiet = is_quiet(vifs);
+	for (size_t i = 0; i < vifs->count && !(same && quiet); i++) {
 		const struct vif *vif = &vifs->list[i];
 
-		if (vif->leaving || (same && is_as_before(vifs, vif, &taps)))
+		if (vif->leaving || (same && is_as_before(vifs, vif)))
 			continue;
+		vifs->is_settled = false;
 		reload_vifs(vifs->daemon->reload);
 		return;
 	}
@@ -108,11 +134,11 @@ static bool bind_one(struct policy *policy, struct vifkeys *keys,
 }
 
 /* It is held as small packets are, and that is said. */
-static void say_if_listened(struct vif *vif, const struct viftaps *taps)
+static void say_if_listened(const struct vifs *vifs, struct vif *vif)
 {
 	size_t length = strlen(vif->why);
 
-	vif->listened = is_listened(vif, taps);
+	vif->listened = is_listened(vifs, vif);
 	if (vif->listened)
 		snprintf(vif->why + length, sizeof(vif->why) - length,
 			 "%ssomebody listens to it (see /proc/net/packet), so "
@@ -121,7 +147,7 @@ static void say_if_listened(struct vif *vif, const struct viftaps *taps)
 }
 
 static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
-		     const struct guest_wish *wish, const struct viftaps *taps)
+		     const struct guest_wish *wish)
 {
 	struct policy_vif entry = { 0 };
 	bool before = vif->refused;
@@ -134,7 +160,7 @@ static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
 	vif->refused = !vifways_choose(policy, vif->keys.interface,
 				       vif->ring_lacks, vifs->netback_lacks,
 				       wish->way, &vif->way, vif->why);
-	say_if_listened(vif, taps);
+	say_if_listened(vifs, vif);
 	vif->waits |= vif->refused != before;
 	vif->in_netback = !vif->refused && wish->guarded &&
 			  vif->way == POLICY_WAY_NETBACK;
@@ -150,12 +176,12 @@ static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
 
 bool vifs_apply(struct vifs *vifs, struct policy *policy)
 {
-	struct viftaps taps = { 0 };
 	struct guest_wish wish;
 
 	if (vifs == NULL || vifs->count == 0)
 		return true;
-	viftaps_read(&taps);
+	vifs->is_settled = false;
+	read_taps(vifs);
 	vifs->netback_lacks = waynetback_lacks(vifs->netback);
 	for (size_t i = 0; i < vifs->count; i++) {
 		struct vif *vif = &vifs->list[i];
@@ -165,7 +191,7 @@ bool vifs_apply(struct vifs *vifs, struct policy *policy)
 			continue;
 		wish_of(policy, &vif->keys, &wish);
 		if (!bind_one(policy, &vif->keys, &wish) ||
-		    !give_way(vifs, policy, vif, &wish, &taps))
+		    !give_way(vifs, policy, vif, &wish))
 			return false;
 		viftable_way(vifs->table, &vif->keys,
 			     vif->refused ? "" : policy_way_name(vif->way),

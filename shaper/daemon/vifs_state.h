@@ -8,11 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "shaper/daemon/travel.h"
 #include "shaper/daemon/vif_netback.h"
 #include "shaper/daemon/vif_process.h"
 #include "shaper/daemon/vif_ways.h"
+#include "shaper/io/vif_taps.h"
 
 struct vif {
 	struct vifkeys keys;
@@ -47,6 +49,10 @@ struct vifs {
 	size_t noted;               /* whose keys are read next */
 	struct viftable *table;     /* also of those that are not guarded */
 	struct vifpoll *poll;
+	FILE *taps_list;     /* NULL: it could not be opened */
+	struct viftaps taps; /* when ways were chosen, or looked at */
+	uint64_t seen;       /* by netwatch_look, when they were looked at */
+	bool is_settled;     /* and were as they should be */
 };
 
 /* One that leaves. */

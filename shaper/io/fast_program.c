@@ -151,6 +151,17 @@ bool fastprogram_is_attached(const struct fastprogram *program,
 	return links != NULL && fastlinks_are_there(links);
 }
 
+bool fastprogram_is_complete(const struct fastprogram *program)
+{
+	for (size_t i = 0; i < FAST_INTERFACES; i++) {
+		const struct fastlinks *links = &program->links[i];
+
+		if (links->ifindex != 0 && !fastlinks_are_there(links))
+			return false;
+	}
+	return true;
+}
+
 const char *fastprogram_way(const struct fastprogram *program, uint32_t ifindex)
 {
 	static const char *const ways[] = { [FASTLINKS_NONE] = "",

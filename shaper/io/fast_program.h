@@ -37,6 +37,8 @@ int fastprogram_attach(struct fastprogram *program, uint32_t ifindex,
 /* Still, after what others did to the interface? */
 bool fastprogram_is_attached(const struct fastprogram *program,
 			     uint32_t ifindex);
+/* All that it was attached to, and not detached from. */
+bool fastprogram_is_complete(const struct fastprogram *program);
 /* "tcx", "clsact", "" */
 const char *fastprogram_way(const struct fastprogram *program,
 			    uint32_t ifindex);

@@ -78,18 +78,27 @@ static uint64_t next_ns(const void *self)
 }
 
 /* The kernel's counters are 32 bits wide and run over. */
-static void look_at_queue(struct nfqueue *nfqueue, uint16_t queue,
-			  struct nfqueue_socket_state *last)
+static void take_state(struct nfqueue *nfqueue,
+		       struct nfqueue_socket_state *last,
+		       const struct nfqueue_socket_state *state)
 {
-	struct nfqueue_socket_state state;
-
-	if (!nfqueue_socket_state(queue, &state))
-		return;
 	nfqueue_count(nfqueue, NFQUEUE_kernel_queue_dropped,
-		      state.queue_dropped - last->queue_dropped);
+		      state->queue_dropped - last->queue_dropped);
 	nfqueue_count(nfqueue, NFQUEUE_kernel_user_dropped,
-		      state.user_dropped - last->user_dropped);
-	*last = state;
+		      state->user_dropped - last->user_dropped);
+	*last = *state;
+}
+
+static void look_at_queues(struct nfqueue *nfqueue)
+{
+	const uint16_t queues[] = { nfqueue->config.main_queue,
+				    nfqueue->config.hold_queue };
+	struct nfqueue_socket_state states[] = { nfqueue->main_state,
+						 nfqueue->hold_state };
+
+	nfqueue_socket_states(queues, 2, states);
+	take_state(nfqueue, &nfqueue->main_state, &states[0]);
+	take_state(nfqueue, &nfqueue->hold_state, &states[1]);
 }
 
 /* What parts of ours count by themselves. */
@@ -108,10 +117,7 @@ static void look_at_parts(struct nfqueue *nfqueue)
 static void look_at_kernel(struct nfqueue *nfqueue, uint64_t now_ns)
 {
 	look_at_parts(nfqueue);
-	look_at_queue(nfqueue, nfqueue->config.main_queue,
-		      &nfqueue->main_state);
-	look_at_queue(nfqueue, nfqueue->config.hold_queue,
-		      &nfqueue->hold_state);
+	look_at_queues(nfqueue);
 	nfqueue_ring_count(nfqueue);
 	nfqueue->look_ns = now_ns + LOOK_NS;
 }

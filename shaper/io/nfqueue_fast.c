@@ -18,7 +18,7 @@
 #include "shaper/io/hold_edt.h"
 #include "shaper/io/nfqueue_path.h"
 
-enum { SWEEP_NS = 100000000, IDLE_SWEEP_NS = 200000000, HEARD = 64 };
+enum { SWEEP_NS = 100000000, IDLE_SWEEP_NS = 1000000000, HEARD = 64 };
 
 struct nfqueue_fast {
 	struct fast *program;
@@ -325,7 +325,6 @@ void nfqueue_fast_advance(struct nfqueue *nfqueue, uint64_t now_ns)
 		now_ns +
 		(fastleases_any(fast->leases) ? SWEEP_NS : IDLE_SWEEP_NS);
 	fastleases_sweep(fast->leases, nfqueue->config.pump, now_ns);
-	nfqueue_renew_stats(nfqueue);
 }
 
 void nfqueue_fast_recall(struct nfqueue *nfqueue, uint64_t now_ns)

@@ -297,27 +297,35 @@ uint64_t nfqueue_socket_send_errors(const struct nfqueue_socket *socket)
 
 /* nfnetlink_queue's seq_show(): number, owner, waiting, copy mode, copy range,
  * dropped for the queue's length, dropped for the socket, last id, 1. */
-bool nfqueue_socket_state(uint16_t queue,
-			  struct nfqueue_socket_state *ret_state)
+size_t nfqueue_socket_states(const uint16_t *queues, size_t count,
+			     struct nfqueue_socket_state *ret_states)
 {
 	FILE *file = fopen("/proc/net/netfilter/nfnetlink_queue", "re");
 	struct nfqueue_socket_state state;
 	unsigned int number;
-	bool found = false;
+	size_t found = 0;
 	char line[160];
 
 	if (file == NULL)
-		return false;
-	while (!found && fgets(line, sizeof(line), file) != NULL) {
+		return 0;
+	while (found < count && fgets(line, sizeof(line), file) != NULL) {
 		if (sscanf(line, "%u %u %u %*u %*u %u %u", &number,
 			   &state.owner, &state.waiting_pkts,
 			   &state.queue_dropped, &state.user_dropped) != 5)
 			continue;
-		if (number != queue)
-			continue;
-		*ret_state = state;
-		found = true;
+		for (size_t i = 0; i < count; i++) {
+			if (number != queues[i])
+				continue;
+			ret_states[i] = state;
+			found++;
+		}
 	}
 	fclose(file);
 	return found;
+}
+
+bool nfqueue_socket_state(uint16_t queue,
+			  struct nfqueue_socket_state *ret_state)
+{
+	return nfqueue_socket_states(&queue, 1, ret_state) == 1;
 }

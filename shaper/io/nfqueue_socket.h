@@ -85,5 +85,8 @@ struct nfqueue_socket_state {
 /* false: nobody has it, or nothing can be known. */
 bool nfqueue_socket_state(uint16_t queue,
 			  struct nfqueue_socket_state *ret_state);
+/* Of several, which differ; how many were found.  Others stay as they are. */
+size_t nfqueue_socket_states(const uint16_t *queues, size_t count,
+			     struct nfqueue_socket_state *ret_states);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "shaper/io/vif_taps.h"
 
-#include <errno.h>
 #include <linux/if_ether.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,16 +19,19 @@ bool viftaps_parse(const char *line, uint32_t *ret_ifindex)
 	return true;
 }
 
-int viftaps_read(struct viftaps *ret_taps)
+FILE *viftaps_open(void)
 {
-	FILE *stream = fopen("/proc/net/packet", "re");
+	return fopen("/proc/net/packet", "re");
+}
+
+void viftaps_read(FILE *list, struct viftaps *ret_taps)
+{
 	char line[256];
 	uint32_t ifindex;
 
-	if (stream == NULL)
-		return -errno;
+	rewind(list); /* it was read to its end: nothing is left of it */
 	ret_taps->count = 0;
-	while (fgets(line, sizeof(line), stream) != NULL) {
+	while (fgets(line, sizeof(line), list) != NULL) {
 		if (!viftaps_parse(line, &ifindex))
 			continue;
 		if (ret_taps->count == VIFTAPS_MAX)
@@ -37,8 +39,13 @@ int viftaps_read(struct viftaps *ret_taps)
 		else
 			ret_taps->ifindexes[ret_taps->count++] = ifindex;
 	}
-	fclose(stream);
-	return 0;
+}
+
+bool viftaps_equal(const struct viftaps *a, const struct viftaps *b)
+{
+	return a->count == b->count &&
+	       memcmp(a->ifindexes, b->ifindexes,
+		      a->count * sizeof(a->ifindexes[0])) == 0;
 }
 
 bool viftaps_has(const struct viftaps *taps, uint32_t ifindex)

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum { VIFTAPS_MAX = 256 };
 
@@ -18,8 +19,12 @@ struct viftaps {
 	uint32_t count;
 };
 
-/* 0 or -errno; more than there is room for count as one of all interfaces. */
-int viftaps_read(struct viftaps *ret_taps);
+/* The list, to be read again and again; NULL and errno: it cannot be. */
+FILE *viftaps_open(void);
+
+/* More than there is room for count as one of all interfaces. */
+void viftaps_read(FILE *list, struct viftaps *ret_taps);
+bool viftaps_equal(const struct viftaps *a, const struct viftaps *b);
 
 /* One line of /proc/net/packet.  Pure.  false: it is none, or no such tap. */
 bool viftaps_parse(const char *line, uint32_t *ret_ifindex);
