@@ -201,6 +201,20 @@ class Follow(Case):
         self.make_anew()
         self.wait_attached("lan0", "lan1")
 
+    def test_an_address_of_the_inside_guards_whatever_has_it(self):
+        """It is seen within a second, as a new name is."""
+        ip = self.net.gateway.run
+        ip("ip", "link", "add", "lan2", "type", "veth", "peer", "lan3")
+        self.addCleanup(ip, "ip", "link", "del", "lan3")
+        self.start(datapath=self.DATAPATH.format("auto"))
+        self.wait_attached("lan0", "lan1")
+        ip("ip", "address", "add", "10.20.77.1/24", "dev", "lan2")
+        self.wait_attached("lan0", "lan1", "lan2")
+        ip("ip", "link", "set", "lan2", "name", "lan4")
+        self.wait_attached("lan0", "lan1", "lan4")
+        ip("ip", "address", "del", "10.20.77.1/24", "dev", "lan4")
+        self.wait_attached("lan0", "lan1")
+
     def test_all_guarded_ones_where_there_is_no_fast_path(self):
         self.start_without((WITHOUT, "BPF_PROG_LOAD=EPERM"),
                            datapath=self.DATAPATH.format("auto"))

@@ -49,6 +49,9 @@ class Vifs(vif_bed.Case):
         tap.socket.close()
         self.until("its packets wait by way of queue", times=3)
         self.assertEqual(self.symtapd.log().count(words), 1)
+        tap = traffic.Tap(self.net.gateway, "vif7.0")
+        self.until(words, times=2)
+        tap.socket.close()
 
     def sockets(self, pid):
         folder = f"/proc/{pid}/fd"
