@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "shaper/gate.h"
 
-#include "shaper/asym.h"
-
 uint64_t gate_delay_ns(const struct gate_params *params, uint32_t n)
 {
 	uint64_t delay_ns = params->first_delay_ns;
@@ -17,10 +15,8 @@ enum gate_answer gate_ask(struct gate *gate, const struct gate_params *params,
 			  uint32_t sent_pkts, uint32_t heard_pkts,
 			  uint64_t now_ns)
 {
-	if (!asym_exceeds(sent_pkts, heard_pkts, params->ratio_q16)) {
-		*gate = (struct gate){ 0 };
+	if (gate_is_open(gate, params, sent_pkts, heard_pkts))
 		return GATE_OPEN;
-	}
 	if (gate->owes)
 		return GATE_OWES;
 	if (gate->armed_ns == 0) {

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "policy/gate_params.h"
+#include "shaper/asym.h"
 
 struct gate {              /* all-zero: fresh */
 	uint64_t armed_ns; /* when the timer fires; 0: not armed */
@@ -27,6 +28,18 @@ struct gate {              /* all-zero: fresh */
 };
 
 enum gate_answer { GATE_OPEN, GATE_OWES, GATE_CLOSED };
+
+/* What it answers to most packets.  false: ask.  As gate_ask; no timer needs to
+ * have fired. */
+static inline bool gate_is_open(struct gate *gate,
+				const struct gate_params *params,
+				uint32_t sent_pkts, uint32_t heard_pkts)
+{
+	if (asym_exceeds(sent_pkts, heard_pkts, params->ratio_q16))
+		return false;
+	*gate = (struct gate){ 0 };
+	return true;
+}
 
 /*
  * `sent_pkts` and `heard_pkts` are those of the window that ends now, without

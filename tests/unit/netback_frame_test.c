@@ -217,6 +217,35 @@ static void test_netback_frame_takes_prefixes(void **state)
 	assert_int_equal(FRAME_JUDGED, class_of(&source, &frame, 42, &stamp));
 }
 
+static void test_netback_frame_takes_prefixes_of_any_length(void **state)
+{
+	static const struct row {
+		uint8_t length_bits, first, last;
+		bool is_own;
+	} rows[] = {
+		{ 0, 0x20, 9, true },    { 7, 0xfc, 9, true },
+		{ 8, 0xfc, 9, false },   { 8, 0xfd, 9, true },
+		{ 64, 0xfd, 9, true },   { 64, 0xfc, 1, false },
+		{ 65, 0xfd, 9, true },   { 127, 0xfd, 0, true },
+		{ 127, 0xfd, 2, false }, { 127, 0xfc, 1, false },
+		{ 128, 0xfd, 1, true },  { 128, 0xfd, 0, false },
+		{ 128, 0xfc, 1, false },
+	};
+	struct frame_source source = GUEST;
+	bool stamp;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct row *row = &rows[i];
+		struct frame frame = ipv6(row->first, row->last, 17, 8);
+
+		source.prefixes[1].length_bits = row->length_bits;
+		if (class_of(&source, &frame, frame.count, &stamp) !=
+		    (row->is_own ? FRAME_JUDGED : FRAME_FORGED_ADDRESS))
+			fail_msg("row %zu", i);
+	}
+}
+
 /* Whatever the bytes are, none beyond their end is read: the sanitizers see. */
 static void test_netback_frame_reads_no_further(void **state)
 {
@@ -252,6 +281,8 @@ int main(void)
 		cmocka_unit_test(test_netback_frame_asks_for_more_bytes),
 		cmocka_unit_test(test_netback_frame_overwrites_a_mac),
 		cmocka_unit_test(test_netback_frame_takes_prefixes),
+		cmocka_unit_test(
+			test_netback_frame_takes_prefixes_of_any_length),
 		cmocka_unit_test(test_netback_frame_reads_no_further),
 	};
 

@@ -20,14 +20,20 @@ static bool is_equal(const uint8_t *a, const uint8_t *b, uint32_t bytes)
 
 /* ------ addresses */
 
+static uint64_t half(const uint8_t *at)
+{
+	return (uint64_t)packet_u32(at) << 32 | packet_u32(at + 4);
+}
+
 static bool is_in(const struct frame_prefix *prefix, const uint8_t addr[16])
 {
-	uint32_t whole = prefix->length_bits / 8;
-	uint32_t rest = prefix->length_bits % 8;
+	uint64_t high = half(prefix->addr) ^ half(addr);
+	uint64_t low = half(prefix->addr + 8) ^ half(addr + 8);
+	uint32_t bits = prefix->length_bits;
 
-	return is_equal(addr, prefix->addr, whole) &&
-	       (rest == 0 ||
-		(addr[whole] ^ prefix->addr[whole]) >> (8 - rest) == 0);
+	if (bits <= 64)
+		return bits == 0 || high >> (64 - bits) == 0;
+	return (high | low >> (128 - bits)) == 0;
 }
 
 static bool is_own(const struct frame_source *source, const uint8_t addr[16])

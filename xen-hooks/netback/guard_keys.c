@@ -8,18 +8,21 @@
 
 /* ------ finding */
 
-enum { KEY_WORDS = sizeof(struct flow_key) / sizeof(uint64_t) };
+enum { KEY_WORDS = 5 };
+_Static_assert(sizeof(struct flow_key) == KEY_WORDS * sizeof(uint64_t),
+	       "all of it is compared");
 
 /* From its end on, where most differ. */
-static bool is_key(const struct guard_key *found, const uint64_t *key)
+static inline bool is_key(const struct guard_key *found, const uint64_t *key)
 {
 	uint64_t words[KEY_WORDS];
 
 	__builtin_memcpy(words, &found->key, sizeof(words));
-	for (uint32_t i = KEY_WORDS; i-- > 0;)
-		if (words[i] != key[i])
-			return false;
-	return found->last_ns != 0;
+	if (((words[4] ^ key[4]) | (words[3] ^ key[3])) != 0)
+		return false;
+	return ((words[2] ^ key[2]) | (words[1] ^ key[1]) |
+		(words[0] ^ key[0])) == 0 &&
+	       found->last_ns != 0;
 }
 
 /* Most packets are of a few keys, which are found without the hash that nobody
@@ -171,24 +174,28 @@ static uint32_t room_from(struct guard *guard, uint32_t first, bool outside)
 	return outside ? GUARD_NONE : displace(guard, oldest);
 }
 
-static uint32_t find_or_make(struct guard *guard, const struct flow_key *key,
-			     const uint64_t *words, bool outside)
+static __attribute__((__noinline__)) uint32_t
+find_or_make(struct guard *guard, const struct flow_key *key, bool outside)
 {
-	uint32_t first = first_way(guard, words);
-	uint32_t at = find_from(guard, first, words);
+	uint64_t words[KEY_WORDS];
+	uint32_t first, at;
 
-	if (at != GUARD_NONE)
-		return at;
-	at = room_from(guard, first, outside);
-	if (at == GUARD_NONE)
-		return GUARD_NONE;
-	if (guard->keys[at].last_ns == 0)
-		guard->counters[GUARD_keys]++;
-	guard->keys[at] = (struct guard_key){
-		.key = *key,
-		.last_ns = guard->now_ns,
-		.flags = outside ? GUARD_OUTSIDE : 0,
-	};
+	__builtin_memcpy(words, key, sizeof(words));
+	first = first_way(guard, words);
+	at = find_from(guard, first, words);
+	if (at == GUARD_NONE) {
+		at = room_from(guard, first, outside);
+		if (at == GUARD_NONE)
+			return GUARD_NONE;
+		if (guard->keys[at].last_ns == 0)
+			guard->counters[GUARD_keys]++;
+		guard->keys[at] = (struct guard_key){
+			.key = *key,
+			.flags = outside ? GUARD_OUTSIDE : 0,
+		};
+	}
+	guard->recent[recent_place(words)] = at;
+	guard->keys[at].last_ns = guard->now_ns;
 	return at;
 }
 
@@ -196,62 +203,30 @@ uint32_t guard_make(struct guard *guard, const struct flow_key *key,
 		    bool outside)
 {
 	uint64_t words[KEY_WORDS];
-	uint32_t *recent, at;
+	uint32_t at;
 
 	__builtin_memcpy(words, key, sizeof(words));
-	recent = &guard->recent[recent_place(words)];
-	at = is_key(&guard->keys[*recent], words)
-		     ? *recent
-		     : find_or_make(guard, key, words, outside);
-	if (at == GUARD_NONE)
-		return GUARD_NONE;
-	*recent = at;
+	at = guard->recent[recent_place(words)];
+	if (!is_key(&guard->keys[at], words))
+		return find_or_make(guard, key, outside);
 	/* The packet's other key takes no place from this one. */
 	guard->keys[at].last_ns = guard->now_ns;
 	return at;
 }
 
-uint32_t guard_deciders(struct guard *guard, const struct guard_place *place,
-			struct guard_key *ret_keys[2])
-{
-	struct guard_key *flow = guard_flow(guard, place);
-	uint32_t count = 0;
-
-	if (flow && guard->params.scopes & GUARD_FLOW)
-		ret_keys[count++] = flow;
-	if (count == 0 || guard->params.scopes & GUARD_PAIR)
-		ret_keys[count++] = guard_pair(guard, place);
-	return count;
-}
-
 /* ------ windows */
 
-uint64_t guard_turn(struct guard *guard, struct guard_key *key)
+/* A division. */
+void guard_next_bucket(struct guard *guard)
 {
-	/* A division, once for each bucket. */
-	if (guard->now_ns >= guard->number_ends_ns) {
-		guard->number = fast_number(guard->span_64ns, guard->now_ns);
-		guard->number_ends_ns = (guard->number + 1) * guard->span_64ns
-					<< FAST_SPAN_SHIFT;
-	}
-	if (fast_is_behind(&key->window, guard->number))
-		fast_turn(&key->window, &key->history, guard->number);
-	return guard->number;
+	guard->number = fast_number(guard->span_64ns, guard->now_ns);
+	guard->number_ends_ns = (guard->number + 1) * guard->span_64ns
+				<< FAST_SPAN_SHIFT;
 }
 
-void guard_sums(struct guard *guard, struct guard_key *key, uint32_t *ret_sent,
-		uint32_t *ret_heard)
+void guard_turn_window(struct guard *guard, struct guard_key *key)
 {
-	guard_turn(guard, key);
-	fast_sums(&key->window, &key->history, ret_sent, ret_heard);
-}
-
-void guard_add(struct guard *guard, struct guard_key *key, uint32_t sent,
-	       uint32_t heard)
-{
-	guard_turn(guard, key);
-	fast_add(&key->window, sent, heard);
-	key->last_ns = guard->now_ns;
+	fast_turn(&key->window, &key->history, guard->number);
 }
 
 bool guard_exceeds(struct guard *guard, struct guard_key *key, uint32_t more)
@@ -265,10 +240,10 @@ bool guard_exceeds(struct guard *guard, struct guard_key *key, uint32_t more)
 uint64_t guard_falls_ns(struct guard *guard, struct guard_key *key,
 			uint32_t more)
 {
-	uint64_t number = guard_turn(guard, key);
+	uint64_t number = guard->number;
 	uint32_t sent, heard, age;
 
-	fast_sums(&key->window, &key->history, &sent, &heard);
+	guard_sums(guard, key, &sent, &heard);
 	for (age = FAST_SPANS; age > 0; age--) {
 		uint64_t bucket =
 			fast_older(&key->window, &key->history, number, age);

@@ -34,8 +34,9 @@ static void add_run(const struct guard *guard, struct guard_record *record,
 static void read_window(struct guard *guard, struct guard_key *key,
 			struct guard_record *record)
 {
-	uint64_t number = guard_turn(guard, key);
+	uint64_t number = guard->number;
 
+	guard_turn(guard, key);
 	for (uint32_t age = FAST_SPANS; age > 0; age--)
 		add_run(guard, record, number - age,
 			fast_older(&key->window, &key->history, number, age));
