@@ -144,6 +144,9 @@ void nftantispoof_port_counters(struct nftplan_table *table,
 void nftowners_compile(struct nftplan_table *table, const struct policy *policy,
 		       const char *chain);
 
+/* Is any vif judged inside of netback, and can `table` tell? */
+bool nftjudged_has(const struct nftplan_table *table,
+		   const struct policy *policy);
 /* What netback judged is asked for nothing early, and does not come to the
  * queue: rules of `chain`. */
 void nftjudged_first(struct nftplan_table *table, const struct policy *policy,

@@ -65,11 +65,21 @@ static bool wants_all(const struct policy *policy)
 	return false;
 }
 
+/* Where netback judges them all, the program is attached to none, and nobody
+ * has to be asked for its mark. */
+static bool is_needed(const struct nftplan_table *table,
+		      const struct nftcompile *compile)
+{
+	return compile->fast && (compile->fast_count > 0 ||
+				 !nftjudged_has(table, compile->policy));
+}
+
 void nftfast_first(struct nftplan_table *table,
 		   const struct nftcompile *compile, const char *chain)
 {
-	if (compile->fast && (strcmp(chain, NFTCOMPILE_EARLY) == 0 ||
-			      !wants_all(compile->policy)))
+	if (is_needed(table, compile) &&
+	    (strcmp(chain, NFTCOMPILE_EARLY) == 0 ||
+	     !wants_all(compile->policy)))
 		passed(table, compile->policy, chain);
 }
 

@@ -22,8 +22,8 @@ _Static_assert((int)NFTRULES_MARK_JUDGED == (int)FAST_MARK_JUDGED,
 
 static const char JUDGED[] = "judged_in_netback";
 
-static bool has_judged(const struct nftplan_table *table,
-		       const struct policy *policy)
+bool nftjudged_has(const struct nftplan_table *table,
+		   const struct policy *policy)
 {
 	/* br_netfilter shows ports in another way: the queue has them. */
 	if (table->view == NFTEXPR_BRIDGED)
@@ -54,7 +54,7 @@ void nftjudged_first(struct nftplan_table *table, const struct policy *policy,
 {
 	struct nftexpr_rule rule;
 
-	if (!has_judged(table, policy))
+	if (!nftjudged_has(table, policy))
 		return;
 	rule = nftplan_rule(table, chain, NULL);
 	nftfast_is_marked(rule, policy, FAST_MARK_JUDGED);
@@ -97,11 +97,10 @@ static void pass(struct nftplan_table *table, const struct policy *policy,
 void nftjudged_compile(struct nftplan_table *table, const struct policy *policy,
 		       const char *chain)
 {
-	if (!has_judged(table, policy))
+	if (!nftjudged_has(table, policy))
 		return;
 	add_set(table, policy);
-	for (size_t i = 0; i < sizeof(SIDES) / sizeof(*SIDES); i++) {
-		pass(table, policy, chain, true, &SIDES[i]);
-		pass(table, policy, chain, false, &SIDES[i]);
-	}
+	for (int ipv4 = 1; ipv4 >= 0; ipv4--)
+		for (size_t i = 0; i < sizeof(SIDES) / sizeof(*SIDES); i++)
+			pass(table, policy, chain, ipv4 == 1, &SIDES[i]);
 }
