@@ -37,5 +37,5 @@ class Case(bed.Case):
     def said():
         return LOG.read_text(encoding="utf-8")
 
-    def says(self, text):
-        return lab.eventually(lambda: text in self.said(), 20)
+    def says(self, text, times=1):
+        return lab.eventually(lambda: self.said().count(text) >= times, 60)

@@ -84,7 +84,7 @@ class Forged(bed.Case):
         self.guest.ask("; ".join(f"frame eth0 1 {frame.hex()}"
                                  for frame in wanted))
         arrived = {arrival.data for arrival in
-                   tap.receive(10, count=len(HONEST))}
+                   tap.receive(60, count=len(HONEST))}
         arrived |= {arrival.data for arrival in tap.take()}
         self.assertEqual([], [name for name, frame in FORGED.items()
                               if frame in arrived])
@@ -108,7 +108,7 @@ class Forged(bed.Case):
                                  for frame in FORGED.values()))
         # An ARP answer that is stamped is the honest one.
         arrived = {arrival.data for arrival in
-                   tap.receive(10, count=len(passes))}
+                   tap.receive(60, count=len(passes))}
         arrived |= {arrival.data for arrival in tap.take()}
         self.assertEqual(passes, {name for name, frame in stamped.items()
                                   if frame in arrived})

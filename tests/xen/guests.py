@@ -17,7 +17,7 @@ KEPT = pathlib.Path("/run/guests.json")
 # What a vif has that asks for no script, in a backend with our files.
 SCRIPT = pathlib.Path(__file__).resolve().parent / "vif-quick"
 COMMAND_PORT = 5000
-UP_SECONDS = 90
+UP_SECONDS = 180
 
 
 def address_of(number):
@@ -75,9 +75,9 @@ class Options:
             f'address={own} {self.words}"', *self.lines, ""))
 
 
-def ramdisk(name, script="", folder=None):
-    """The usual one with more in it: what `script` does before the guest
-    listens (/start), and a folder's files.  Its path."""
+def ramdisk(name, script="", folder=None, plain=f"{dom0.JOB}/guest.cpio"):
+    """The usual one, or another plain one, with more in it: what `script` does
+    before the guest listens (/start), and a folder's files.  Its path."""
     path = f"/run/{name}.cpio"
     more = pathlib.Path(f"/run/{name}.more")
     more.mkdir(exist_ok=True)
@@ -89,7 +89,7 @@ def ramdisk(name, script="", folder=None):
         ["sh", "-c", f"cd {more} && find . | /bin/busybox cpio -o -H newc"],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
     with open(path, "wb") as archive:
-        archive.write(pathlib.Path(dom0.JOB, "guest.cpio").read_bytes())
+        archive.write(pathlib.Path(plain).read_bytes())
         archive.write(packed)
     return path
 
@@ -154,6 +154,12 @@ class Guest:
 
     def flooded(self, opened):
         return json.loads(self.finish(opened))
+
+    def end_floods(self, *opened):
+        """Before their seconds are over."""
+        self.ask("killall -9 flood")
+        for each in opened:
+            self.finish(each)
 
     def ring(self):
         """Requests that the backend has consumed and not answered, in all

@@ -76,7 +76,7 @@ class Hotplug(bed.Case):
         self.assertIn(f" {self.vif} ", self.symtapd.ctl("vifs"))
         self.detach()
         self.assertTrue(lab.eventually(
-            lambda: not exists(self.published), 20), self.symtapd.log())
+            lambda: not exists(self.published), 60), self.symtapd.log())
         # The guest's other vif has its state still.
         self.assertTrue(exists(f"{SYMTAP}/vif/{self.guest.domain}/0/state"))
 
@@ -98,7 +98,7 @@ class Hotplug(bed.Case):
         dom0.call("xenstore-write", path, "guard: off")
         self.assertTrue(lab.eventually(lambda: dom0.call(
             "xenstore-read", f"{SYMTAP}/vif/{self.guest.domain}/0/state") ==
-            "off\n", 20), self.symtapd.log())
+            "off\n", 60), self.symtapd.log())
 
 
 if __name__ == "__main__":

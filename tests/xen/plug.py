@@ -15,7 +15,7 @@ import symtapd
 NUMBER, VIFS = 10, 20
 # xl takes twice as long for one that is plugged, emulated.
 PLUGGED = range(15, VIFS)
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 BACKEND, OURS = "/local/domain/0/backend/vif", "/local/domain/0/symtap/vif"
 CONNECTED = "4"
 SCRIPT = pathlib.Path("/etc/xen/scripts/vif-plug")

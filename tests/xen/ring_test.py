@@ -61,7 +61,7 @@ class Ring(flood_test.Held):
         self.assertTrue(lab.eventually(
             lambda: self.symtapd.log().count(
                 f"{self.guest.vif}: its packets wait by way of ring") == 2,
-            10), self.symtapd.log())
+            60), self.symtapd.log())
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class Slots(Share):
 
     def until_ring_has(self, slots):
         """More than so many, taken and held."""
-        self.assertTrue(lab.eventually(lambda: self.guest.ring() > slots, 20),
+        self.assertTrue(lab.eventually(lambda: self.guest.ring() > slots, 60),
                         self.guest.ring())
 
     def floods(self, rate):
@@ -186,7 +186,7 @@ class Rate(Share):
                                   self.OFFERED_PER_S, self.SECONDS)
         told = Innocent(self.other, ECHO_PORT, self.SECONDS).told()
         sent = self.guest.flooded(sender)["sent"]
-        arrived = ear.receive(20, sent)
+        arrived = ear.receive(bed.REST_SECONDS, sent)
         ear.socket.close()
         self.assertEqual(traffic.numbers(arrived), list(range(sent)))
         return arrived, told
