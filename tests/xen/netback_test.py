@@ -56,7 +56,7 @@ def destroy_all():
     for guest in list(pool.all.values()):
         pool.destroy(guest)
         vif = pathlib.Path("/sys/class/net", guest.vif)
-        lab.eventually(lambda path=vif: not path.exists(), 10)
+        lab.eventually(lambda path=vif: not path.exists(), 60)
 
 
 def load():
@@ -122,7 +122,7 @@ class Ring(Hooked):
         self.guard(self.guest)
         flood = self.begin_flood(self.guest, SMALL, 4, port=9010)
         self.assertTrue(lab.eventually(
-            lambda: self.guest.ring() > FULL_SLOTS, 30), self.guest.ring())
+            lambda: self.guest.ring() > FULL_SLOTS, 60), self.guest.ring())
         flood.look(1)
         rounds, began = receive_rounds(), time.monotonic()
         flood.look(2)
@@ -135,7 +135,9 @@ class Ring(Hooked):
         seen = len(flood.arrived) + counters["waiting_pkts"]
         self.netguard.unset(self.guest.vif)
         told = flood.told()
-        flood.look(1)
+        flood.arrived += flood.ear.receive(bed.REST_SECONDS,
+                                           seen - len(flood.arrived))
+        flood.look(0.1)
         print(f"{slots} slots held, {a_second:.0f} rounds a second, {later} "
               f"packets after the first second, sent {told['sent']}, arrived "
               f"{len(flood.arrived)}, send() took {told['longest_s']} s")
@@ -153,12 +155,13 @@ class Ring(Hooked):
         self.guard(self.guest, slots_per_key=40)
         flood = self.begin_flood(self.guest, SMALL, 3, port=9011)
         said = self.guest.ask(f"ping -c 10 -i 0.1 {dom0.HOST}")
+        self.assertTrue(lab.eventually(
+            lambda: self.counters()["shed_pkts"] > 100, 60), self.counters())
         slots, counters = self.guest.ring(), self.counters()
         print(f"{slots} slots held, {counters['shed_pkts']} shed, "
               f"{re.search('round-trip.*', said)[0]}")
         self.assertIn(" 0% packet loss", said)
         self.assertLessEqual(slots, 60)
-        self.assertGreater(counters["shed_pkts"], 100)
         flood.told()
 
     def test_forged_frames_end_on_the_ring(self):
@@ -171,7 +174,7 @@ class Ring(Hooked):
         self.guest.ask("; ".join(f"frame eth0 1 {frame.hex()}"
                                  for frame in wanted))
         arrived = {arrival.data for arrival in
-                   tap.receive(5, count=len(forged_test.HONEST))}
+                   tap.receive(60, count=len(forged_test.HONEST))}
         arrived |= {arrival.data for arrival in tap.take()}
         self.assertEqual([], [name for name, frame
                               in forged_test.FORGED.items()
@@ -230,7 +233,7 @@ class Ring(Hooked):
         first = forged_test.ip(frames.udp(self.guest.address, "198.18.0.1", 1,
                                           9), self.guest.mac)
         self.guest.ask(f"frame eth0 {SCANNED} {first.hex()} {TARGET_AT}")
-        times = [arrival.at for arrival in tap.receive(30, count=SCANNED)]
+        times = [arrival.at for arrival in tap.receive(60, count=SCANNED)]
         counters = self.counters()
         print(f"{len(times)} first contacts within "
               f"{times[-1] - times[0]:.1f} s, at most "
@@ -263,7 +266,7 @@ class Ring(Hooked):
         counters = self.counters()
         waited = counters["waiting_pkts"]
         self.netguard.unset(self.guest.vif)
-        arrived += tap.receive(20, count=REWRITTEN - len(arrived))
+        arrived += tap.receive(60, count=REWRITTEN - len(arrived))
         said = self.guest.finish(opened)
         self.assertIn("sent", said)
         later = sum(each.data[-1:] == b"b" for each in arrived)
@@ -281,19 +284,18 @@ class Ring(Hooked):
         self.guard(self.guest)
         flood = self.begin_flood(self.guest, LARGE, 2, port=9012)
         self.assertTrue(lab.eventually(
-            lambda: self.guest.ring() > bed.WAITING_SLOTS, 30))
+            lambda: self.guest.ring() > bed.WAITING_SLOTS, 60))
         flood.look(0.5)
         held = self.guest.ring()
         took = self.pool.destroy(self.guest)
-        rest = flood.look(1)
+        rest = flood.ear.receive(20, held)
         print(f"{held} slots were held, destroyed within {took:.1f} s, "
               f"{len(rest)} packets left then")
         self.assertGreaterEqual(len(rest), held)
         self.assertTrue(lab.eventually(lambda: not pathlib.Path(
-            "/sys/class/net", self.guest.vif).exists(), 10))
+            "/sys/class/net", self.guest.vif).exists(), 60))
         # What is left of a domain whose pages somebody has.
-        self.assertTrue(lab.eventually(
-            lambda: "(null)" not in dom0.call("xl", "list"), 10))
+        self.has_no_zombie()
 
     def test_without_a_guard_it_is_as_it_was(self):
         self.assertIn(" 0% packet loss", self.other.ask(
@@ -382,7 +384,7 @@ class Slots(Hooked, slots_test.Share):
         idle = self.idle(self.guest)
         flood = self.begin_flood(self.guest, SMALL, 6)
         self.assertTrue(lab.eventually(
-            lambda: self.guest.ring() > slots_test.MANY, 20))
+            lambda: self.guest.ring() > slots_test.MANY, 60))
         watch = slots_test.Watch(self.guest)
         watch.start()
         told = slots_test.Innocent(self.guest, slots_test.ECHO_PORT, 3).told()
