@@ -64,7 +64,8 @@ def run_phase(name, seconds, attack, setting):
     the_world, program, live, symtap = setting
     cast = hosts.Hosts(the_world, program)
     try:
-        cast.start_good(seconds + 3)
+        # Until they are stopped, however long the seconds take here.
+        cast.start_good(seconds + 60)
         time.sleep(0.5)
         meter = Meter(the_world, cast)
         if attack:
