@@ -117,10 +117,9 @@ class Namespace:
 
     def sysctl(self, **settings):
         """net_ipv4_ip_forward=1; a slash stands for a dot in a name."""
-        with self.entered():
-            for key, value in settings.items():
-                path = "/proc/sys/" + key.replace("__", "-").replace("_", "/")
-                self.write(path, value)
+        for key, value in settings.items():
+            path = "/proc/sys/" + key.replace("__", "-").replace("_", "/")
+            self.write(path, value)
 
     def is_answered(self, address, *words):
         """All of three echo requests are.  ping waits for the last one as long
@@ -130,8 +129,12 @@ class Namespace:
             check=False)
 
     def write(self, path, value):
-        """A file below /proc/sys/net, as this namespace sees it."""
-        self.run("sh", "-c", f"echo '{value}' > '{path}'")
+        """A file below /proc/sys/net or /sys, as this namespace sees it."""
+        if not path.startswith("/proc/sys/net/"):
+            self.run("sh", "-c", f"echo '{value}' > '{path}'")
+            return
+        with self.entered(), open(path, "w", encoding="ascii") as file:
+            file.write(f"{value}\n")
 
     def read(self, path):
         return self.run("cat", path).strip()

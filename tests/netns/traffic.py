@@ -39,6 +39,12 @@ def underway_s(arrival):
     return arrival.at - struct.unpack_from(SENT_FORMAT, arrival.data, at)[1]
 
 
+def within(arrivals, seconds):
+    """Those that came in the first seconds since the first was sent."""
+    begin = arrivals[0].at - underway_s(arrivals[0]) if arrivals else 0
+    return [each for each in arrivals if each.at < begin + seconds]
+
+
 def numbers(arrivals, at=0):
     return [struct.unpack_from("!I", each.data, at)[0] for each in arrivals]
 
@@ -169,6 +175,11 @@ class Program:
             raise RuntimeError(f"{self.process.args}: failed")
         return json.loads(printed)
 
+    def end(self):
+        """Before its seconds are over; what it reported."""
+        self.process.terminate()
+        return self.finish()
+
 
 class Talk(Program):
     """A conversation over UDP between two namespaces, answer for answer."""
@@ -180,11 +191,6 @@ class Talk(Program):
             *addresses, port, pkts_per_s, seconds, size], build)
         if self.process.stdout.readline() != b"talking\n":
             raise RuntimeError("nobody answers")
-
-    def end(self):
-        """Before its seconds are over; what it reported."""
-        self.process.terminate()
-        return self.finish()
 
 
 class Blast(Program):

@@ -11,13 +11,14 @@
  *	number:AT           32 bits count up from 0
  *	ipv4:AT             there the header's checksum is put right
  *
- * Prints one line of JSON.
+ * Prints one line of JSON.  SIGTERM ends it before its SECONDS.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -181,6 +182,14 @@ static uint64_t due_pkts(const struct blast *blast, uint64_t sent,
 	return due < BATCH ? (uint64_t)due : BATCH;
 }
 
+static volatile sig_atomic_t is_told_to_end;
+
+static void on_signal(int number)
+{
+	(void)number;
+	is_told_to_end = 1;
+}
+
 static uint64_t run(struct blast *blast, int fd)
 {
 	struct mmsghdr headers[BATCH] = { 0 };
@@ -194,7 +203,8 @@ static uint64_t run(struct blast *blast, int fd)
 		headers[i].msg_hdr.msg_iov = &parts[i];
 		headers[i].msg_hdr.msg_iovlen = 1;
 	}
-	while ((double)(now_ns() - begin_ns) < blast->seconds * 1e9 &&
+	while (!is_told_to_end &&
+	       (double)(now_ns() - begin_ns) < blast->seconds * 1e9 &&
 	       (blast->count == 0 || sent < blast->count)) {
 		due = due_pkts(blast, sent, begin_ns);
 		if (blast->count > 0 && due > blast->count - sent)
@@ -204,7 +214,7 @@ static uint64_t run(struct blast *blast, int fd)
 		for (uint64_t from = 0; from < due; from += (uint64_t)done) {
 			done = sendmmsg(fd, headers + from,
 					(unsigned int)(due - from), 0);
-			if (done < 0 && errno != ENOBUFS)
+			if (done < 0 && errno != ENOBUFS && errno != EINTR)
 				fail("sendmmsg");
 			done = done < 0 ? 0 : done;
 		}
@@ -215,6 +225,7 @@ static uint64_t run(struct blast *blast, int fd)
 
 int main(int argc, char **argv)
 {
+	const struct sigaction ending = { .sa_handler = on_signal };
 	static struct blast blast = { .random = 88172645463325252u };
 	uint64_t begin_ns, sent;
 	int fd;
@@ -228,6 +239,7 @@ int main(int argc, char **argv)
 	for (int i = 6; i < argc; i++)
 		add_change(&blast, argv[i]);
 	fd = open_interface(argv[1]);
+	sigaction(SIGTERM, &ending, NULL);
 	begin_ns = now_ns();
 	sent = run(&blast, fd);
 	printf("{\"sent\": %llu, \"seconds\": %.6f}\n",
