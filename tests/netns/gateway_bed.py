@@ -19,6 +19,7 @@ BUILD = os.environ.get("SYMTAP_BUILD", "build/release")
 # Releases after the burst of four, in milliseconds after the first packet.
 RELEASES_MS = (2, 6, 14, 30, 62, 126, 254, 510, 1022)
 BURST = 4
+LONG = 60  # seconds of what is ended sooner
 FIRST_SECOND = 12
 EARLY_MS = 0.7  # on its way for longer than the rest; not all tell
 LATE_MS = 50
@@ -82,6 +83,7 @@ class Case(unittest.TestCase):
 
     def setUp(self):
         self.begun = time.monotonic(), lab.stolen_seconds()
+        self.dropped_before = lab.dropped_before_a_socket()
         self.symtapd = symtapd.Symtapd(self.net.gateway, BUILD)
         self.addCleanup(self.symtapd.close)
         self.before = self.of_the_kernel()
@@ -141,9 +143,11 @@ class Case(unittest.TestCase):
                 self.symtapd.ask("status")["kernel_counters"]}
 
     def check_whole(self, talk):
-        """Nothing was lost, reordered or left without an answer."""
-        self.assertEqual((talk["arrived"], talk["answered"]),
-                         (talk["sent"], talk["sent"]), talk)
+        """Nothing was lost, reordered or left without an answer, but for what
+        the wires lost themselves in a flood."""
+        lost = talk["sent"] - talk["answered"]
+        dropped = lab.dropped_before_a_socket() - self.dropped_before
+        self.assertIn(lost, range(dropped + 1), talk)
         self.assertTrue(talk["in_order"])
 
     def check_figures(self, arrivals, seconds):
@@ -157,12 +161,16 @@ class Case(unittest.TestCase):
             f"{each:.1f}" for each in after_ms[:16])
         early_ms, late_ms = self.margins_ms()
         early_ms += underway_ms
+        before, due = 0, 0
         for place, want in enumerate(RELEASES_MS, BURST):
-            if want >= seconds * 1000 - late_ms:
+            # One that leaves late has the next leave later, too.
+            due = max(want, due + want - before)
+            if due >= seconds * 1000 - late_ms:
                 break
             self.assertGreater(len(after_ms), place, told)
             self.assertGreater(after_ms[place], want - early_ms, told)
-            self.assertLess(after_ms[place], want + late_ms, told)
+            self.assertLess(after_ms[place], due + late_ms, told)
+            before, due = want, after_ms[place]
         if seconds >= 1:
             count = sum(each < 1000 for each in after_ms)
             self.assertLessEqual(abs(count - FIRST_SECOND),

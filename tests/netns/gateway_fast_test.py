@@ -65,11 +65,11 @@ class Fast(Case):
     def test_a_flood_is_held_to_the_check_figures(self):
         self.start()
         ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 9)
-        talk = self.talk(seconds=4.5)
+        talk = self.talk(seconds=bed.LONG)
         source = traffic.sender(self.net.host, lab.GUARDED)
-        _, arrived = traffic.flood(source, (lab.OUTSIDE, 9), ear, 5)
-        self.check_figures(arrived, 5)
-        self.check_whole(talk.finish())
+        _, arrived = traffic.flood(source, (lab.OUTSIDE, 9), ear, 4)
+        self.check_whole(talk.end())
+        self.check_figures(arrived, 4)
 
     def test_when_answers_end_the_next_are_held_in_order(self):
         self.start()
@@ -117,12 +117,12 @@ class Fast(Case):
 
     def test_what_stays_there_is_seen(self):
         self.start()
-        talk = self.talk(pkts_per_s=1000, seconds=3.5)
-        lab.eventually(self.explained, 3, 0.1)
+        talk = self.talk(pkts_per_s=1000, seconds=bed.LONG)
+        lab.eventually(self.explained, 5, 0.1)
         for scope in ("pair", "flow", "host"):
             # Each for itself: its rate is of a second that may begin before
             # the kernel had it.
-            row = lab.eventually(lambda of=scope: self.first_of(of), 3, 0.1)
+            row = lab.eventually(lambda of=scope: self.first_of(of), 5, 0.1)
             self.assertTrue(row, f"{scope}: {self.rows(scope)}")
             self.assertEqual(row["inside"], lab.NEIGHBOUR, row)
             self.assertEqual(row["in_kernel"], scope != "host", row)
@@ -132,9 +132,9 @@ class Fast(Case):
                       words)
         first = self.explained()["let_out_per_s"]
         seen = lab.eventually(
-            lambda: self.explained().get("let_out_per_s", first) != first, 1)
+            lambda: self.explained().get("let_out_per_s", first) != first, 5)
         self.assertTrue(seen, f"it stays at {first}")
-        self.check_whole(talk.finish())
+        self.check_whole(talk.end())
         self.symtapd.settled()
         fast = self.symtapd.ask("status")["fast"]
         self.assertTrue(fast["runs"])
@@ -228,7 +228,7 @@ class Share(Case):
         frame = frames.ethernet(self.net.gateway.mac("lan0"), lab.GUARDED_MAC,
                                 0x0800, frames.echo(lab.GUARDED, network, 77))
         return traffic.Blast(self.net.host, "eth0", frame, bed.BUILD,
-                             "random:33:1", "ipv4:14", seconds=5,
+                             "random:33:1", "ipv4:14", seconds=bed.LONG,
                              pkts_per_s=3000)
 
     def test_one_host_does_not_take_all(self):
@@ -240,7 +240,7 @@ class Share(Case):
         talk = self.talk(seconds=0.5).finish()
         rows = self.symtapd.ask("top by=rate scope=pair limit=1000")["rows"]
         for blast in blasts:
-            blast.finish()
+            blast.end()
         self.check_whole(talk)
         leased = [row["inside"] for row in rows if row["in_kernel"]]
         # Its neighbour has its place, and it loses nothing itself.
@@ -257,7 +257,7 @@ class Share(Case):
 class Together(Case):
     """Program and daemon at one pair, on two processors."""
 
-    SECONDS = 3
+    SECONDS = 2
 
     def interrupt(self, hosts):
         """An unknown flow of one pair after the other, 50 a second, each of

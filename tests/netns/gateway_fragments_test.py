@@ -47,7 +47,7 @@ class Fragments(bed.Case):
         tap = traffic.Tap(self.net.outside, "eth0", is_fragment)
         ear = traffic.Receiver(self.net.outside, outside, 9)
         self.send(traffic.sender(self.net.host, guarded), outside, 40)
-        pieces = tap.receive(2.2)
+        pieces = tap.receive(1.7)
         arrived = ear.take()
         self.assertEqual(traffic.numbers(arrived), list(range(len(arrived))))
         self.assertEqual({len(each.data) for each in arrived}, {BYTES})
@@ -63,7 +63,7 @@ class Fragments(bed.Case):
 
     def check_times(self, pieces):
         """Fragment by fragment."""
-        self.check_figures(pieces, 2)
+        self.check_figures(pieces, 1.6)
 
     def test_flood_waits_in_order(self):
         for guarded, outside in PATHS:
@@ -109,7 +109,8 @@ class Fragments(bed.Case):
         before = self.symtapd.carried()
         for number, addresses in enumerate((
                 (lab.NEIGHBOUR, lab.OUTSIDE), (lab.NEIGHBOUR6, lab.OUTSIDE6))):
-            talked = self.talk(addresses, size=BYTES, port=100 + number)
+            talked = self.talk(addresses, size=BYTES, port=100 + number,
+                               seconds=0.5)
             talked = talked.finish()
             self.check_whole(talked)
             after = self.symtapd.carried()
@@ -142,7 +143,7 @@ class Fragments(bed.Case):
                 before = self.symtapd.settled()["out_pkts"]
                 begin = time.monotonic()
                 sent = self.blast(piece(guarded, outside, bytes(24)), change,
-                                  10000, 10000).finish()["sent"]
+                                  5000, 10000).finish()["sent"]
                 most = 100 + 100 * (time.monotonic() - begin + 0.2)
                 judged = self.symtapd.settled()["out_pkts"] - before
                 counters = self.counted_by_the_kernel()
@@ -160,13 +161,13 @@ class Fragments(bed.Case):
                 tap = traffic.Tap(self.net.outside, "eth0", is_fragment)
                 sent = self.blast(piece(guarded, outside, bytes(1000),
                                         offset=1480, more=False),
-                                  change, 2000, 1000)
-                pieces = tap.receive(2)
-                sent.finish()  # none of it is left for the next one
+                                  change, 0, 1000)
+                pieces = tap.receive(1.5)
+                sent.end()  # none of it is left for the next one
                 if self.is_put_together():
                     self.assertEqual(pieces, [])
                 else:
-                    self.check_figures(pieces, 1.7)
+                    self.check_figures(pieces, 1.5)
                     self.symtapd.wait_for("fragments_orphaned", 12)
 
 
@@ -223,7 +224,8 @@ class Reassembled(Fragments):
         for number, (mtu, pieces) in enumerate(((2500, 2), (1300, 4),
                                                 (9000, 1), (1500, 3))):
             self.set_mtu(mtu)
-            talked = self.talk(size=BYTES, port=200 + number).finish()
+            talked = self.talk(size=BYTES, port=200 + number,
+                               seconds=0.5).finish()
             self.check_whole(talked)
             after = self.symtapd.carried()
             with self.subTest(mtu=mtu):

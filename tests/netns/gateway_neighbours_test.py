@@ -72,7 +72,9 @@ class Neighbours(bed.Case):
         waited = {name: after[name] - before[name]
                   for name in ("waited_pkts", "waited_ns")}
         self.assertLess(waited["waited_pkts"], 10)
-        self.assertLess(waited["waited_ns"], 10 * 2.5e6)
+        # 2 ms each, and what a timer is late.
+        late_ms = bed.LATE_MS if self.is_busy() else 0.5
+        self.assertLess(waited["waited_ns"], 10 * (2 + late_ms) * 1e6)
         for name in ("dropped_key_bound", "dropped_host_bound",
                      "dropped_bound"):
             self.assertEqual(after[name], 0)

@@ -131,7 +131,8 @@ class Rules(bed.Case):
         for guarded, outside in PATHS:
             with self.subTest(guarded):
                 before = self.symtapd.settled()
-                limited = self.send(guarded, outside, 5000)
+                limited = traffic.within(self.send(guarded, outside, 5000),
+                                         0.5)
                 self.assertGreaterEqual(len(limited), bed.BURST)
                 self.assertLess(len(limited), bed.FIRST_SECOND)
                 self.assertEqual(len(self.send(guarded, outside, 5001)), MANY)
