@@ -20,7 +20,7 @@ static bool is_equal(const uint8_t *a, const uint8_t *b, uint32_t bytes)
 
 /* ------ addresses */
 
-static uint64_t half(const uint8_t *at)
+static inline uint64_t half(const uint8_t *at)
 {
 	return (uint64_t)packet_u32(at) << 32 | packet_u32(at + 4);
 }

@@ -12,42 +12,59 @@ enum { KEY_WORDS = 5 };
 _Static_assert(sizeof(struct flow_key) == KEY_WORDS * sizeof(uint64_t),
 	       "all of it is compared");
 
-/* From its end on, where most differ. */
-static inline bool is_key(const struct guard_key *found, const uint64_t *key)
+/* One by one: a kernel that initializes its stack, and watches over it, does so
+ * for each array. */
+static inline uint64_t word(const struct flow_key *key, uint32_t at)
 {
-	uint64_t words[KEY_WORDS];
+	uint64_t value;
 
-	__builtin_memcpy(words, &found->key, sizeof(words));
-	if (((words[4] ^ key[4]) | (words[3] ^ key[3])) != 0)
+	__builtin_memcpy(&value, (const uint8_t *)key + at * sizeof(value),
+			 sizeof(value));
+	return value;
+}
+
+static inline uint64_t differ(const struct flow_key *a,
+			      const struct flow_key *b, uint32_t at)
+{
+	return word(a, at) ^ word(b, at);
+}
+
+/* From its end on, where most differ. */
+static inline bool is_key(const struct guard_key *found,
+			  const struct flow_key *key)
+{
+	if ((differ(&found->key, key, 4) | differ(&found->key, key, 3)) != 0)
 		return false;
-	return ((words[2] ^ key[2]) | (words[1] ^ key[1]) |
-		(words[0] ^ key[0])) == 0 &&
+	return (differ(&found->key, key, 2) | differ(&found->key, key, 1) |
+		differ(&found->key, key, 0)) == 0 &&
 	       found->last_ns != 0;
 }
 
 /* Most packets are of a few keys, which are found without the hash that nobody
  * can foresee.  Whose keys share places here has that to pay. */
-static uint32_t recent_place(const uint64_t *key)
+static inline uint32_t recent_place(const struct flow_key *key)
 {
-	uint64_t mixed = key[0] ^ key[1] ^ key[2] ^ key[3];
+	uint64_t mixed = word(key, 0) ^ word(key, 1) ^ word(key, 2) ^
+			 word(key, 3);
 
-	mixed = (mixed ^ mixed >> 32 ^ key[4]) * UINT64_C(0x9e3779b97f4a7c15);
+	mixed = (mixed ^ mixed >> 32 ^ word(key, 4)) *
+		UINT64_C(0x9e3779b97f4a7c15);
 	return (uint32_t)(mixed >> (64 - GUARD_RECENT_BITS));
 }
 
-static uint32_t first_way(const struct guard *guard, const uint64_t *key)
+static uint32_t first_way(const struct guard *guard, const struct flow_key *key)
 {
 	struct siphash state;
 
 	siphash_init(&state, guard->seed[0], guard->seed[1]);
 	for (uint32_t i = 0; i < KEY_WORDS; i++)
-		siphash_word(&state, key[i]);
+		siphash_word(&state, word(key, i));
 	return (uint32_t)siphash_finish(state) & (guard->keys_count - 1) &
 	       ~(uint32_t)(GUARD_WAYS - 1);
 }
 
 static uint32_t find_from(const struct guard *guard, uint32_t first,
-			  const uint64_t *key)
+			  const struct flow_key *key)
 {
 	for (uint32_t at = first; at < first + GUARD_WAYS; at++)
 		if (is_key(&guard->keys[at], key))
@@ -57,14 +74,11 @@ static uint32_t find_from(const struct guard *guard, uint32_t first,
 
 uint32_t guard_at(const struct guard *guard, const struct flow_key *key)
 {
-	uint64_t words[KEY_WORDS];
-	uint32_t at;
+	uint32_t at = guard->recent[recent_place(key)];
 
-	__builtin_memcpy(words, key, sizeof(words));
-	at = guard->recent[recent_place(words)];
-	return is_key(&guard->keys[at], words)
+	return is_key(&guard->keys[at], key)
 		       ? at
-		       : find_from(guard, first_way(guard, words), words);
+		       : find_from(guard, first_way(guard, key), key);
 }
 
 struct guard_key *guard_find(struct guard *guard, const struct flow_key *key)
@@ -177,12 +191,9 @@ static uint32_t room_from(struct guard *guard, uint32_t first, bool outside)
 static __attribute__((__noinline__)) uint32_t
 find_or_make(struct guard *guard, const struct flow_key *key, bool outside)
 {
-	uint64_t words[KEY_WORDS];
-	uint32_t first, at;
+	uint32_t first = first_way(guard, key);
+	uint32_t at = find_from(guard, first, key);
 
-	__builtin_memcpy(words, key, sizeof(words));
-	first = first_way(guard, words);
-	at = find_from(guard, first, words);
 	if (at == GUARD_NONE) {
 		at = room_from(guard, first, outside);
 		if (at == GUARD_NONE)
@@ -194,7 +205,7 @@ find_or_make(struct guard *guard, const struct flow_key *key, bool outside)
 			.flags = outside ? GUARD_OUTSIDE : 0,
 		};
 	}
-	guard->recent[recent_place(words)] = at;
+	guard->recent[recent_place(key)] = at;
 	guard->keys[at].last_ns = guard->now_ns;
 	return at;
 }
@@ -202,12 +213,9 @@ find_or_make(struct guard *guard, const struct flow_key *key, bool outside)
 uint32_t guard_make(struct guard *guard, const struct flow_key *key,
 		    bool outside)
 {
-	uint64_t words[KEY_WORDS];
-	uint32_t at;
+	uint32_t at = guard->recent[recent_place(key)];
 
-	__builtin_memcpy(words, key, sizeof(words));
-	at = guard->recent[recent_place(words)];
-	if (!is_key(&guard->keys[at], words))
+	if (!is_key(&guard->keys[at], key))
 		return find_or_make(guard, key, outside);
 	/* The packet's other key takes no place from this one. */
 	guard->keys[at].last_ns = guard->now_ns;
