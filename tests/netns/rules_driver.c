@@ -113,14 +113,31 @@ static bool add_owners(struct policy *policy)
 	return policy_prepare(policy);
 }
 
-/* update PATH [owners] */
-static int update(struct driver *driver, const char *path, bool owners)
+/* Netback judges each of these ports, and the program has none. */
+static bool add_judged(struct policy *policy)
+{
+	struct policy_vif vif = { .way = POLICY_WAY_NETBACK };
+
+	for (size_t i = 0; i < policy->owners_count; i++) {
+		memcpy(vif.interface, policy->owners[i].interface,
+		       sizeof(vif.interface));
+		if (!policy_add_vif(policy, &vif))
+			return false;
+	}
+	return policy_prepare(policy);
+}
+
+/* update PATH [owners [judged]] */
+static int update(struct driver *driver, const char *path, bool owners,
+		  bool judged)
 {
 	struct policy *policy = load(path);
 	int error;
 
-	if (!policy || (owners && !add_owners(policy)))
+	if (!policy || (owners && !add_owners(policy)) ||
+	    (judged && !add_judged(policy)))
 		return -EINVAL;
+	driver->config.fast = judged;
 	driver->config.policy = policy;
 	error = nftrules_update(driver->rules, &driver->config);
 	if (error) {
@@ -314,7 +331,7 @@ static int run(struct driver *driver, char **words, size_t count)
 	if (strcmp(words[0], "install") == 0)
 		return install(driver);
 	if (strcmp(words[0], "update") == 0 && count > 1)
-		return update(driver, words[1], count > 2);
+		return update(driver, words[1], count > 2, count > 3);
 	if (strcmp(words[0], "verify") == 0)
 		return nftrules_verify(driver->rules);
 	if (strcmp(words[0], "block") == 0)

@@ -6,6 +6,7 @@ own: rules_ports_test.py DRIVER"""
 import json
 import os
 import random
+import re
 import socket
 import threading
 import time
@@ -18,6 +19,7 @@ STEPS, CHECKED_EVERY = 40, 8
 LISTED = ('antispoof:\n  interfaces:\n'
           '    lan9: {sources: [10.20.9.0/24, "2001:db8:20:9::/64"]}\n')
 MANY = 250
+JUDGED = "d00000"  # by the mark as it comes
 SO_RCVBUFFORCE = 33
 TIMES = 5
 
@@ -129,6 +131,19 @@ class Ports(rules_bed.Case):
         update, install = (min(took_ms[name]) for name in took_ms)
         print(f"{MANY} ports and one more: {update:.1f} ms, all written anew "
               f"{install:.1f} ms")
+        driver.ask("verify")
+
+    def test_who_netback_judges_is_asked_for_no_other_mark(self):
+        """The program is attached nowhere, so nobody bears its mark."""
+        driver = self.install(policy({}))
+        driver.update(policy({1: ["10.20.3.1"]}), "owners", "judged")
+        for chain in "early", "forward":
+            text = self.net.gateway.run("nft", "list", "chain", "inet",
+                                        "symtap", chain)
+            self.assertEqual({JUDGED}, set(re.findall(
+                r"mark & 0x0*f00000 == 0x0*(\w+)", text)), chain)
+        driver.ask("verify")
+        driver.update(policy({}), "owners")
         driver.ask("verify")
 
     def test_what_else_comes_and_goes_opens_nothing(self):
