@@ -180,7 +180,10 @@ class Case(unittest.TestCase):
             # Each that leaves late has the rest leave later, too.
             least_per_s = 5 if self.is_busy() else 7.5
             self.assertGreater(later, least_per_s * (seconds - 2), told)
-            self.assertLess(later, 10 * (seconds - 2) + 1, told)
+            # Ten go within half a second, and then none for as long: where a
+            # span of seconds begins depends on how late they are.
+            more = 4 if self.is_busy() else 1
+            self.assertLess(later, 10 * (seconds - 2) + more, told)
 
     def margins_ms(self):
         """How much too early, and too late, a packet may be."""

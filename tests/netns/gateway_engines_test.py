@@ -61,7 +61,10 @@ class Engines(bed.Case):
                 server.answer(arrived[0], arrived[0].data)
                 self.assertEqual(traffic.numbers(back.receive(2, 1)), [number])
         self.symtapd.wait_for("forwarded_shard_pkts", 100)
-        self.assertEqual(self.symtapd.settled()["waited_pkts"], 0)
+        waited = self.symtapd.settled()["waited_pkts"]
+        # One that hears nothing has 8 of each 12 wait; one that hears late
+        # may have one.
+        self.assertLess(waited, 16 if self.is_busy() else 1)
 
 
 if __name__ == "__main__":

@@ -78,9 +78,10 @@ class Full(bed.Case):
         sprayed = self.spray(inward=inward).finish()
         blast.end()
         times += [each.at for each in ear.take()]
+        refused = self.counted_by_the_kernel()["refused"] - refused
+        # A second later all of it was read.
         count = self.counted(before)
         missed += self.symtapd.counters()["missed_pkts"]
-        refused = self.counted_by_the_kernel()["refused"] - refused
         talked = [talk.end() for talk in talks]
         print(f"\n{sprayed['sent'] / sprayed['seconds']:.0f} packets/s, "
               f"{refused} refused in the kernel, {count['judged_by_host']} "

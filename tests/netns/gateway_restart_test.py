@@ -194,7 +194,8 @@ class Restart(bed.Case):
         self.assertLess(lost, most_s * talked["sent"] / talked["seconds"])
         arrived = ear.receive(0.1)
         # Unguarded meanwhile, ...
-        self.assertGreater(len(self.between(arrived, killed, restarted)), 100)
+        self.assertGreater(len(self.between(arrived, killed, restarted)),
+                           bed.FIRST_SECOND + 40 * (restarted - killed))
         # ... but not for long.
         self.assertLess(len(self.between(arrived, restarted + 1,
                                          restarted + 2)), 13)
