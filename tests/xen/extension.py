@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
 import time
 
 import dom0
@@ -14,8 +15,8 @@ import lab
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
 NUMBER = 110
-UP_SECONDS = 90
-PROBE_PORT, PROBE_PKTS_PER_S = 7000, 50
+UP_SECONDS, CONVERSATION_SECONDS = 240, 300
+PROBE_PORT, PROBE_PKTS_PER_S, PROBES_MAX = 7000, 50, 10000
 POLICY = """\
 mode: enforce
 inside: [10.0.1.0/26]
@@ -37,15 +38,22 @@ nc -ll -p 5000 -e /bin/sh >/dev/null 2>&1
 """
 
 
-def make_image(path, policy):
-    dom0.write("/run/extension.yaml", policy)
-    dom0.write("/run/extension.start", START)
-    os.chmod("/run/extension.start", 0o755)
-    build = os.environ["SYMTAP_BUILD"]
-    os.environ["PATH"] += f":{build}/shaper/daemon:{build}/shaper/ctl"
-    dom0.call(str(SOURCE / "contrib/xen/make-extension-vm"),
-              "--policy", "/run/extension.yaml",
-              "--add", "/run/extension.start=/etc/symtap/start", path)
+def make_image(name, policy):
+    """Its path.  There is one for all but for its policy."""
+    path = pathlib.Path("/run/extension.image")
+    if not path.exists():
+        dom0.write("/run/extension.yaml", POLICY)
+        dom0.write("/run/extension.start", START)
+        os.chmod("/run/extension.start", 0o755)
+        build = os.environ["SYMTAP_BUILD"]
+        os.environ["PATH"] += f":{build}/shaper/daemon:{build}/shaper/ctl"
+        dom0.call(str(SOURCE / "contrib/xen/make-extension-vm"),
+                  "--policy", "/run/extension.yaml", "--add",
+                  "/run/extension.start=/etc/symtap/start", str(path))
+    own = pathlib.Path(f"/run/{name}.own/etc/symtap")
+    own.mkdir(parents=True, exist_ok=True)
+    dom0.write(own / "symtap.yaml", policy)
+    return guests.ramdisk(name, folder=own.parents[1], plain=path)
 
 
 def guest_with_store():
@@ -63,20 +71,50 @@ def guest_with_store():
     return guests.ramdisk("store", folder=folder)
 
 
+def pace(arrived):
+    """Packets of the first second, and packets a second after it."""
+    begin, end = arrived[0].at, arrived[-1].at
+    early = [each for each in arrived if each.at <= begin + 1]
+    return len(early), (len(arrived) - len(early)) / max(end - begin - 1, 1)
+
+
+def round_trip(said):
+    return re.search("round-trip.*", said)[0]
+
+
+def longest_s(said):
+    """That a ping had to wait."""
+    return max(map(float, re.findall(r"time=([\d.]+)", said))) / 1e3
+
+
+def await_row(vm, scope, pattern):
+    """Among the top ones that symtapd in there tells of."""
+    said = ""
+
+    def is_there():
+        nonlocal said
+        said = vm.symtapctl(f"top --once --scope {scope}")
+        return re.search(pattern, said)
+
+    if not lab.eventually(is_there, 60, 0.2):
+        raise AssertionError(f"{said}\n{vm.log()}")
+
+
 class Extension(guests.Guest):
     """One of a number and name.  `words` are of contrib/xen/extension-init."""
 
     def __init__(self, policy, words, driver=1, number=NUMBER,
                  name="extension"):
         begin = time.monotonic()
-        make_image(f"/run/{name}.cpio", policy)
+        image = make_image(name, policy)
         made = time.monotonic()
         dom0.write(f"/run/{name}.cfg", "\n".join((
             f'name = "{name}"', 'type = "pv"',
             f'kernel = "{dom0.JOB}/vmlinux"',
-            f'ramdisk = "/run/{name}.cpio"', "memory = 160", "vcpus = 1",
+            f'ramdisk = "{image}"', "memory = 160", "vcpus = 1",
             f"driver_domain = {driver}",
-            f'vif = ["mac={guests.mac_of(number)},bridge={dom0.BRIDGE}"]',
+            f'vif = ["mac={guests.mac_of(number)},bridge={dom0.BRIDGE},'
+            f'script={guests.SCRIPT}"]',
             f'extra = "console=hvc0 quiet net.ifnames=0 {words} '
             f'address={guests.address_of(number)}/24"', "")))
         super().__init__(number, self._boot(name), None)
@@ -100,6 +138,13 @@ class Extension(guests.Guest):
         self.domain = self._boot(self.name)
         self._await()
 
+    def end(self):
+        """Unless it is gone."""
+        if subprocess.run(["xl", "domid", self.name], check=False,
+                          stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).returncode == 0:
+            self.destroy()
+
     def symtapctl(self, words):
         return self.ask(f"symtapctl -s /run/symtap/control.sock {words} 2>&1")
 
@@ -116,16 +161,31 @@ class Extension(guests.Guest):
         self.ask(f"kill -{number} $(pidof symtapd | tr ' ' '\\n' | sort -n | "
                  "head -n 1)")
 
+    def starts(self):
+        """How often symtapd said that it runs."""
+        return self.log().count("symtapd: runs")
+
+    def await_start(self, before):
+        if not self.says("symtapd: runs", times=before + 1):
+            raise RuntimeError(f"symtapd is not back:\n{self.log()}")
+
+    def restart_seconds(self):
+        """From its end until it runs again."""
+        before, begin = self.starts(), time.monotonic()
+        self.kill()
+        self.await_start(before)
+        return time.monotonic() - begin
+
     @staticmethod
-    def begin_conversation(guest, to, seconds):
+    def begin_conversation(guest, to, seconds, at_once=""):
         """Of the guest's with who answers at `to` and PROBE_PORT."""
         return guest.begin(f"probe {to} {PROBE_PORT} 200 {PROBE_PKTS_PER_S} "
-                           f"{seconds}")
+                           f"{seconds} {at_once}")
 
     @staticmethod
     def conversed(guest, opened):
         """How many were sent, how many lost, how long the longest waited."""
-        told = json.loads(guest.finish(opened))
+        told = json.loads(guest.finish(opened, CONVERSATION_SECONDS))
         return {"sent": told["sent"], "lost": told["sent"] - told["answered"],
                 "stall_ms": told["max_ms"]}
 
@@ -133,22 +193,39 @@ class Extension(guests.Guest):
         return self.conversed(guest, self.begin_conversation(guest, to,
                                                              seconds))
 
-    def restarted_beside(self, guest, to, number="KILL", seconds=5):
+    def patient_conversation(self, guest, to, seconds):
+        """The same, and what comes late is not lost."""
+        return self.conversed(guest, self.begin_conversation(
+            guest, to, seconds, PROBES_MAX))
+
+    def restarted_beside(self, guest, to, seconds=5):
         """It ends and is started again beside a conversation: how that
         fared."""
         opened = self.begin_conversation(guest, to, seconds)
         time.sleep(1)
-        starts = self.log().count("symtapd: runs")
-        self.kill(number)
+        before = self.starts()
+        self.kill()
         told = self.conversed(guest, opened)
-        if not lab.eventually(
-                lambda: self.log().count("symtapd: runs") > starts, 20):
-            raise RuntimeError(f"symtapd is not back:\n{self.log()}")
+        self.await_start(before)
         return told
 
-    def says(self, text, seconds=20):
+    def away_beside(self, guest, to, seconds, start_s):
+        """The same, and it can be started after `seconds` only."""
+        opened = self.begin_conversation(guest, to, 1 + seconds + 2 * start_s)
+        time.sleep(1)
+        before = self.starts()
+        self.ask("mv /bin/symtapd /bin/symtapd.away")
+        self.kill()
+        time.sleep(seconds)
+        self.ask("mv /bin/symtapd.away /bin/symtapd")
+        told = self.conversed(guest, opened)
+        self.await_start(before)
+        return told
+
+    def says(self, text, seconds=60, times=1):
         """On its console."""
-        return lab.eventually(lambda: text in self.log(), seconds)
+        return lab.eventually(lambda: self.log().count(text) >= times, seconds,
+                              0.1)
 
     def log(self):
         return "".join(path.read_text(encoding="utf-8", errors="replace")
