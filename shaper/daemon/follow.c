@@ -43,6 +43,7 @@ struct follow {
 	struct wanted wanted;          /* listed when ... */
 	uint64_t seen;                 /* ... netwatch_look gave this */
 	bool has_listed;               /* by the policy in force */
+	bool is_settled;               /* and nothing was left to do */
 	bool ended; /* the loader did, and with it the program */
 };
 
@@ -229,6 +230,7 @@ void follow_policy(struct follow *follow, const struct policy *policy)
 	list_wanted(policy, &wanted);
 	name(follow, &wanted);
 	set_zones(follow, policy);
+	follow->has_listed = false;
 }
 
 void follow_engines_know(struct follow *follow)
@@ -340,6 +342,16 @@ static void apply(struct follow *follow, const uint32_t next[FAST_PLACES])
 		log_error(0, "rules: %s", guard_error(follow->daemon->guard));
 }
 
+/* Every name has its interface, and the rules know. */
+static bool is_settled(const struct follow *follow,
+		       const uint32_t next[FAST_PLACES])
+{
+	for (size_t i = 0; i < FAST_PLACES; i++)
+		if (next[i] == 0 && fast_name(follow->fast, i)[0] != '\0')
+			return false;
+	return memcmp(follow->applied, next, sizeof(follow->applied)) == 0;
+}
+
 static void tell_status(const struct follow *follow)
 {
 	struct status_fast *status = &follow->daemon->status.fast;
@@ -404,6 +416,9 @@ void follow_advance(struct follow *follow)
 		return;
 	as_before = !list_anew(follow) &&
 		    loader_is_complete(follow->daemon->loader);
+	if (as_before && follow->is_settled)
+		return;
+	follow->is_settled = false;
 	for (size_t i = 0; i < FAST_PLACES; i++)
 		next[i] = look_at(follow, i, as_before);
 	move(follow, next);
@@ -413,9 +428,12 @@ void follow_advance(struct follow *follow)
 		tell_engines(follow);
 	}
 	tell_status(follow);
-	if (engines_change(follow->daemon->engines) ||
-	    !name(follow, &follow->wanted))
+	if (engines_change(follow->daemon->engines))
 		return;
+	if (!name(follow, &follow->wanted)) {
+		follow->is_settled = is_settled(follow, next);
+		return;
+	}
 	set_zones(follow, follow->daemon->policy);
 	tell_engines(follow);
 }
