@@ -84,17 +84,19 @@ class Ear:
         return True
 
     def take(self):
-        """What is there now."""
-        taken = []
-        while True:
+        """What is there now: more may come faster than it is taken."""
+        taken, now, at = [], time.time(), 0
+        while at <= now:
             try:
                 data, notes, _, peer = self.socket.recvmsg(65536, 64)
             except BlockingIOError:
                 return taken
             seconds, nanoseconds = struct.unpack("qq", notes[0][2][:16])
-            arrival = Arrival(seconds + nanoseconds * 1e-9, data, peer)
+            at = seconds + nanoseconds * 1e-9
+            arrival = Arrival(at, data, peer)
             if self._is_wanted(arrival):
                 taken.append(arrival)
+        return taken
 
     def receive(self, seconds, count=None):
         """What comes within `seconds`, or as soon as there are `count`."""
