@@ -154,7 +154,7 @@ def main():
         for _ in range(options.rounds):
             measure_round(world, found, chosen, parts)
         for setup in chosen if ANEW in wanted else ():
-            if setup.makes_anew:
+            if setup.anew_seconds:
                 found.take(found.all[ANEW], setup.name, setup.name,
                            functools.partial(measure.anew, setup))
         for way in bed.WAYS[:1] if PLUG in wanted else ():

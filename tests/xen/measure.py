@@ -14,7 +14,7 @@ FLOOD_PORT, PROBE_PORT, STREAM_PORT = 9000, 9002, 9003
 LARGE, SMALL, PROBE_BYTES = 1200, 60, 200
 MTUS = (1500, 750, 300)
 FLOOD_SECONDS, IDLE_SECONDS, STREAM_SECONDS, SMALL_SECONDS = 5, 2.5, 2, 3
-RESTART_SECONDS, ANEW_SECONDS = 5, 50
+RESTART_SECONDS = 5
 PROBES_PER_S, LOAD_PER_S = 50, 100
 
 
@@ -173,4 +173,4 @@ def free(_, setup):
 def anew(setup):
     """While the VM is destroyed and made again."""
     with at_work(setup) as guest:
-        return noticed(guest, ANEW_SECONDS, setup.make_anew)
+        return noticed(guest, setup.anew_seconds, setup.make_anew)

@@ -45,9 +45,10 @@ BACK = """\
 rm -f /run/stand-in.pid /var/lib/symtap/state"""
 
 
-# In a guest whose device comes anew, for a minute or so.
+# In a guest whose device comes anew, for ten minutes or so: a VM that is made
+# again takes more than one where time goes by instructions.
 KEEPS_ADDRESS = """\
-(for _ in $(seq 600); do
+(for _ in $(seq 6000); do
 	ip addr show dev eth0 | grep -q {address}/ || {{
 		ip link set eth0 up
 		ip addr add {address}/24 dev eth0
@@ -61,7 +62,7 @@ class Setup:
 
     name = "stock"
     vm = None  # with which the guest has to do
-    makes_anew = False  # the VM, while the guest runs
+    anew_seconds = 0  # for the VM to be made again; 0: it is not
 
     def __init__(self, world):
         self.world = world
@@ -168,7 +169,7 @@ class Extension(Driver):
     """The same, and symtapd in it."""
 
     name = "extension VM"
-    makes_anew = True
+    anew_seconds = 120
 
     def start(self):
         self.world.need_backend()
@@ -212,7 +213,7 @@ class Granted(Setup):
     device in use, and verdicts come back."""
 
     name = "granted pages"
-    makes_anew = True
+    anew_seconds = 50
 
     def __init__(self, world):
         super().__init__(world)
