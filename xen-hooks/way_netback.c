@@ -278,10 +278,21 @@ int waynetback_set(struct waynetback *way, const char *interface,
 	return waynetback_ask(way, message, NULL, NULL);
 }
 
-int waynetback_unset(struct waynetback *way, const char *interface)
+static int ask_of(struct waynetback *way, const char *interface,
+		  enum netguard_command command)
 {
 	struct nlmsghdr *message;
-	int error = waynetback_begin(way, interface, NETGUARD_UNSET, &message);
+	int error = waynetback_begin(way, interface, command, &message);
 
 	return error < 0 ? error : waynetback_ask(way, message, NULL, NULL);
+}
+
+int waynetback_look(struct waynetback *way, const char *interface)
+{
+	return ask_of(way, interface, NETGUARD_GET);
+}
+
+int waynetback_unset(struct waynetback *way, const char *interface)
+{
+	return ask_of(way, interface, NETGUARD_UNSET);
 }

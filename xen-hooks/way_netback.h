@@ -47,6 +47,8 @@ const char *waynetback_lacks(struct waynetback *way);
 /* Guard it, or change how.  0 or -errno. */
 int waynetback_set(struct waynetback *way, const char *interface,
 		   const struct waynetback_settings *settings);
+/* 0: there is a guard of it; or -errno. */
+int waynetback_look(struct waynetback *way, const char *interface);
 /* What waits goes on. */
 int waynetback_unset(struct waynetback *way, const char *interface);
 

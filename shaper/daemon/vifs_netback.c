@@ -193,6 +193,11 @@ static void leave(struct vifs *vifs, struct vif *vif)
 		      clock_now_ns());
 }
 
+static bool has_device(const struct vif *vif)
+{
+	return if_nametoindex(vif->keys.interface) != 0;
+}
+
 int vifsnetback_set(struct vifs *vifs, struct vif *vif)
 {
 	int error;
@@ -206,6 +211,10 @@ int vifsnetback_set(struct vifs *vifs, struct vif *vif)
 		waynetback_unset(vifs->netback, vif->keys.interface);
 		return 0;
 	}
+	/* The module may have gone and come since it was last seen. */
+	if (vif->is_there && has_device(vif) &&
+	    waynetback_look(vifs->netback, vif->keys.interface) == -ENODEV)
+		lose(vifs, vif);
 	vif->netback.keys = &vif->keys;
 	error = waynetback_set(vifs->netback, vif->keys.interface,
 			       &vif->netback);
@@ -288,7 +297,7 @@ static void note_keys(struct vifs *vifs)
 static bool is_lost(const struct vif *vif)
 {
 	return vif->is_there && !vif->was_told && !vif->leaving &&
-	       if_nametoindex(vif->keys.interface) != 0;
+	       has_device(vif);
 }
 
 void vifsnetback_measure(struct vifs *vifs)
