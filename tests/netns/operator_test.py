@@ -118,15 +118,19 @@ class OperatorTest(bed.Case):
 
         self.assertTrue(lab.eventually(flooding, 10))
         # And it stays so, also while a refusal ends and the next begins.
+        offered_per_s = []
         for _ in range(8):
             before = self.symtapd.ask("status")["uptime_s"]
             lab.eventually(lambda past=before: self.symtapd.ask("status")
                            ["uptime_s"] > past + 0.5)
             row = flooding()
             self.assertTrue(row)
-            self.assertLess(row["offered_per_s"], OFFERED_PER_S * 2)
+            offered_per_s.append(row["offered_per_s"])
             self.assertLess(row["let_out_per_s"], 20)
             self.assertGreater(row["S_offered"], 12.5)
+        # Who was late to send, or to count, does it later, but not twice.
+        self.assertLess(sum(offered_per_s) / len(offered_per_s),
+                        OFFERED_PER_S * 1.5)
 
     def test_uninstall_lifts_what_a_killed_daemon_left(self):
         self.start(fail="closed")
