@@ -28,7 +28,7 @@
 #include "shaper/io/clock.h"
 #include "shaper/pump.h"
 
-enum { UDP = 17, SCANNED = 200, FLOOD_PKTS_PER_MS = 2, LATE_MS_MAX = 200 };
+enum { UDP = 17, SCANNED = 200, FLOOD_PKTS_PER_MS = 2, LATE_MS_MAX = 1000 };
 
 static const char policy_text[] =
 	"mode: enforce\n"
