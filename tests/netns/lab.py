@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -171,6 +172,7 @@ class Lab:
         self.programs = []  # that one test is done with
         self.sockets = []
         self.namespaces = []
+        self.folders = []
         atexit.register(self.close)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, interrupt)
@@ -227,6 +229,9 @@ class Lab:
             opened.close()
         for namespace in self.namespaces:
             subprocess.run(["ip", "netns", "del", namespace.name], check=False)
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        self.folders.clear()
         self.processes.clear()
         self.sockets.clear()
         self.namespaces.clear()

@@ -51,6 +51,7 @@ class Xenstore(Speaker):
 
     def __init__(self, owner, build):
         self.folder = tempfile.mkdtemp(prefix="symtap-xs-")
+        owner.folders.append(self.folder)
         self.environment = {
             **os.environ, "XENSTORED_RUNDIR": self.folder,
             "XENSTORED_ROOTDIR": self.folder,
