@@ -233,7 +233,7 @@ static void draw_limits(struct policy_limits *limits)
 /* Only with what it goes with. */
 static void draw_fast(struct policy *policy)
 {
-	policy->fast.keys = 262144;
+	policy->fast.keys = 0;
 	policy->fast.mark_bit = 20;
 	strcpy(policy->fast.pin, "/run/symtap-bpf/fast");
 	if (policy->nfqueue.queues > 1 || policy->nfqueue.bridge || draw_bool())
@@ -250,7 +250,7 @@ static void draw_fast(struct policy *policy)
 		snprintf(policy->fast.interfaces[i],
 			 sizeof(policy->fast.interfaces[i]), "%u.%x", i,
 			 (unsigned)draw() & 0xffff);
-	policy->fast.keys = 1u << draw_between(10, 24);
+	policy->fast.keys = draw_bool() ? 0 : 1u << draw_between(10, 24);
 	policy->fast.mark_bit = (uint8_t)draw_between(0, 28);
 }
 
