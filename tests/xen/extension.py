@@ -30,11 +30,6 @@ control: {socket: /run/symtap/control.sock}
 metrics: {listen: none}
 state: {file: /var/lib/symtap/state}
 """
-# Of one that is a guest's backend.
-BACKEND = POLICY.replace(
-    "bridge: true}}", "bridge: true}, fast: {interfaces: auto}}"
-) + "xen: {vifs: follow}\n"
-COUNTERS_SECONDS = 1.2  # they are up to a second old
 # What the tests ask it, which no real one answers.
 START = """\
 #!/bin/sh
@@ -152,12 +147,6 @@ class Extension(guests.Guest):
 
     def symtapctl(self, words):
         return self.ask(f"symtapctl -s /run/symtap/control.sock {words} 2>&1")
-
-    def counters(self):
-        """Of symtapd in there."""
-        time.sleep(COUNTERS_SECONDS)
-        return {row["name"]: row["value"] for row in json.loads(
-            self.symtapctl("--json stats"))["ok"]["counters"]}
 
     def set_policy(self, policy):
         """In force when symtapd is asked to reload, or started again."""

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import subprocess
+import time
 
 import bed
 import dom0
@@ -17,13 +18,11 @@ import symtapd
 
 BEHIND, BESIDE = 9, 1  # guests of an extension VM, and of dom0
 JUDGE = 111
+COUNTERS_SECONDS = 1.2  # they are up to a second old
 RINGS, RING = "/sys/kernel/debug/xen-netback", "io_ring_q0"
 TAP_LOG = "/run/compare-tap.log"
-SHIPPED = "\n".join(line for line in extension.BACKEND.splitlines()
+SHIPPED = "\n".join(line for line in extension.POLICY.splitlines()
                     if not line.startswith(("limiter:", "guards:"))) + "\n"
-JUDGES = SHIPPED.replace("bridge: true}, fast: {interfaces: auto}}",
-                         "bridge: false}}").replace("xen: {vifs: follow}\n",
-                                                    "")
 # The uplink's namespace lives in a `sleep`, so who takes symtapd's place in the
 # extension VM leaves word of which one it is.
 AWAY = """\
@@ -190,7 +189,7 @@ class Extension(Driver):
         return dropped_in(self.vm)
 
     def counters(self):
-        return self.vm.counters()
+        return counters_in(self.vm)
 
     def kill(self):
         self.vm.ask("killall -9 symtapd")
@@ -278,10 +277,16 @@ class Granted(Setup):
         self._await()
 
 
+def counters_in(vm):
+    time.sleep(COUNTERS_SECONDS)
+    return {row["name"]: row["value"] for row in
+            json.loads(vm.symtapctl("--json stats"))["ok"]["counters"]}
+
+
 def dropped_in(vm):
     """What symtapd in there says that it dropped, all of it, or let the kernel
     drop."""
-    count = vm.counters()
+    count = counters_in(vm)
     status = json.loads(vm.symtapctl("--json status"))["ok"]
     refused = (row["packets"] for row in status["kernel_counters"]
                if row["name"] == "refused")
