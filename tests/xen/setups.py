@@ -18,7 +18,7 @@ import symtapd
 
 BEHIND, BESIDE = 9, 1  # guests of an extension VM, and of dom0
 JUDGE = 111
-COUNTERS_SECONDS = 1.2  # they are up to a second old
+COUNTERS_SECONDS = 1.2  # they are a tenth of a second old at most
 RINGS, RING = "/sys/kernel/debug/xen-netback", "io_ring_q0"
 TAP_LOG = "/run/compare-tap.log"
 SHIPPED = "\n".join(line for line in extension.POLICY.splitlines()
