@@ -54,6 +54,7 @@ struct engines {
 	size_t next_underway;
 	void (*on_next)(void *self);
 	void *next_self;
+	bool stopped;
 };
 
 /* `queues: auto` is one, and one more for every two processors past two. */
@@ -336,6 +337,9 @@ static void policy_done(void *self, bool ended)
 	if (--engines->next_underway > 0)
 		return;
 	engines->config.policy = engines->next_policy;
+	/* Rules and interfaces are not to be changed any more. */
+	if (engines->stopped)
+		return;
 	engines->on_next(engines->next_self);
 }
 
@@ -344,7 +348,7 @@ int engines_set_policy(struct engines *engines, const struct policy *policy,
 {
 	struct mailbox_task task = { .step = policy_step, .done = policy_done };
 
-	if (engines->next_underway > 0)
+	if (engines_change(engines))
 		return -EAGAIN;
 	for (size_t i = 0; i < engines->count; i++)
 		if (!mailbox_has_room(engines->mailboxes[i]))
@@ -362,7 +366,7 @@ int engines_set_policy(struct engines *engines, const struct policy *policy,
 
 bool engines_change(const struct engines *engines)
 {
-	return engines->next_underway > 0;
+	return engines->stopped || engines->next_underway > 0;
 }
 
 int engines_failure(const struct engines *engines)
@@ -389,6 +393,7 @@ void engines_stop(struct engines *engines)
 {
 	struct engine *engine;
 
+	engines->stopped = true;
 	for (size_t i = 0; i < engines->count; i++)
 		if (engines->engines[i].worker != NULL)
 			ask_to_end(&engines->engines[i]);
@@ -403,6 +408,8 @@ void engines_stop(struct engines *engines)
 		/* What that made leases of. */
 		nfqueue_recall(engine->nfqueue, clock_now_ns());
 	}
+	for (size_t i = 0; i < engines->count; i++)
+		mailbox_close(engines->mailboxes[i]);
 }
 
 void engines_close(struct engines *engines)

@@ -62,7 +62,7 @@ int engines_start(struct engines *engines, char ret_wrong[ENGINES_TEXT_BYTES]);
 int engines_set_policy(struct engines *engines, const struct policy *policy,
 		       void (*on_done)(void *self), void *self);
 
-/* A call of the above is not done yet. */
+/* A call of the above is not done yet, or none will be: they were stopped. */
 bool engines_change(const struct engines *engines);
 
 /* The first error of an engine that ended by itself; 0: all run. */
@@ -70,7 +70,8 @@ int engines_failure(const struct engines *engines);
 
 /*
  * End the threads.  No packet is taken from now on, what waits goes on
- * waiting: the pumps may be read and exported.
+ * waiting: the pumps may be read and exported.  Whatever was asked of them is
+ * answered before this returns, but for a policy: nobody is told of that.
  */
 void engines_stop(struct engines *engines);
 

@@ -20,6 +20,7 @@ struct mailbox {
 	struct ring back; /* and back again */
 	int work_fd, done_fd;
 	unsigned int underway; /* the main thread's */
+	bool closed;
 };
 
 static bool ring_peek(struct ring *ring, struct mailbox_task **ret_task)
@@ -86,17 +87,26 @@ int mailbox_new(struct mailbox **ret_mailbox)
 	return 0;
 }
 
-void mailbox_free(struct mailbox *box)
+void mailbox_close(struct mailbox *box)
 {
 	struct mailbox_task *task;
+	struct mailbox_task ended;
 
-	if (box == NULL)
-		return;
+	box->closed = true;
 	mailbox_reap(box);
 	while (ring_peek(&box->work, &task)) {
-		task->done(task->self, true);
+		ended = *task;
 		ring_pop(&box->work);
+		box->underway--;
+		ended.done(ended.self, true);
 	}
+}
+
+void mailbox_free(struct mailbox *box)
+{
+	if (box == NULL)
+		return;
+	mailbox_close(box);
 	if (box->work_fd >= 0)
 		close(box->work_fd);
 	if (box->done_fd >= 0)
@@ -106,7 +116,7 @@ void mailbox_free(struct mailbox *box)
 
 int mailbox_post(struct mailbox *box, const struct mailbox_task *task)
 {
-	if (box->underway == MAILBOX_TASKS_MAX)
+	if (!mailbox_has_room(box))
 		return -EAGAIN;
 	box->underway++;
 	ring_push(&box->work, task);
@@ -116,7 +126,7 @@ int mailbox_post(struct mailbox *box, const struct mailbox_task *task)
 
 bool mailbox_has_room(const struct mailbox *box)
 {
-	return box->underway < MAILBOX_TASKS_MAX;
+	return !box->closed && box->underway < MAILBOX_TASKS_MAX;
 }
 
 int mailbox_done_fd(const struct mailbox *box)

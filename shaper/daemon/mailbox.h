@@ -56,12 +56,16 @@ struct mailbox_task {
 
 /* 0 or -errno. */
 int mailbox_new(struct mailbox **ret_mailbox);
-/* Tasks still inside are given back as `ended` first.  NULL is fine. */
+/* Nobody runs tasks any more: those still inside are given back, as `ended`
+ * where they were not finished, and none is taken from now on. */
+void mailbox_close(struct mailbox *mailbox);
+/* Closed first.  NULL is fine. */
 void mailbox_free(struct mailbox *mailbox);
 
 /* --- the main thread's end --- */
 
-/* -EAGAIN: MAILBOX_TASKS_MAX are under way; try again after the next done. */
+/* -EAGAIN: MAILBOX_TASKS_MAX are under way, try again after the next done; or
+ * it is closed. */
 int mailbox_post(struct mailbox *mailbox, const struct mailbox_task *task);
 /* Would mailbox_post take one now? */
 bool mailbox_has_room(const struct mailbox *mailbox);

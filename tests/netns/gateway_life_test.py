@@ -75,6 +75,23 @@ class Life(bed.Case):
         self.assertEqual(self.tables(), "")
         self.assertEqual(self.queues(), [])
 
+    def test_stop_while_reloads_wait(self):
+        """One is under way and another was asked for, when the end comes: it
+        is stopped for so long that it finds all three at once."""
+        self.start()
+        control = self.symtapd.begin_to_ask("status")
+        self.assertIn(b"ok", control.recv(65536))
+        self.symtapd.process.send_signal(signal.SIGSTOP)
+        control.sendall(b"reload\n")
+        self.symtapd.process.send_signal(signal.SIGHUP)
+        self.symtapd.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.symtapd.stop(signal.SIGCONT), 0)
+        control.close()
+        self.assertNotIn("ERROR: AddressSanitizer", self.symtapd.log())
+        self.assertNotIn("rules: ", self.symtapd.log().partition("ends, by")[2])
+        self.assertEqual(self.tables(), "")
+        self.assertEqual(self.queues(), [])
+
     def test_stop_releases_what_waits(self):
         self.start(limits=bed.ROOM)
         ear = self.fill()

@@ -122,6 +122,40 @@ static void test_mailbox_gives_back_what_was_not_run(void **state)
 	assert_int_equal(waiting.endeds, 1);
 }
 
+/* Asks once more when it is given back. */
+struct insistent {
+	struct job job;
+	struct mailbox *mailbox;
+	int error;
+};
+
+static void insist(void *self, bool ended)
+{
+	struct insistent *insistent = self;
+
+	done(&insistent->job, ended);
+	insistent->error = post(insistent->mailbox, &insistent->job);
+}
+
+static void test_mailbox_takes_nothing_once_it_is_closed(void **state)
+{
+	struct insistent insistent = { 0 };
+	const struct mailbox_task task = { step, insist, &insistent };
+	struct mailbox *mailbox;
+
+	(void)state;
+	assert_int_equal(mailbox_new(&mailbox), 0);
+	insistent.mailbox = mailbox;
+	assert_int_equal(mailbox_post(mailbox, &task), 0);
+	mailbox_close(mailbox);
+	assert_int_equal(insistent.job.endeds, 1);
+	assert_int_equal(insistent.error, -EAGAIN);
+	assert_false(mailbox_has_room(mailbox));
+	mailbox_close(mailbox);
+	mailbox_free(mailbox);
+	assert_int_equal(insistent.job.dones, 1);
+}
+
 /* A task may post the next one from its done. */
 struct relay {
 	struct mailbox *mailbox;
@@ -193,6 +227,7 @@ int main(void)
 		cmocka_unit_test(
 			test_mailbox_is_bounded_until_tasks_are_reaped),
 		cmocka_unit_test(test_mailbox_gives_back_what_was_not_run),
+		cmocka_unit_test(test_mailbox_takes_nothing_once_it_is_closed),
 		cmocka_unit_test(
 			test_mailbox_loses_nothing_between_two_threads),
 	};
