@@ -10,11 +10,16 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { RECEIVE_BYTES = 32768, FIRST_ROOM = 64 };
+enum {
+	RECEIVE_BYTES = 32768,
+	FIRST_ROOM = 64,
+	LISTS_AT_ONCE = 64, /* one after the other was interrupted */
+};
 
 struct interface {
 	uint32_t ifindex;
 	uint32_t mtu_bytes;
+	uint32_t list; /* the last that it was in, or was told of during */
 	char name[IFNAMES_NAME_SIZE];
 };
 
@@ -24,7 +29,9 @@ struct ifnames {
 	struct interface *list;
 	size_t count, room;
 	uint32_t generation;
-	uint32_t sequence;
+	uint32_t list_number; /* of the one that was asked for last */
+	bool asked;           /* it has not come to its end */
+	bool again;           /* it, or news, have a gap */
 	_Alignas(struct nlmsghdr) uint8_t bytes[RECEIVE_BYTES];
 };
 
@@ -71,6 +78,7 @@ static void put(struct ifnames *names, uint32_t ifindex, const char *name,
 	size_t at = place_of(names, ifindex);
 
 	if (is_at(names, at, ifindex)) {
+		names->list[at].list = names->list_number;
 		if (mtu_bytes == 0) /* told nothing of it */
 			mtu_bytes = names->list[at].mtu_bytes;
 		if (strcmp(names->list[at].name, name) == 0 &&
@@ -84,6 +92,7 @@ static void put(struct ifnames *names, uint32_t ifindex, const char *name,
 		names->count++;
 	}
 	names->list[at].ifindex = ifindex;
+	names->list[at].list = names->list_number;
 	names->list[at].mtu_bytes = mtu_bytes;
 	strncpy(names->list[at].name, name, IFNAMES_NAME_SIZE - 1);
 	names->list[at].name[IFNAMES_NAME_SIZE - 1] = '\0';
@@ -125,33 +134,32 @@ static int read_attr(const struct nlattr *attr, void *self)
 	return MNL_CB_OK;
 }
 
-static int read_link(const struct nlmsghdr *header, void *self)
+static void read_link(struct ifnames *names, const struct nlmsghdr *header)
 {
 	const struct ifinfomsg *link = mnl_nlmsg_get_payload(header);
-	struct ifnames *names = self;
 	struct told told = { 0 };
 
 	if (mnl_nlmsg_get_payload_len(header) < sizeof(*link) ||
 	    link->ifi_index <= 0)
-		return MNL_CB_OK;
+		return;
 	/* A bridge that lets a port go says so with a RTM_DELLINK of its own
 	 * family; the interface stays. */
 	if (link->ifi_family != AF_UNSPEC)
-		return MNL_CB_OK;
+		return;
 	if (header->nlmsg_type == RTM_DELLINK) {
 		take_out(names, (uint32_t)link->ifi_index);
-		return MNL_CB_OK;
+		return;
 	}
-	if (header->nlmsg_type != RTM_NEWLINK)
-		return MNL_CB_OK;
 	mnl_attr_parse(header, sizeof(*link), read_attr, &told);
 	if (told.name != NULL)
 		put(names, (uint32_t)link->ifi_index, told.name,
 		    told.mtu_bytes);
-	return MNL_CB_OK;
 }
 
-static int request_all(struct ifnames *names)
+/* ------ lists */
+
+/* One at a time: while another is under way the kernel refuses. */
+static int ask(struct ifnames *names)
 {
 	_Alignas(struct nlmsghdr) uint8_t bytes[64];
 	struct nlmsghdr *header = mnl_nlmsg_put_header(bytes);
@@ -159,63 +167,98 @@ static int request_all(struct ifnames *names)
 
 	header->nlmsg_type = RTM_GETLINK;
 	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	header->nlmsg_seq = ++names->sequence;
+	header->nlmsg_seq = ++names->list_number;
 	link = mnl_nlmsg_put_extra_header(header, sizeof(*link));
 	link->ifi_family = AF_UNSPEC;
 	if (mnl_socket_sendto(names->socket, header, header->nlmsg_len) < 0)
 		return -errno;
+	names->asked = true;
+	names->again = false;
 	return 0;
 }
 
-/* Events carry sequence 0 or that of whoever caused them: not checked. */
-int ifnames_update(struct ifnames *names)
+/* Who is not in a list without a gap is gone. */
+static void end_list(struct ifnames *names, const struct nlmsghdr *end)
 {
-	int fd = mnl_socket_get_fd(names->socket);
-	ssize_t length;
+	size_t kept = 0;
 
-	for (;;) {
-		length = recv(fd, names->bytes, sizeof(names->bytes),
-			      MSG_DONTWAIT);
-		if (length < 0 && errno == EINTR)
-			continue;
-		if (length < 0 && errno == ENOBUFS) {
-			/* Something was missed: ask for all of it again. */
-			names->count = 0;
-			names->generation++;
-			if (request_all(names) < 0)
-				return -errno;
-			continue;
-		}
-		if (length < 0)
-			return errno == EAGAIN ? 0 : -errno;
-		mnl_cb_run(names->bytes, (size_t)length, 0, 0, read_link,
-			   names);
+	if (end->nlmsg_seq != names->list_number)
+		return;
+	names->asked = false;
+	if (names->again)
+		return;
+	for (size_t i = 0; i < names->count; i++)
+		if (names->list[i].list == names->list_number)
+			names->list[kept++] = names->list[i];
+	names->generation += kept < names->count;
+	names->count = kept;
+}
+
+/* Events carry sequence 0 or that of whoever caused them: not checked. */
+static void read_message(struct ifnames *names, const struct nlmsghdr *header)
+{
+	/* The list changed under us; what it says is true all the same. */
+	if (header->nlmsg_flags & NLM_F_DUMP_INTR)
+		names->again = true;
+	switch (header->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		read_link(names, header);
+		break;
+	case NLMSG_ERROR:
+		names->again = true;
+		end_list(names, header);
+		break;
+	case NLMSG_DONE:
+		end_list(names, header);
+		break;
 	}
 }
 
-static int read_all(struct ifnames *names)
+/* 1: something came; 0: nothing; or -errno. */
+static int receive(struct ifnames *names)
 {
-	ssize_t length;
-	int error = request_all(names);
+	const struct nlmsghdr *header = (const void *)names->bytes;
+	ssize_t got = recv(mnl_socket_get_fd(names->socket), names->bytes,
+			   sizeof(names->bytes), MSG_DONTWAIT);
+	int left = (int)got;
 
-	if (error < 0)
-		return error;
+	if (got < 0 && errno == ENOBUFS)
+		names->again = true;
+	else if (got < 0 && errno == EAGAIN)
+		return 0;
+	else if (got < 0 && errno != EINTR)
+		return -errno;
+	for (; mnl_nlmsg_ok(header, left);
+	     header = mnl_nlmsg_next(header, &left))
+		read_message(names, header);
+	return 1;
+}
+
+/* The kernel goes on with a list as it is read: when nothing is there, nothing
+ * comes. */
+int ifnames_update(struct ifnames *names)
+{
+	int lists = LISTS_AT_ONCE;
+	int got;
+
 	for (;;) {
-		length = mnl_socket_recvfrom(names->socket, names->bytes,
-					     sizeof(names->bytes));
-		if (length < 0 && errno == EINTR)
-			continue;
-		if (length < 0)
-			return -errno;
-		switch (mnl_cb_run(names->bytes, (size_t)length, 0, 0,
-				   read_link, names)) {
-		case MNL_CB_ERROR:
-			if (errno == EINTR) /* the list changed under us */
-				return -EAGAIN;
-			return -errno;
-		case MNL_CB_STOP:
-			return 0;
+		got = receive(names);
+		if (got < 0)
+			return got;
+		if (got == 0 && names->asked) {
+			names->asked = false;
+			names->again = true;
 		}
+		if (got == 0 && !names->again)
+			return 0;
+		if (!names->again || names->asked)
+			continue;
+		if (lists-- == 0)
+			return -EAGAIN;
+		got = ask(names);
+		if (got < 0)
+			return got;
 	}
 }
 
@@ -223,7 +266,6 @@ int ifnames_new(struct ifnames **ret_names)
 {
 	struct ifnames *names = calloc(1, sizeof(*names));
 	int error = -ENOMEM;
-	int attempts = 5;
 
 	if (names == NULL)
 		return error;
@@ -234,9 +276,9 @@ int ifnames_new(struct ifnames **ret_names)
 		ifnames_free(names);
 		return error;
 	}
-	do {
-		error = read_all(names);
-	} while (error == -EAGAIN && --attempts > 0);
+	error = ask(names);
+	if (error == 0)
+		error = ifnames_update(names);
 	if (error < 0) {
 		ifnames_free(names);
 		return error;

@@ -20,7 +20,9 @@ void ifnames_free(struct ifnames *names);
 /* Readable when interfaces came, went or have changed; then update. */
 int ifnames_fd(const struct ifnames *names);
 
-/* Take in what the kernel has told.  0 or -errno; what was known stays. */
+/* Take in what the kernel has told, and ask for all of it where something was
+ * lost.  0 or -errno (-EAGAIN: a list has a gap, again and again); what was
+ * known stays. */
 int ifnames_update(struct ifnames *names);
 
 /* Grows whenever a name or MTU that was given may have become wrong. */
