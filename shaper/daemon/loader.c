@@ -24,8 +24,8 @@ struct loader {
 int loader_start(const struct priv_user *user, struct loader **ret_loader)
 {
 	struct loader *loader = calloc(1, sizeof(*loader));
+	pid_t daemon = getpid(), pid;
 	int sockets[2];
-	pid_t pid;
 
 	if (loader == NULL)
 		return -ENOMEM;
@@ -34,7 +34,7 @@ int loader_start(const struct priv_user *user, struct loader **ret_loader)
 	pid = fork();
 	if (pid == 0) {
 		close(sockets[0]);
-		loader_serve(sockets[1], user);
+		loader_serve(sockets[1], user, daemon);
 	}
 	close(sockets[1]);
 	if (pid < 0) {

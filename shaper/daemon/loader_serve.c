@@ -26,6 +26,28 @@ struct server {
 	bool gives_fds; /* with this answer */
 };
 
+/* ------ ends */
+
+/* Terminals and service managers end all processes at once; this one is needed
+ * until the daemon has ended. */
+static void outlive(void)
+{
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_NAME, "symtap-loader");
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
+/* Who loads hears of nothing else: daemons that are ended as soon as they start
+ * would leave more and more such processes, each with tables of its own.  Later
+ * a killed one would leave its filters. */
+static void end_with_daemon(bool yes)
+{
+	prctl(PR_SET_PDEATHSIG, yes ? SIGKILL : 0);
+}
+
 /* ------ loading */
 
 static int drop(const struct server *server, char ret_text[FAST_TEXT_BYTES])
@@ -67,6 +89,7 @@ static int load(struct server *server, const struct loader_request *request,
 			     user != NULL ? &owner : NULL, &fds, &server->left,
 			     answer->text);
 	answer->left_slots = server->left.slots_count;
+	end_with_daemon(false);
 	error = drop(server, answer->text);
 	server->gives_fds = error == 0;
 	return error;
@@ -178,22 +201,14 @@ static void serve(struct server *server)
 	}
 }
 
-/* Terminals and service managers end all processes at once; this one is needed
- * until the daemon has ended. */
-static void outlive(void)
-{
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	prctl(PR_SET_NAME, "symtap-loader");
-	prctl(PR_SET_DUMPABLE, 0);
-}
-
-_Noreturn void loader_serve(int socket, const struct priv_user *user)
+_Noreturn void loader_serve(int socket, const struct priv_user *user,
+			    pid_t daemon)
 {
 	struct server server = { .socket = socket, .user = user };
 
+	end_with_daemon(true);
+	if (getppid() != daemon)
+		_exit(0);
 	outlive();
 	fastpin_init(&server.pin);
 	serve(&server);

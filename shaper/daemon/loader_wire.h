@@ -5,6 +5,7 @@
 /* What the daemon and its loader say to each other: one message each way. */
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "shaper/io/fast.h"
 
@@ -39,7 +40,8 @@ struct loader_answer {
 	char text[FAST_TEXT_BYTES];
 };
 
-/* The loader's whole life. */
-_Noreturn void loader_serve(int socket, const struct priv_user *user);
+/* The loader's whole life, as a child of `daemon`. */
+_Noreturn void loader_serve(int socket, const struct priv_user *user,
+			    pid_t daemon);
 
 #endif

@@ -379,7 +379,7 @@ def link_ids(process):
 
 class Privileges(Case):
 
-    NET_ADMIN, BPF = 1 << 12, 1 << 39
+    NET_ADMIN, PERFMON, BPF = 1 << 12, 1 << 38, 1 << 39
 
     @staticmethod
     def status(process, field):
@@ -413,6 +413,34 @@ class Privileges(Case):
                 lambda pid=loader: not os.path.exists(f"/proc/{pid}"), 5))
             self.assertEqual(
                 self.net.gateway.run("bpftool", "net").count("symtap_"), 0)
+
+    def loads(self):
+        """The loader of a daemon that begins, stopped while it loads; None: it
+        had done so."""
+        self.symtapd.begin()
+        child = []
+
+        def is_named():
+            child[:] = processes(self.symtapd)[1:]
+            return child and self.status(child[0], "Name") == "symtap-loader"
+
+        self.assertTrue(lab.eventually(is_named, 5, 0.001), self.symtapd.log())
+        os.kill(child[0], signal.SIGSTOP)
+        if int(self.status(child[0], "CapEff"), 16) & self.PERFMON:
+            return child[0]
+        os.kill(child[0], signal.SIGKILL)
+        self.symtapd.stop(signal.SIGKILL)
+        return None
+
+    def test_loader_ends_with_a_daemon_that_is_ended_while_it_loads(self):
+        """Else each that is started again would have one more beside it."""
+        self.symtapd.write_policy()
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            loader = lab.eventually(self.loads, 60)
+            self.assertTrue(loader, self.symtapd.log())
+            self.symtapd.stop(number)
+            self.assertTrue(lab.eventually(
+                lambda pid=loader: not os.path.exists(f"/proc/{pid}"), 5))
 
 
 if __name__ == "__main__":

@@ -113,6 +113,10 @@ class Symtapd:
             self._launch(with_path, environment or os.environ, prefix)
             self._wait_until_ready(notices)
 
+    def begin(self):
+        """The same, and nobody waits until it is ready."""
+        self._launch("", os.environ, ())
+
     def _launch(self, notify_path, environment, prefix):
         with open(self.path("log"), "a", encoding="utf-8") as log:
             with self.namespace.entered():
