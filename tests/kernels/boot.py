@@ -21,6 +21,7 @@ SOURCE = HERE.parent.parent
 QEMU = "qemu-system-x86_64"
 SKIPPED = 77
 LOG_BYTES = 8000
+NS_SHIFT = 4  # an instruction takes 2^4 ns
 
 
 def parser(description, seconds):
@@ -39,6 +40,10 @@ def parser(description, seconds):
                       help="where the guest leaves logs and results")
     made.add_argument("--list", action="store_true",
                       help="name all tests, and run none")
+    made.add_argument("--steady", action="store_true",
+                      help="time goes by the instructions that were carried "
+                      "out: slow, and whatever else this machine does has no "
+                      "part in it")
     made.add_argument("--verbose", action="store_true",
                       help="show what the tests print, and the console")
     return made
@@ -58,10 +63,13 @@ def shares(kernel, job):
             *share("job", job)]
 
 
-def machine(*words):
+def machine(steady, *words):
     """Two processors, no disk, no network."""
+    thread = "single" if steady else "multi"
+    clock = ("-icount", f"shift={NS_SHIFT},sleep=off") if steady else ()
     return [QEMU, "-smp", "2", "-nodefaults", "-no-user-config", "-display",
-            "none", "-no-reboot", "-serial", "stdio", *words]
+            "none", "-no-reboot", "-serial", "stdio", "-accel",
+            f"tcg,thread={thread},tb-size=512", *clock, *words]
 
 
 @contextlib.contextmanager

@@ -47,7 +47,7 @@ def run_one(job, name, environment):
                                     cwd=job["source"], stdout=log,
                                     stdin=subprocess.DEVNULL,
                                     stderr=subprocess.STDOUT, check=False,
-                                    timeout=job.get("seconds", 480)).returncode
+                                    timeout=job.get("seconds", 900)).returncode
         except subprocess.TimeoutExpired:
             status = "no end in sight"
         except OSError as error:

@@ -57,7 +57,7 @@ class Granted(carried.Case):
         self.vm.ask(f"xenstore-write {node} 0,50000")
         # Its neighbour goes on.
         self.assertIn(" 0% packet loss", self.neighbour.ask(
-            f"ping -c 6 -i 0.3 {self.OTHER}"))
+            f"ping -c 10 -i 0.3 {self.OTHER}"))
         self.vm.ask(f"xenstore-write {node} 100000000,50000")
         # Behind all that waited.
         self.guest.ask("killall -INT ping")
