@@ -15,10 +15,14 @@
 	((hash) = (unsigned)siphash13(secret, key, length))
 #include <uthash.h>
 
-enum { OTHER = ZONES_MAX - 1 };
+enum {
+	OTHER = ZONES_MAX - 1,
+	MANY = ZONES_MAX / 4, /* made since others were forgotten */
+};
 
 struct place {
-	struct zone zone;
+	struct zone zone; /* without a name: nobody's */
+	bool is_tag;      /* of a VLAN that the policy does not name */
 	bool unhashed;
 	UT_hash_handle hh;
 };
@@ -26,7 +30,9 @@ struct place {
 struct zones {
 	uint8_t secret[16];
 	struct place *by_name;
-	size_t count;
+	size_t fresh; /* places from here on were never used */
+	uint16_t freed[ZONES_MAX];
+	size_t freed_count, tags_count, made_count;
 	struct place places[ZONES_MAX];
 };
 
@@ -51,25 +57,57 @@ void zones_free(struct zones *zones)
 	free(zones);
 }
 
-static uint16_t find_or_add(struct zones *zones, const struct zone *zone)
+static struct place *find(const struct zones *zones, const struct zone *zone)
 {
 	const uint8_t *secret = zones->secret;
 	struct place *place;
 
 	HASH_FIND(hh, zones->by_name, zone->name, ZONE_NAME_SIZE, place);
-	if (place == NULL) {
-		if (zones->count == OTHER)
-			return OTHER;
-		place = &zones->places[zones->count];
-		place->zone = *zone;
-		place->unhashed = false;
-		HASH_ADD(hh, zones->by_name, zone.name, ZONE_NAME_SIZE, place);
-		if (place->unhashed)
-			return OTHER;
-		zones->count++;
-	} else if (place->zone.interface[0] == '\0') {
-		place->zone = *zone; /* until now known by its name only */
+	return place;
+}
+
+/* The latest that was freed; NULL: there is none. */
+static struct place *free_place(struct zones *zones)
+{
+	if (zones->freed_count > 0)
+		return &zones->places[zones->freed[--zones->freed_count]];
+	return zones->fresh < OTHER ? &zones->places[zones->fresh++] : NULL;
+}
+
+static void give_back(struct zones *zones, struct place *place)
+{
+	*place = (struct place){ 0 };
+	zones->freed[zones->freed_count++] = (uint16_t)(place - zones->places);
+}
+
+/* NULL: there is no place. */
+static struct place *add(struct zones *zones, const struct zone *zone)
+{
+	const uint8_t *secret = zones->secret;
+	struct place *place = free_place(zones);
+
+	if (place == NULL)
+		return NULL;
+	place->zone = *zone;
+	HASH_ADD(hh, zones->by_name, zone.name, ZONE_NAME_SIZE, place);
+	if (place->unhashed) {
+		give_back(zones, place);
+		return NULL;
 	}
+	zones->made_count++;
+	return place;
+}
+
+static uint16_t find_or_add(struct zones *zones, const struct zone *zone)
+{
+	struct place *place = find(zones, zone);
+
+	if (place == NULL)
+		place = add(zones, zone);
+	if (place == NULL)
+		return OTHER;
+	if (place->zone.interface[0] == '\0')
+		place->zone = *zone; /* until now known by its name only */
 	return (uint16_t)(place - zones->places);
 }
 
@@ -106,10 +144,20 @@ uint16_t zones_id(struct zones *zones, const struct policy *policy,
 		  const char *interface, uint16_t vlan)
 {
 	struct zone zone = { .vlan = vlan };
+	bool is_tag = vlan != 0 && find_group(policy, interface, vlan) == NULL;
+	uint16_t id;
 
 	snprintf(zone.interface, sizeof(zone.interface), "%s", interface);
 	zones_name(policy, zone.interface, vlan, zone.name);
-	return find_or_add(zones, &zone);
+	if (is_tag && zones->tags_count == ZONES_TAGS_MAX &&
+	    find(zones, &zone) == NULL)
+		return zones_id(zones, policy, interface, 0);
+	id = find_or_add(zones, &zone);
+	if (is_tag && id != OTHER && !zones->places[id].is_tag) {
+		zones->places[id].is_tag = true;
+		zones->tags_count++;
+	}
+	return id;
 }
 
 uint16_t zones_id_of_name(struct zones *zones, const char *name)
@@ -120,6 +168,25 @@ uint16_t zones_id_of_name(struct zones *zones, const char *name)
 	if (strcmp(zone.name, zones->places[OTHER].zone.name) == 0)
 		return OTHER;
 	return find_or_add(zones, &zone);
+}
+
+bool zones_are_many(const struct zones *zones)
+{
+	return zones->made_count >= MANY;
+}
+
+void zones_keep(struct zones *zones, const bool kept[ZONES_MAX])
+{
+	zones->made_count = 0;
+	for (size_t i = 0; i < zones->fresh; i++) {
+		struct place *place = &zones->places[i];
+
+		if (kept[i] || place->zone.name[0] == '\0')
+			continue;
+		HASH_DEL(zones->by_name, place);
+		zones->tags_count -= place->is_tag;
+		give_back(zones, place);
+	}
 }
 
 const struct zone *zones_get(const struct zones *zones, uint16_t id)

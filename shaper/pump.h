@@ -224,6 +224,10 @@ void pump_resume(struct pump *pump, uint64_t now_ns);
 bool pump_import(struct pump *pump, const struct pump_record *record,
 		 uint64_t down_ns, uint64_t now_ns);
 
+/* ret_used[id] becomes true for each zone that a key is of, here or expected;
+ * the others stay as they are.  ZONES_MAX of them. */
+void pump_zones(const struct pump *pump, bool *ret_used);
+
 /* A guest, by its addresses; without any, by the zone it lives in. */
 struct policy_prefix;
 struct pump_guest {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is done now and then: forgetting, taking back, noticing one-sidedness.
  */
+#include "policy/zones.h"
+#include "shaper/expected.h"
 #include "shaper/pump_state.h"
 
 enum {
@@ -147,4 +149,28 @@ void pump_upkeep(struct pump *pump)
 	    pump->engine.tables[FLOW_SCOPE_PAIR].used == 0 &&
 	    pump->engine.exemptions_count == 0)
 		pump->upkeep_ns = NS_NEVER;
+}
+
+/* ------ zones */
+
+static void use(const struct flow_key *key, bool *ret_used)
+{
+	if (key->zone < ZONES_MAX)
+		ret_used[key->zone] = true;
+}
+
+void pump_zones(const struct pump *pump, bool *ret_used)
+{
+	const struct expected *expected = pump->engine.expected;
+
+	for (int scope = 0; scope < FLOW_SCOPES; scope++) {
+		const struct flowtable *table = &pump->engine.tables[scope];
+
+		for (uint32_t i = 0; i < table->fresh; i++)
+			if (flowtable_in_use(table, i))
+				use(&flowtable_entry(table, i)->key, ret_used);
+	}
+	for (uint32_t i = 1; i <= expected->fresh; i++)
+		if (expected->keys[i].used)
+			use(&expected->keys[i].record.key, ret_used);
 }

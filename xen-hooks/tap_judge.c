@@ -134,6 +134,17 @@ static void judge_batch(struct tapjudge *judge, size_t batch_count,
 	}
 }
 
+/* Vifs come and go.  No packet is in hand. */
+static void forget_zones(const struct tapjudge *judge)
+{
+	bool used[ZONES_MAX] = { false };
+
+	if (!zones_are_many(judge->config.zones))
+		return;
+	pump_zones(judge->config.pump, used);
+	zones_keep(judge->config.zones, used);
+}
+
 static uint16_t zone_of(const struct tapjudge *judge, const char *interface,
 			uint16_t vlan)
 {
@@ -235,6 +246,7 @@ static int receive_batch(struct tapjudge *judge, uint64_t now_ns)
 	size_t packets = 0;
 	int messages = 0, got = 0;
 
+	forget_zones(judge);
 	while (messages < BATCH && got >= 0) {
 		got = tapinbox_next(&judge->inbox, &judge->config.wire,
 				    &message);
@@ -371,7 +383,7 @@ void tapjudge_free(struct tapjudge *judge)
 
 void tapjudge_set_policy(struct tapjudge *judge, const struct policy *policy)
 {
-	judge->wants = judge->config.policy->mode != policy->mode;
+	judge->wants |= judge->config.policy->mode != policy->mode;
 	judge->config.policy = policy;
 }
 

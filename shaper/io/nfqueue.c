@@ -7,6 +7,7 @@
 
 #include "flowtable/fragments.h"
 #include "policy/policy.h"
+#include "policy/zones.h"
 #include "shaper/io/fast.h"
 #include "shaper/io/nfqueue_path.h"
 #include "shaper/io/nfqueue_room.h"
@@ -29,6 +30,26 @@ enum {
 	LOOK_NS = 1000000000, /* at the kernel's own counters */
 };
 
+/* Interfaces come and go, and hosts choose their tags.  No packet is in hand,
+ * and who knows a zone by its number looks it up anew. */
+static void forget_zones(struct nfqueue *nfqueue)
+{
+	bool used[ZONES_MAX] = { false };
+
+	pump_zones(nfqueue->config.pump, used);
+	nfqueue_ring_zones(nfqueue, used);
+	zones_keep(nfqueue->config.zones, used);
+}
+
+static int read_names(struct nfqueue *nfqueue, uint64_t now_ns)
+{
+	int error = nfqueue_reader_read_names(&nfqueue->reader);
+
+	if (zones_are_many(nfqueue->config.zones))
+		nfqueue_set_policy(nfqueue, nfqueue->config.policy, now_ns);
+	return error;
+}
+
 /* A socket that lost something still works: count it and go on. */
 static int on_readable(void *self, size_t fd_index, uint64_t now_ns)
 {
@@ -44,7 +65,7 @@ static int on_readable(void *self, size_t fd_index, uint64_t now_ns)
 		nfqueue_collect(nfqueue);
 		break;
 	case 2:
-		error = nfqueue_reader_read_names(&nfqueue->reader);
+		error = read_names(nfqueue, now_ns);
 		break;
 	case 3:
 		error = nfqueue_receive_room(nfqueue, now_ns);
@@ -368,6 +389,8 @@ void nfqueue_recall(struct nfqueue *nfqueue, uint64_t now_ns)
 void nfqueue_set_policy(struct nfqueue *nfqueue, const struct policy *policy,
 			uint64_t now_ns)
 {
+	if (zones_are_many(nfqueue->config.zones))
+		forget_zones(nfqueue);
 	nfqueue->config.policy = policy;
 	nfqueue->reader.policy = policy;
 	nfqueue_reader_forget(&nfqueue->reader);

@@ -152,6 +152,8 @@ static inline uint32_t nfqueue_ring_class(uint64_t id)
 void nfqueue_ring_free(struct nfqueue *nfqueue);
 /* Vifs may be others. */
 void nfqueue_ring_set_policy(struct nfqueue *nfqueue);
+/* ret_used[zone] becomes true for each that a key of it is of. */
+void nfqueue_ring_zones(const struct nfqueue *nfqueue, bool *ret_used);
 /* Is it sent by such a vif? */
 bool nfqueue_rings(struct nfqueue *nfqueue, const struct pump_packet *packet);
 /* It came to the main queue, and may go. */

@@ -85,6 +85,17 @@ static bool fits(const struct ringed *ringed, const struct flow_key *flow,
 	       flow_key_equal(key, key->scope == FLOW_SCOPE_FLOW ? flow : pair);
 }
 
+void nfqueue_ring_zones(const struct nfqueue *nfqueue, bool *ret_used)
+{
+	const struct nfqueue_ring *ring = nfqueue->ring;
+
+	if (ring == NULL)
+		return;
+	for (uint32_t i = ring->first; i < ring->end; i++)
+		if (ring->keys[i].stage != RING_FREE)
+			ret_used[ring->keys[i].where.key.zone] = true;
+}
+
 /* The first that has a filter and fits, as for the kernel; else one that has
  * none. */
 static struct ringed *find(struct nfqueue_ring *ring,

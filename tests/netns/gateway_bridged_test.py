@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The gateway hands frames on instead of routing packets."""
 
+import fcntl
+import os
 import signal
+import socket
+import struct
 
 import frames
 import gateway_bed as bed
@@ -10,6 +14,8 @@ import lab
 import symtapd
 import traffic
 
+SIOCSIFNAME = 0x8923
+LINUX = tuple(int(part) for part in os.uname().release.split(".")[:2])
 INSIDE = ("10.20.0.2", "10.20.7.1")
 OUTER = "10.20.128.1"
 INSIDE_NET = f"[10.20.0.0/17, {lab.GUARDED6}/128]"
@@ -60,6 +66,43 @@ class Bridged(bed.Case):
         for _ in range(5):
             traffic.sender(self.net.host, INSIDE[1]).sendto(b"no", (OUTER, 9))
         self.assertEqual(ear.receive(0.3), [])
+
+    def rename(self, names):
+        """The port, one after the other, with a packet by each of them; who
+        hears of these."""
+        ear = traffic.Receiver(self.net.outside, OUTER, 9)
+        source = traffic.sender(self.net.host, INSIDE[0])
+        with self.net.gateway.socket(socket.AF_INET,
+                                     socket.SOCK_DGRAM) as control:
+            before = "lan0"
+            for name in [*names, "lan0"]:
+                fcntl.ioctl(control, SIOCSIFNAME, struct.pack(
+                    "16s16s", before.encode(), name.encode()))
+                before = name
+                source.sendto(traffic.numbered(0), (OUTER, 9))
+                taken = ear.receive(3, 1)
+                while taken and 0 not in traffic.numbers(taken):
+                    taken = ear.receive(3, 1)
+                self.assertTrue(taken, name)
+        return ear
+
+    def test_names_that_come_and_go_leave_who_is_held_alone(self):
+        """So many that those which nobody is of are forgotten."""
+        if LINUX < (6, 2):
+            self.skipTest("an interface that is up keeps its name here")
+        self.start(limits=bed.ROOM)
+        source = traffic.sender(self.net.host, INSIDE[1])
+        for number in range(1, 200):
+            source.sendto(traffic.numbered(number), (OUTER, 9))
+        self.symtapd.wait_for("waited_pkts", 1)
+        ear = self.rename(f"vif{number}.0" for number in range(1100))
+        flows = self.symtapd.ask("top by=held scope=flow")["rows"]
+        held = [row for row in flows if row["held_packets"] > 0]
+        self.assertEqual([(row["inside"], row["zone"]) for row in held],
+                         [(INSIDE[1], "lan0")])
+        numbers = traffic.numbers(ear.receive(1.3))
+        self.assertIn(len(numbers), range(2, 17))
+        self.assertEqual(numbers, list(range(numbers[0], numbers[-1] + 1)))
 
     def tagged(self, packet, *tags):
         frame = frames.ethernet(self.outside_mac, lab.GUARDED_MAC, 0x0800,

@@ -304,6 +304,32 @@ static void test_a_senseless_record_is_refused(void **state)
 			 PUMP_EXPECTED_NOT);
 }
 
+/* Zones of keys that are here, or may come: the others' numbers are free. */
+static void test_zones_that_somebody_is_of_are_told(void **state)
+{
+	bool used[ZONES_MAX] = { [9] = true };
+	struct pump_packet packet;
+
+	(void)state;
+	pump_zones(here.pump, used);
+	assert_false(used[0]);
+	send(&there, "10.0.0.1", 600, SECOND * 6 / 10);
+	assert_true(export(&there, "10.0.0.1", true) > 0);
+	records[0].key.zone = 5;
+	expect_all(&here, 1);
+	bed_packet(&packet, "udp", "10.0.0.2", 1000, "192.0.2.1", 53);
+	packet.src_zone = 7;
+	bed_offer(&here, &packet, here.now_ns);
+	pump_zones(here.pump, used);
+	for (int i = 0; i < ZONES_MAX; i++)
+		assert_int_equal(used[i], i == 5 || i == 7 || i == 9);
+	/* Of a host that has been silent for long nothing is known. */
+	memset(used, 0, sizeof(used));
+	bed_run(&here, here.now_ns + 2 * HOUR);
+	pump_zones(here.pump, used);
+	assert_false(used[7]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +346,7 @@ int main(void)
 		T(test_without_addresses_it_is_its_zone),
 		T(test_a_full_list_is_told),
 		T(test_a_senseless_record_is_refused),
+		T(test_zones_that_somebody_is_of_are_told),
 #undef T
 	};
 
