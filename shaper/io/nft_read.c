@@ -21,43 +21,61 @@ enum { ANSWER_BYTES = 64 * 1024, TRIES_MAX = 20 };
 
 struct collector {
 	const struct nftread_request *request;
+	uint32_t sequence;
 	int error;
-	bool interrupted;
+	bool interrupted, ended;
 };
 
-static int on_message(const struct nlmsghdr *message, void *data)
+static void take_end(struct collector *collector,
+		     const struct nlmsghdr *message)
 {
-	struct collector *collector = data;
+	const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
 
-	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
-		collector->interrupted = true;
-	if (collector->error == 0)
-		collector->error = collector->request->each(
-			message, collector->request->data);
-	return MNL_CB_OK;
+	collector->ended = true;
+	if (message->nlmsg_type == NLMSG_ERROR &&
+	    message->nlmsg_len >= mnl_nlmsg_size(sizeof(*error)) &&
+	    collector->error == 0)
+		collector->error = error->error;
 }
 
-static int receive(struct mnl_socket *socket, uint32_t sequence,
-		   struct collector *collector)
+/* What was begun before is not of this. */
+static void take_message(struct collector *collector,
+			 const struct nlmsghdr *message)
 {
-	unsigned int port = mnl_socket_get_portid(socket);
-	char *answer = malloc(ANSWER_BYTES);
-	ssize_t bytes;
-	int result = answer ? MNL_CB_OK : MNL_CB_ERROR;
+	if (message->nlmsg_seq != collector->sequence)
+		return;
+	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+		collector->interrupted = true;
+	if (message->nlmsg_type == NLMSG_DONE ||
+	    message->nlmsg_type == NLMSG_ERROR)
+		take_end(collector, message);
+	else if (message->nlmsg_type >= NLMSG_MIN_TYPE && collector->error == 0)
+		collector->error = collector->request->each(
+			message, collector->request->data);
+}
 
-	if (!answer)
-		return -ENOMEM;
-	while (result == MNL_CB_OK) {
-		bytes = mnl_socket_recvfrom(socket, answer, ANSWER_BYTES);
-		if (bytes < 0 && errno == EINTR)
-			continue;
-		result = bytes < 0 ? MNL_CB_ERROR
-				   : mnl_cb_run(answer, (size_t)bytes, sequence,
-						port, on_message, collector);
+/* To its end also when it is interrupted, where the library leaves off: what is
+ * left of it would be the answer to the next question. */
+static int receive(struct mnl_socket *socket, struct collector *collector)
+{
+	char *answer = malloc(ANSWER_BYTES);
+	int error = answer ? 0 : -ENOMEM;
+
+	while (error == 0 && !collector->ended) {
+		const struct nlmsghdr *message = (const void *)answer;
+		ssize_t bytes =
+			mnl_socket_recvfrom(socket, answer, ANSWER_BYTES);
+		int left = (int)bytes;
+
+		if (bytes < 0 && errno != EINTR)
+			error = -errno;
+		for (; mnl_nlmsg_ok(message, left);
+		     message = mnl_nlmsg_next(message, &left))
+			take_message(collector, message);
 	}
 	free(answer);
-	if (result == MNL_CB_ERROR)
-		return -errno;
+	if (error)
+		return error;
 	return collector->interrupted ? -EINTR : collector->error;
 }
 
@@ -66,12 +84,13 @@ int nftread_dump(struct mnl_socket *socket,
 {
 	static _Thread_local uint32_t sequence;
 	char bytes[1024];
-	struct collector collector = { .request = request };
+	struct collector collector = { .request = request,
+				       .sequence = ++sequence };
 	struct nlmsghdr *header;
 
 	header = nftnl_nlmsg_build_hdr(bytes, request->type,
 				       (uint16_t)request->family, NLM_F_DUMP,
-				       ++sequence);
+				       sequence);
 	/* Table and name have the same numbers in every kind of request. */
 	if (request->table)
 		mnl_attr_put_strz(header, NFTA_SET_TABLE, request->table);
@@ -79,7 +98,7 @@ int nftread_dump(struct mnl_socket *socket,
 		mnl_attr_put_strz(header, NFTA_SET_NAME, request->name);
 	if (mnl_socket_sendto(socket, header, header->nlmsg_len) < 0)
 		return -errno;
-	return receive(socket, sequence, &collector);
+	return receive(socket, &collector);
 }
 
 static bool is_ours(const char *table)

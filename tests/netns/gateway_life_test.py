@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 
 import gateway_bed as bed
 import lab
@@ -115,6 +116,30 @@ class Life(bed.Case):
         self.assertTrue(lab.eventually(lambda: "symtap" in self.tables(), 1))
         self.assertTrue(lab.eventually(
             lambda: "put back" in self.symtapd.log(), 1))
+        self.check_held()
+
+    def test_reloads_while_others_change_their_rules(self):
+        """Each time it looks at all rules that there are, and these change
+        meanwhile."""
+        self.start()
+        gateway = self.net.gateway
+        rules = "".join(f'tcp dport {number + 1} counter comment "{number}"\n'
+                        for number in range(4000))
+        gateway.nft("table inet other {\nchain of {\n" + rules + "}\n}")
+        ended = threading.Event()
+
+        def change():
+            while not ended.is_set():
+                gateway.nft("add table ip another; delete table ip another")
+        other = threading.Thread(target=change)
+        other.start()
+        try:
+            for _ in range(20):
+                self.symtapd.reload()
+        finally:
+            ended.set()
+            other.join()
+            gateway.nft("delete table inet other")
         self.check_held()
 
     def test_another_owner_of_the_queue_is_named(self):
