@@ -19,7 +19,7 @@ done | sort)
 [ "${#scripts[@]}" -gt 5 ] || { echo "FAILED: no scripts found"; exit 1; }
 shellcheck --severity=warning "${scripts[@]}"
 
-for word in deps build demo test bench help; do
+for word in deps build package demo test bench help; do
 	contrib/try help | grep -q "^  $word " ||
 		{ echo "FAILED: help does not tell of $word"; exit 1; }
 done
