@@ -13,6 +13,7 @@
 #include "shaper/daemon/refusals.h"
 #include "shaper/daemon/status.h"
 #include "shaper/io/clock.h"
+#include "shaper/io/net_watch.h"
 #include "shaper/io/nft_rules.h"
 
 enum {
@@ -27,10 +28,12 @@ struct guard {
 	struct guard_config config;
 	struct nftrules *rules;
 	struct nftrules_refuser *refuser;
-	struct log_limit log_packets, log_refusals;
+	struct log_limit log_packets, log_refusals, log_rules;
 	uint32_t fast_ifindexes[GUARD_FAST_MAX];
 	size_t fast_count;
 	bool refuses; /* there may be elements in the sets of refusals */
+	bool unsure;  /* the rules may not be there */
+	uint64_t seen_changes; /* of interfaces */
 	uint64_t counted_ns;
 };
 
@@ -56,7 +59,8 @@ static int install(struct guard *guard)
 	int error = nftrules_install(guard->rules, &config);
 
 	if (error < 0)
-		log_error(-error, "rules: %s", nftrules_error(guard->rules));
+		log_limited(&guard->log_rules, LOG_LEVEL_ERROR, -error,
+			    "rules: %s", nftrules_error(guard->rules));
 	return error;
 }
 
@@ -75,6 +79,7 @@ int guard_new(const struct guard_config *config, struct guard **ret_guard)
 	guard->log_refusals = (struct log_limit){ .subject = "rules",
 						  .burst_lines = 5,
 						  .lines_per_min = 6 };
+	guard->log_rules = guard->log_refusals;
 	error = nftrules_open(&guard->rules);
 	if (error < 0) {
 		log_error(-error, "rules: cannot be had");
@@ -166,12 +171,23 @@ int guard_watch_fd(const struct guard *guard)
 	return nftrules_watch_fd(guard->rules);
 }
 
+/* What cannot be now is tried again in a second. */
 static void put_back(struct guard *guard)
 {
-	if (install(guard) < 0)
+	guard->unsure = install(guard) < 0;
+	if (guard->unsure)
 		return;
 	guard->config.status->rules_restored++;
 	log_warn(0, "rules: somebody changed or removed ours; put back");
+}
+
+static void verify(struct guard *guard)
+{
+	int error = nftrules_verify(guard->rules);
+
+	guard->unsure = error < 0;
+	if (error == -ESTALE)
+		put_back(guard);
 }
 
 /* Connection tracking came or went: it decides where packets may wait. */
@@ -196,8 +212,7 @@ void guard_watch(struct guard *guard)
 	case NFTRULES_QUIET:
 		return;
 	case NFTRULES_UNSURE:
-		if (nftrules_verify(guard->rules) == -ESTALE)
-			put_back(guard);
+		verify(guard);
 		return;
 	case NFTRULES_ALTERED:
 		put_back(guard);
@@ -285,6 +300,18 @@ void guard_advance(struct guard *guard, uint64_t now_ns)
 			    "rules: refusals were not lifted");
 }
 
+static void look_at_rules(struct guard *guard)
+{
+	uint64_t changes = netwatch_look(guard->config.net);
+
+	if (changes != guard->seen_changes &&
+	    !nftrules_bridges_are_on(guard->rules))
+		guard->unsure = true;
+	guard->seen_changes = changes;
+	if (guard->unsure)
+		verify(guard);
+}
+
 /* None comes but by guard_refuse. */
 void guard_look(struct guard *guard)
 {
@@ -294,6 +321,7 @@ void guard_look(struct guard *guard)
 
 	if (guard == NULL)
 		return;
+	look_at_rules(guard);
 	known = &guard->config.status->refused;
 	if (!guard->refuses && known->count == 0)
 		return;

@@ -17,6 +17,7 @@
 
 struct engines;
 struct guard;
+struct netwatch;
 struct policy;
 struct refusals;
 struct status;
@@ -28,6 +29,7 @@ struct guard_config {
 	uint32_t shard_seed;
 	uint8_t shards;
 	bool fast;             /* the kernel's fast path is in use */
+	struct netwatch *net;  /* borrowed */
 	struct status *status; /* what the kernel counted goes there */
 };
 
@@ -63,7 +65,8 @@ void guard_refuse(struct guard *guard, struct refusals *refusals,
 uint64_t guard_next_ns(const struct guard *guard);
 void guard_advance(struct guard *guard, uint64_t now_ns);
 
-/* Once a second: how fast what is refused goes on, while anything is. */
+/* Once a second: whether the rules are there, if that is not sure; how fast
+ * what is refused goes on, while anything is. */
 void guard_look(struct guard *guard);
 /* Somebody reads: renew what the status says of the kernel's counters, if that
  * was not done a moment ago. */

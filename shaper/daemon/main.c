@@ -326,6 +326,7 @@ static void set_up_guard(struct daemon *daemon)
 		.shard_seed = daemon->shard_seed,
 		.shards = (uint8_t)engines_count(daemon->engines),
 		.fast = daemon->fast != NULL,
+		.net = daemon->net,
 		.status = &daemon->status,
 	};
 

@@ -144,11 +144,16 @@ uint16_t nftrules_queue_number(uint16_t first_queue, uint8_t shards,
 	return (uint16_t)(first_queue + 2 * shards + shard);
 }
 
+bool nftrules_bridges_are_on(const struct nftrules *rules)
+{
+	return nftbridge_is_on(&rules->settings);
+}
+
 int nftrules_verify(struct nftrules *rules)
 {
 	if (!rules->plan)
 		return nfthandle_fail(rules, -ESTALE, "nothing is installed");
-	if (!nftbridge_is_on(&rules->settings))
+	if (!nftrules_bridges_are_on(rules))
 		return nfthandle_fail(rules, -ESTALE,
 				      "br_netfilter was switched off");
 	return nfthandle_verify(rules, rules->plan);

@@ -70,6 +70,10 @@ int nftrules_update(struct nftrules *rules,
 /* Reads everything back.  -ESTALE: it is not what was installed. */
 int nftrules_verify(struct nftrules *rules);
 
+/* Where frames come by br_netfilter: is it on for the bridges that it was
+ * switched on for?  Not for one that was made anew. */
+bool nftrules_bridges_are_on(const struct nftrules *rules);
+
 /* fail: closed.  From now on what would be queued is dropped, until install
  * or nftrules_uninstall. */
 int nftrules_leave_blocking(struct nftrules *rules);

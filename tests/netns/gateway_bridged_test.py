@@ -67,6 +67,55 @@ class Bridged(bed.Case):
             traffic.sender(self.net.host, INSIDE[1]).sendto(b"no", (OUTER, 9))
         self.assertEqual(ear.receive(0.3), [])
 
+    def make_bridge(self):
+        gateway = self.net.gateway
+        gateway.run("ip", "link", "add", "br0", "type", "bridge")
+        for port in ("lan0", "wan0"):
+            self.net.add_port(port)
+        gateway.up("br0")
+
+    def hooks(self):
+        """Whether br_netfilter is on for the bridge by itself."""
+        return self.net.gateway.run(
+            "cat", "/sys/class/net/br0/bridge/nf_call_iptables").strip()
+
+    def is_native(self):
+        return 'packets come by "queue"' in self.symtapd.log()
+
+    def test_rules_are_put_back_when_they_can_be(self):
+        """They are flushed while there is no bridge."""
+        self.start(limits=bed.ROOM)
+        self.net.gateway.run("ip", "link", "del", "br0")
+        self.net.gateway.nft("flush ruleset")
+        if not self.is_native():
+            self.assertTrue(lab.eventually(
+                lambda: "there is no bridge" in self.symtapd.log()))
+        self.make_bridge()
+        self.assertTrue(lab.eventually(
+            lambda: "put back" in self.symtapd.log()))
+        self.assertIn("symtap", self.net.gateway.run("nft", "list", "tables"))
+
+    def set_default_hooks(self, value):
+        """Whether br_netfilter is on for bridges that are made."""
+        for family in ("iptables", "ip6tables"):
+            self.net.gateway.write(
+                f"/proc/sys/net/bridge/bridge-nf-call-{family}", value)
+
+    def test_a_bridge_that_is_made_anew_is_hooked_into_again(self):
+        if not os.path.exists("/proc/sys/net/bridge"):
+            self.skipTest("there is no br_netfilter here")
+        self.set_default_hooks(0)
+        try:
+            self.start(limits=bed.ROOM)
+            self.net.gateway.run("ip", "link", "del", "br0")
+            self.make_bridge()
+            if not self.is_native():
+                self.assertTrue(lab.eventually(lambda: self.hooks() == "1"))
+            self.assertEqual(self.symtapd.stop(), 0)
+            self.assertEqual(self.hooks(), "0")
+        finally:
+            self.set_default_hooks(1)
+
     def rename(self, names):
         """The port, one after the other, with a packet by each of them; who
         hears of these."""
