@@ -279,6 +279,7 @@ static void take_file(struct reload *reload)
 		refuse(reload, ENOMEM, "out of memory");
 		return;
 	}
+	vifs_forget_refusals(daemon->vifs);
 	error = install(reload, &wrong);
 	if (error < 0) {
 		refuse(reload, error == -EAGAIN ? 0 : -error, wrong);

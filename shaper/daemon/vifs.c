@@ -308,6 +308,8 @@ static bool take(struct vifs *vifs, const struct vif_order *order)
 		vifs_report(vifs, &order->keys, VIF_REFUSED, "out of memory");
 		return false;
 	}
+	if (!vifkeys_equal(&vif->keys, &order->keys))
+		vif->netback_wrong[0] = '\0';
 	vif->keys = order->keys;
 	vif->waits = true;
 	vif->leaving = vif->applied = vif->guarded = false;

@@ -49,4 +49,7 @@ bool vifs_apply(struct vifs *vifs, struct policy *policy);
  * be. */
 void vifs_applied(struct vifs *vifs, bool good, const char *wrong);
 
+/* Those that netback has refused may ask it once more.  NULL is fine. */
+void vifs_forget_refusals(struct vifs *vifs);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How each vif is guarded: what is added to the policy, and what became of
  * it. */
+#include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -146,6 +147,13 @@ static void say_if_listened(const struct vifs *vifs, struct vif *vif)
 			 length > 0 ? "; " : "");
 }
 
+static const char *lacks_netback(const struct vifs *vifs, const struct vif *vif)
+{
+	return vifs->netback_lacks == NULL && vif->netback_wrong[0] != '\0'
+		       ? vif->netback_wrong
+		       : vifs->netback_lacks;
+}
+
 static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
 		     const struct guest_wish *wish)
 {
@@ -158,8 +166,9 @@ static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
 	vif->ring_lacks = vif->asks_ring ? lacks_ring(vifs, vif)
 					 : "not looked for";
 	vif->refused = !vifways_choose(policy, vif->keys.interface,
-				       vif->ring_lacks, vifs->netback_lacks,
-				       wish->way, &vif->way, vif->why);
+				       vif->ring_lacks,
+				       lacks_netback(vifs, vif), wish->way,
+				       &vif->way, vif->why);
 	say_if_listened(vifs, vif);
 	vif->waits |= vif->refused != before;
 	vif->in_netback = !vif->refused && wish->guarded &&
@@ -174,6 +183,21 @@ static bool give_way(struct vifs *vifs, struct policy *policy, struct vif *vif,
 	return policy_add_vif(policy, &entry);
 }
 
+void vifs_forget_refusals(struct vifs *vifs)
+{
+	for (size_t i = 0; vifs != NULL && i < vifs->count; i++)
+		vifs->list[i].netback_wrong[0] = '\0';
+}
+
+static void look_for_module(struct vifs *vifs)
+{
+	const char *before = vifs->netback_lacks;
+
+	vifs->netback_lacks = waynetback_lacks(vifs->netback);
+	if (vifs->netback_lacks != before)
+		vifs_forget_refusals(vifs);
+}
+
 bool vifs_apply(struct vifs *vifs, struct policy *policy)
 {
 	struct guest_wish wish;
@@ -182,7 +206,7 @@ bool vifs_apply(struct vifs *vifs, struct policy *policy)
 		return true;
 	vifs->is_settled = false;
 	read_taps(vifs);
-	vifs->netback_lacks = waynetback_lacks(vifs->netback);
+	look_for_module(vifs);
 	for (size_t i = 0; i < vifs->count; i++) {
 		struct vif *vif = &vifs->list[i];
 
@@ -221,25 +245,34 @@ static void tell_way(const struct vifs *vifs, struct vif *vif)
 			 vif->why);
 }
 
-static void tell_netback(struct vifs *vifs, struct vif *vif)
+/* -ENODEV: it is only going or coming. */
+static bool is_taken_by_netback(struct vifs *vifs, struct vif *vif)
 {
 	int error = vifsnetback_set(vifs, vif);
+	const char *wrong = strerror(-error);
 
 	if (error == 0)
-		return;
-	vif->refused = true;
-	snprintf(vif->why, sizeof(vif->why), "netback refuses it: %s",
-		 strerror(-error));
+		return true;
+	vif->guarded = false;
+	if (error == -ENODEV) {
+		vif->refused = true;
+		snprintf(vif->why, sizeof(vif->why), "%s", wrong);
+		return true;
+	}
+	snprintf(vif->netback_wrong, sizeof(vif->netback_wrong),
+		 "netback refuses it: %s", wrong);
+	return false;
 }
 
-/* A vif that is there, once what guards it is in force, or could not be. */
-static void applied(struct vifs *vifs, struct vif *vif, bool good,
+/* A vif that is there, once what guards it is in force, or could not be.
+ * false: it is not, and has to have another way. */
+static bool applied(struct vifs *vifs, struct vif *vif, bool good,
 		    const char *wrong)
 {
 	bool guarded;
 
-	if (good)
-		tell_netback(vifs, vif);
+	if (good && !is_taken_by_netback(vifs, vif))
+		return false;
 	if (good)
 		tell_way(vifs, vif);
 	guarded = good && !vif->refused;
@@ -252,10 +285,12 @@ static void applied(struct vifs *vifs, struct vif *vif, bool good,
 			    guarded ? VIF_GUARDED : VIF_REFUSED,
 			    good ? vif->why : wrong);
 	vif->waits = false;
+	return true;
 }
 
 void vifs_applied(struct vifs *vifs, bool good, const char *wrong)
 {
+	bool all = true;
 	size_t i = 0;
 
 	if (vifs == NULL)
@@ -273,7 +308,9 @@ void vifs_applied(struct vifs *vifs, bool good, const char *wrong)
 			vifs_remove_at(vifs, i);
 			continue;
 		}
-		applied(vifs, vif, good, wrong);
+		all &= applied(vifs, vif, good, wrong);
 		i++;
 	}
+	if (!all)
+		reload_vifs(vifs->daemon->reload);
 }

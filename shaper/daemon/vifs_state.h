@@ -29,6 +29,7 @@ struct vif {
 	bool was_told;   /* by the module, this second */
 	bool has_keys;   /* there, that are worth asking for */
 	struct waynetback_settings netback;
+	char netback_wrong[64]; /* it has refused these keys; "": it has not */
 	bool asks_ring;
 	const char *ring_lacks; /* when its way was chosen */
 	bool listened;          /* way queue: its guest does not wait */
