@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ struct waynetback {
 	uint32_t sequence;
 	uint16_t family;  /* found last; it changes with the module */
 	uint32_t version; /* which it speaks */
+	ino_t module;     /* of then; 0: it was not found */
 	_Alignas(struct nlmsghdr) uint8_t request[MESSAGE_BYTES];
 	_Alignas(struct nlmsghdr) uint8_t answer[8192];
 };
@@ -128,28 +130,37 @@ static int take_family(const struct nlmsghdr *message, void *self)
 			      self);
 }
 
-/* Asked for a family that it does not know, the kernel runs modprobe, and this
- * is asked every second. */
-static bool is_loaded(void)
-{
-	return access("/sys/module/symtap_netback", F_OK) == 0;
-}
-
-static int find_family(struct waynetback *way)
+static int ask_for_family(struct waynetback *way)
 {
 	struct nlmsghdr *message = begin(way, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
 	int error;
 
-	if (!is_loaded())
-		return -ENOENT;
 	way->family = 0;
 	way->version = 0;
 	mnl_attr_put_strz(message, CTRL_ATTR_FAMILY_NAME, NETGUARD_FAMILY);
 	error = waynetback_ask(way, message, take_family, way);
 	if (error < 0)
 		return error;
-	if (way->family == 0)
+	return way->family != 0 ? 0 : -ENOENT;
+}
+
+/* Asked for a family that it does not know, the kernel runs modprobe, and this
+ * is asked every second; a module that is loaded again is another file. */
+static int find_family(struct waynetback *way)
+{
+	ino_t before = way->module;
+	struct stat module;
+	int error;
+
+	way->module = 0;
+	if (stat("/sys/module/symtap_netback", &module) < 0)
 		return -ENOENT;
+	if (module.st_ino != before) {
+		error = ask_for_family(way);
+		if (error < 0)
+			return error;
+	}
+	way->module = module.st_ino;
 	return way->version == NETGUARD_VERSION ? 0 : -EPROTONOSUPPORT;
 }
 
