@@ -23,6 +23,9 @@ enum {
 	STEPS = 128, /* keys that are read at once, by who keeps others out */
 };
 
+/* All of it is written before it is read: no need for the kernel to do so. */
+#define UNSET __attribute__((__uninitialized__))
+
 struct attached {
 	struct list_head list;
 	struct net_device *dev;
@@ -61,13 +64,14 @@ static u32 wire_bytes(const struct sk_buff *skb)
 				  (skb_transport_offset(skb) + tcp_hdrlen(skb));
 }
 
-/* But for its slots. */
 static void fill(struct guard_packet *packet, const struct sk_buff *skb,
-		 const struct packet_meta *meta, enum flow_direction direction)
+		 const struct packet_meta *meta, enum flow_direction direction,
+		 u32 slots)
 {
 	const struct skb_shared_info *info = skb_shinfo(skb);
 
 	packet->meta = meta;
+	packet->slots = slots;
 	flow_fill(meta, direction, meta->vlan[0], &packet->flow);
 	packet->pair = packet->flow;
 	flow_fill_pair(&packet->pair);
@@ -109,7 +113,7 @@ static enum xenvif_verdict judge(struct attached *attached, struct sk_buff *skb,
 				 unsigned int slots, u64 *note, u64 *until_ns)
 {
 	struct guard *guard = &attached->guard;
-	struct guard_packet packet = { .slots = slots };
+	struct guard_packet packet UNSET;
 
 	switch (class) {
 	case FRAME_SHORT:
@@ -131,7 +135,7 @@ static enum xenvif_verdict judge(struct attached *attached, struct sk_buff *skb,
 	/* What the rules have to look at more closely goes on without. */
 	if (meta->fragment == PACKET_WHOLE)
 		skb->mark |= attached->mark;
-	fill(&packet, skb, meta, FLOW_OUT);
+	fill(&packet, skb, meta, FLOW_OUT, slots);
 	return verdict_of(
 		guard_ask(guard, &packet, note, until_ns, ktime_get_ns()));
 }
@@ -141,7 +145,7 @@ static enum xenvif_verdict ask(void *self, struct sk_buff *skb,
 {
 	struct attached *attached = self;
 	enum xenvif_verdict verdict;
-	struct packet_meta meta;
+	struct packet_meta meta UNSET;
 	enum frame_class class;
 	unsigned long flags;
 	bool stamp;
@@ -211,14 +215,14 @@ static bool read_in(const struct sk_buff *skb, struct packet_meta *meta)
 static bool heard(void *self, struct sk_buff *skb)
 {
 	struct attached *attached = self;
-	struct guard_packet packet = { 0 };
-	struct packet_meta meta;
+	struct guard_packet packet UNSET;
+	struct packet_meta meta UNSET;
 	unsigned long flags;
 	bool wakes;
 
 	if (!read_in(skb, &meta))
 		return false;
-	fill(&packet, skb, &meta, FLOW_IN);
+	fill(&packet, skb, &meta, FLOW_IN, 0);
 	spin_lock_irqsave(&attached->lock, flags);
 	wakes = guard_hear(&attached->guard, &packet, ktime_get_ns());
 	spin_unlock_irqrestore(&attached->lock, flags);

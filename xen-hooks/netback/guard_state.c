@@ -138,11 +138,12 @@ uint32_t guard_state_tell(struct guard *guard, uint32_t *position,
 static void sum_key(struct guard *guard, struct guard_key *key,
 		    struct guard_summary *summary)
 {
-	uint64_t waited_ns = waits_ns(guard, key);
 	uint32_t sent, heard;
+	uint64_t waited_ns;
 
 	if (key->last_ns == 0)
 		return;
+	waited_ns = waits_ns(guard, key);
 	guard_sums(guard, key, &sent, &heard);
 	summary->over_keys +=
 		asym_exceeds(sent, heard, guard->params.gate.ratio_q16);
