@@ -9,6 +9,9 @@
  *	prerouting (before conntrack)		nft_room
  *	forward (after the operator's filter)	nft_forward
  *	arp, bridge				nft_antispoof
+ *
+ * Where netback asks every frame first who sends it, a bridge has no hook of
+ * ours before the forward one: nft_judged.
  */
 
 #include <stdbool.h>
@@ -39,6 +42,9 @@ enum {
 #define NFTCOMPILE_FORWARD "forward"
 #define NFTCOMPILE_INPUT   "input"
 #define NFTCOMPILE_OUTPUT  "output"
+
+/* What stands in "early", for base chains behind it. */
+#define NFTCOMPILE_CHECKS "checks"
 
 /* Sets of the guarded addresses, in the inet and bridge tables. */
 #define NFTCOMPILE_INSIDE4 "inside4"
@@ -147,14 +153,21 @@ void nftowners_compile(struct nftplan_table *table, const struct policy *policy,
 /* Is any vif judged inside of netback, and can `table` tell? */
 bool nftjudged_has(const struct nftplan_table *table,
 		   const struct policy *policy);
+/* Netback has asked every frame that a port of ours sends, so who sends it is
+ * asked no sooner than where it goes: for what netback did not see, or no
+ * longer sees. */
+bool nftjudged_has_all(const struct nftcompile *compile);
 /* What netback judged is asked for nothing early, and does not come to the
- * queue: rules of `chain`. */
+ * queue: rules of `chain`.  Between _compile and _rest, what was not `checked`
+ * is. */
 void nftjudged_first(struct nftplan_table *table, const struct policy *policy,
 		     const char *chain);
 void nftjudged_compile(struct nftplan_table *table, const struct policy *policy,
-		       const char *chain);
+		       const char *chain, bool checked);
+void nftjudged_rest(struct nftplan_table *table, const struct policy *policy,
+		    const char *chain, bool checked);
 
-/* Tiny fragments and refusals: rules of chain "early". */
+/* Forgeries, tiny fragments and refusals: chain "early", or "checks". */
 void nftearly_compile(struct nftplan_table *table,
 		      const struct nftcompile *compile);
 

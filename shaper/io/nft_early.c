@@ -70,7 +70,7 @@ static void limit_end(struct nftplan_table *table, const struct policy *policy,
 }
 
 static void fragments(struct nftplan_table *table, const struct policy *policy,
-		      bool ipv4)
+		      const char *from, bool ipv4)
 {
 	struct nftcompile_name chain = nftcompile_name("tiny", ipv4);
 	struct nftcompile_name set = nftcompile_name("fragments", ipv4);
@@ -89,7 +89,7 @@ static void fragments(struct nftplan_table *table, const struct policy *policy,
 			    .timeout_ms = FRAGMENT_TIMEOUT_MS });
 	limit_end(table, policy, chain.text, nftfields_source(ipv4));
 	limit_end(table, policy, chain.text, nftfields_destination(ipv4));
-	rule = nftplan_rule(table, NFTCOMPILE_EARLY, NULL);
+	rule = nftplan_rule(table, from, NULL);
 	is_tiny_fragment(rule, ipv4);
 	nftexpr_jump(rule, chain.text);
 }
@@ -299,7 +299,7 @@ static void refused_pair_first(struct nftplan_table *table,
  * look-up.
  */
 static void refusals(struct nftplan_table *table, const struct policy *policy,
-		     bool ipv4)
+		     const char *from, bool ipv4)
 {
 	struct nftcompile_name chain = nftcompile_name("refused", ipv4);
 	struct nftcompile_name check = nftcompile_name("refused_check", ipv4);
@@ -314,7 +314,7 @@ static void refusals(struct nftplan_table *table, const struct policy *policy,
 	never_refused(table, policy, chain.text, ipv4, check.text);
 	check_refused(table, policy, check.text, ipv4);
 
-	rule = nftplan_rule(table, NFTCOMPILE_EARLY, NULL);
+	rule = nftplan_rule(table, from, NULL);
 	nftexpr_is_ip(rule, ipv4);
 	load_host(rule, policy, ipv4);
 	nftexpr_in_set(rule, 0, nftrefusals_set(NFTREFUSALS_ANY, ipv4));
@@ -324,9 +324,9 @@ static void refusals(struct nftplan_table *table, const struct policy *policy,
 /* Half of all packets: nobody refuses what comes in, so these need not be
  * asked for one by one.  IPv6 says only of a fragment whether more follow. */
 static void comes_in(struct nftplan_table *table, const struct policy *policy,
-		     bool ipv4)
+		     const char *from, bool ipv4)
 {
-	struct nftexpr_rule rule = nftplan_rule(table, NFTCOMPILE_EARLY, NULL);
+	struct nftexpr_rule rule = nftplan_rule(table, from, NULL);
 
 	if (ipv4) {
 		nftexpr_is_ip(rule, true);
@@ -337,7 +337,36 @@ static void comes_in(struct nftplan_table *table, const struct policy *policy,
 		nftexpr_is_ip(rule, false);
 	}
 	nftcompile_is_outside(rule, policy, nftfields_source(ipv4), ipv4);
-	nftexpr_accept(rule);
+	nftexpr_return(rule);
+}
+
+static void checks(struct nftplan_table *table, const struct policy *policy,
+		   const char *chain)
+{
+	if (nftantispoof_is_wanted(policy)) {
+		nftplan_chain(table, "antispoof");
+		nftantispoof_compile(table, policy, "antispoof");
+		nftexpr_jump(nftplan_rule(table, chain, NULL), "antispoof");
+	}
+	comes_in(table, policy, chain, true);
+	fragments(table, policy, chain, true);
+	fragments(table, policy, chain, false);
+	comes_in(table, policy, chain, false);
+	refusals(table, policy, chain, true);
+	refusals(table, policy, chain, false);
+}
+
+/* The forward hook does not see what stays here. */
+static void checks_late(struct nftplan_table *table,
+			const struct policy *policy)
+{
+	nftplan_chain(table, NFTCOMPILE_CHECKS);
+	checks(table, policy, NFTCOMPILE_CHECKS);
+	nftplan_base_chain(table, NFTCOMPILE_INPUT, NF_INET_LOCAL_IN,
+			   NFTCOMPILE_EARLY_PRIORITY);
+	nftjudged_first(table, policy, NFTCOMPILE_INPUT);
+	nftexpr_jump(nftplan_rule(table, NFTCOMPILE_INPUT, NULL),
+		     NFTCOMPILE_CHECKS);
 }
 
 void nftearly_compile(struct nftplan_table *table,
@@ -345,20 +374,13 @@ void nftearly_compile(struct nftplan_table *table,
 {
 	const struct policy *policy = compile->policy;
 
+	if (nftjudged_has_all(compile)) {
+		checks_late(table, policy);
+		return;
+	}
 	nftplan_base_chain(table, NFTCOMPILE_EARLY, NF_INET_PRE_ROUTING,
 			   NFTCOMPILE_EARLY_PRIORITY);
 	nftfast_first(table, compile, NFTCOMPILE_EARLY);
 	nftjudged_first(table, policy, NFTCOMPILE_EARLY);
-	if (nftantispoof_is_wanted(policy)) {
-		nftplan_chain(table, "antispoof");
-		nftantispoof_compile(table, policy, "antispoof");
-		nftexpr_jump(nftplan_rule(table, NFTCOMPILE_EARLY, NULL),
-			     "antispoof");
-	}
-	comes_in(table, policy, true);
-	fragments(table, policy, true);
-	fragments(table, policy, false);
-	comes_in(table, policy, false);
-	refusals(table, policy, true);
-	refusals(table, policy, false);
+	checks(table, policy, NFTCOMPILE_EARLY);
 }

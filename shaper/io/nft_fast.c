@@ -100,9 +100,11 @@ static void add_links(struct nftplan_table *table,
 		      const struct nftcompile *compile)
 {
 	struct nftnl_set *set = nftplan_set(
-		table, &(struct nftplan_set){ .name = LINKS,
-					      .kind = NFTPLAN_FIXED,
-					      .fields = { NFTPLAN_IFINDEX } });
+		table, &(struct nftplan_set){
+			       .name = LINKS,
+			       .kind = NFTPLAN_FIXED,
+			       .fields = { NFTPLAN_IFINDEX },
+			       .size_max = nftplan_room(compile->fast_count) });
 
 	for (size_t i = 0; i < compile->fast_count; i++)
 		nftplan_element(table, set, &compile->fast_ifindexes[i], NULL,

@@ -251,12 +251,19 @@ void nftforward_compile(struct nftplan_table *table,
 			const struct nftcompile *compile)
 {
 	const struct policy *policy = compile->policy;
+	bool no_rules = rules_that_matter(policy) == 0;
+	bool checked = !nftjudged_has_all(compile);
 
 	nftplan_counter(table, "transit");
 	compile_family(table, compile, true);
 	compile_family(table, compile, false);
-	if (rules_that_matter(policy) == 0) {
-		nftjudged_compile(table, policy, NFTCOMPILE_FORWARD);
+	if (no_rules)
+		nftjudged_compile(table, policy, NFTCOMPILE_FORWARD, checked);
+	if (!checked)
+		nftexpr_jump(nftplan_rule(table, NFTCOMPILE_FORWARD, NULL),
+			     NFTCOMPILE_CHECKS);
+	if (no_rules) {
+		nftjudged_rest(table, policy, NFTCOMPILE_FORWARD, checked);
 		nftfast_in(table, compile, NFTCOMPILE_FORWARD, true);
 		nftfast_in(table, compile, NFTCOMPILE_FORWARD, false);
 	}

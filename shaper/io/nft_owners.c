@@ -104,9 +104,11 @@ void nftowners_compile(struct nftplan_table *table, const struct policy *policy,
 	if (policy->owners_count == 0)
 		return;
 	nftplan_set(table,
-		    &(struct nftplan_set){ .name = "owned",
-					   .kind = NFTPLAN_FIXED,
-					   .fields = { NFTPLAN_INTERFACE } });
+		    &(struct nftplan_set){
+			    .name = "owned",
+			    .kind = NFTPLAN_FIXED,
+			    .fields = { NFTPLAN_INTERFACE },
+			    .size_max = nftplan_room(policy->owners_count) });
 	nftplan_set(table, &(struct nftplan_set){ .name = "owners",
 						  .kind = NFTPLAN_FIXED,
 						  .fields = { NFTPLAN_INTERFACE,

@@ -102,13 +102,17 @@ struct nftplan_set {
 	const char *name;
 	enum nftplan_set_kind kind;
 	enum nftplan_field fields[NFTPLAN_FIELDS + 1];
-	uint32_t size_max;   /* LEARNT, REFUSALS */
+	uint32_t size_max;   /* LEARNT, REFUSALS; nftplan_room */
 	uint64_t timeout_ms; /* the same; each element may have its own */
 };
 
 /* NULL: out of memory */
 struct nftnl_set *nftplan_set(struct nftplan_table *table,
 			      const struct nftplan_set *set);
+
+/* A size for a set of so many elements, and for some that come later: where the
+ * kernel knows one, it finds an element in half the time. */
+uint32_t nftplan_room(size_t elements_count);
 
 /* `key` is as the registers hold it; key_end (or NULL) is the last of a range
  * and goes_to (or NULL) the chain of a verdict, or a counter. */

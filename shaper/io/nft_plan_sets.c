@@ -139,6 +139,15 @@ struct nftnl_set *nftplan_set(struct nftplan_table *table,
 	return nftplan_is_broken(table->plan) ? NULL : set;
 }
 
+uint32_t nftplan_room(size_t elements_count)
+{
+	uint32_t size = 256;
+
+	while (size < 2 * elements_count)
+		size *= 2;
+	return size;
+}
+
 bool nftplan_set_is_kept(const struct nftnl_set *set)
 {
 	return nftnl_set_get_u32(set, NFTNL_SET_FLAGS) & NFT_SET_TIMEOUT;

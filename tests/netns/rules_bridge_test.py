@@ -8,7 +8,8 @@ import frames
 import lab
 import rules_bed
 from frames import BROADCAST
-from lab import GUARDED, GUARDED6, GUARDED_MAC, OUTSIDE, OUTSIDE6
+from lab import (GUARDED, GUARDED6, GUARDED_MAC, NEIGHBOUR, OUTSIDE,
+                 OUTSIDE6)
 
 BRIDGED = rules_bed.POLICY + """
 datapath: {nfqueue: {bridge: true}}
@@ -22,10 +23,21 @@ rules:
   - {priority: 20, match: {proto: udp, dst_port: 8, interface: lan9}, action: drop}
   - {priority: 30, match: {proto: udp, vlan: 5, dst_port: 9}, action: drop}
 """
+JUDGED = rules_bed.POLICY + f"""
+fragments: {{packets_per_s: 50}}
+datapath: {{nfqueue: {{bridge: true}}}}
+antispoof:
+  bindings:
+    - {{mac: "{GUARDED_MAC}", addresses: [{GUARDED}, "{GUARDED6}"],
+       interface: lan0}}
+"""
+STRANGER_MAC = "52:54:00:99:99:98"
+MARK = "0xd00000"  # netback's, by the mark as it comes
 SYSCTLS = "/proc/sys/net/bridge/bridge-nf-"
 
 
-class Bridge(rules_bed.Case):
+class Bed(rules_bed.Case):
+
     @classmethod
     def build(cls):
         gateway = cls.lab.namespace("gateway")
@@ -71,6 +83,9 @@ class Bridge(rules_bed.Case):
         return (frame[:12] + b"\x88\x64" +
                 struct.pack("!BBHH", 0x11, 0, 1, len(packet) + 2) + kind +
                 packet)
+
+
+class Bridge(Bed):
 
     def test_frames_reach_the_queue_both_ways(self):
         driver = self.install(BRIDGED)
@@ -240,6 +255,145 @@ class Bridge(rules_bed.Case):
         self.assertFalse(self.arrives(
             frames.udp(GUARDED, OUTSIDE, 5004, 53), seconds=0.2))
         self.assertEqual(1, driver.counters()["blocked"])
+
+
+class Judged(Bed):
+    """Netback judges the only port that is watched."""
+
+    def setUp(self):
+        super().setUp()
+        self.driver = self.install(rules_bed.POLICY +
+                                   "datapath: {nfqueue: {bridge: true}}\n")
+        if self.driver.ask("method") != ["queue no-room"]:
+            self.skipTest("the bridge family does not queue here")
+        self.driver.update(JUDGED, "owners", "judged")
+        self.driver.ask("verify")
+
+    def hooks(self):
+        """Those that have anything to ask."""
+        chains = self.net.gateway.run("nft", "list", "table", "bridge",
+                                      "symtap").split("chain ")[1:]
+        return {chain.split()[0] for chain in chains
+                if "type filter hook" in chain and
+                chain.count("\n\t\t") > 1}
+
+    def mark(self):
+        """As netback does, until the test ends."""
+        self.net.gateway.nft(f"""
+table netdev netback {{
+    chain in {{
+        type filter hook ingress device lan0 priority 0;
+        meta mark set {MARK}
+    }}
+}}
+""")
+
+    def forged(self):
+        """What netback would have stopped, and is counted for its port."""
+        frames_ = [self.out(frames.udp("10.99.0.1", OUTSIDE, 1, 2)),
+                   self.out(frames.udp(NEIGHBOUR, OUTSIDE, 1, 2)),
+                   # As if it came from beyond, to one whom netback judges.
+                   self.out(frames.udp(OUTSIDE, GUARDED, 1, 2)),
+                   self.out(frames.udp("2001:db8:99::1", OUTSIDE6, 1, 2)),
+                   self.out(frames.advertisement("2001:db8:20::99",
+                                                 OUTSIDE6)),
+                   frames.ethernet(BROADCAST, GUARDED_MAC, 0x0806, frames.arp(
+                       2, GUARDED_MAC, NEIGHBOUR, BROADCAST, OUTSIDE))]
+        frames_ += [frames.vlan(frame, 5) for frame in frames_]
+        return frames_ + [self.pppoe(frame) for frame in frames_[:2]]
+
+    def passes(self, wire, frame):
+        return wire.receive(0.5, lambda one: one[12:] == frame[12:], 1) != []
+
+    def test_what_it_judged_meets_one_hook_and_no_queue(self):
+        self.assertEqual({"forward", "input"}, self.hooks())
+        self.mark()
+        queue = self.queue()
+        for packet in (frames.udp(GUARDED, OUTSIDE, 5000, 53),
+                       frames.udp(GUARDED6, OUTSIDE6, 5000, 53)):
+            self.host.send_frame(self.out(packet))
+            self.assertTrue(self.passes(self.outside, self.out(packet)))
+        for packet in (frames.udp(OUTSIDE, GUARDED, 53, 5000),
+                       frames.udp(OUTSIDE6, GUARDED6, 53, 5000),
+                       frames.ipv4(OUTSIDE, GUARDED, 17, b"x" * 64,
+                                   more=True)):
+            self.outside.send(GUARDED_MAC, packet)
+            self.assertTrue(self.host.receive(
+                0.5, lambda one, wanted=packet: one[14:] == wanted, 1))
+        self.assertEqual([], queue.packets(0.3))
+
+    def test_what_it_no_longer_judges_is_asked_who_sends_it(self):
+        before = 0
+        for frame in self.forged():
+            self.host.send_frame(frame)
+            # One to all is asked for each port that it would leave by.
+            count = self.driver.counters()["forged lan0"]
+            self.assertGreater(count, before, frame.hex())
+            before = count
+            self.assertFalse(self.outside.receive(
+                0, lambda one, sent=frame: one == sent))
+        frame = frames.ethernet(self.outside.mac, STRANGER_MAC, 0x0800,
+                                frames.udp(GUARDED, OUTSIDE, 1, 2))
+        self.host.send_frame(frame)
+        self.assertEqual(1, self.driver.counters()["forged mac"])
+        frame = self.out(frames.udp(GUARDED, OUTSIDE, 1, 2))
+        self.host.send_frame(frame)
+        self.assertTrue(self.passes(self.outside, frame))
+
+    def comes_again(self):
+        """The port, with an index that no rule knows."""
+        gateway, host = self.net.gateway, self.host.namespace
+        gateway.run("ip", "link", "del", "lan0")
+        self.lab.wire(gateway, "lan0", host, "eth0", right_mac=GUARDED_MAC)
+        gateway.run("ip", "link", "set", "lan0", "master", "br0")
+        type(self).host = type(self).neighbour = frames.Wire(host, "eth0")
+
+    def test_nobody_sends_to_its_neighbour_as_if_from_beyond(self):
+        self.driver.update(
+            f'{JUDGED}    - {{mac: "{self.outside.mac}", interface: wan0, '
+            f'addresses: [{NEIGHBOUR}]}}\n', "owners", "judged")
+        frame = self.out(frames.udp(OUTSIDE, NEIGHBOUR, 1, 2))
+        for count in 1, 2:
+            self.host.send_frame(frame)
+            self.assertEqual(count, self.driver.counters()["forged lan0"])
+            self.assertFalse(self.outside.receive(
+                0.1, lambda one: one == frame))
+            self.comes_again()
+
+    def test_so_is_what_goes_to_the_bridge_itself(self):
+        gateway = self.net.gateway
+        gateway.nft("""
+table netdev seen {
+    chain in {
+        type filter hook ingress device br0 priority 0;
+        ether type ip counter
+    }
+}
+""")
+        own = gateway.mac("br0")
+        for source in "10.99.0.1", NEIGHBOUR, GUARDED:
+            self.host.send(own, frames.udp(source, "10.20.0.1", 1, 2))
+        self.assertEqual(2, self.driver.counters()["forged lan0"])
+        self.assertIn("counter packets 1 ", gateway.run(
+            "nft", "list", "table", "netdev", "seen"))
+
+    def test_tiny_fragments_to_whom_it_judges_are_limited(self):
+        packet = frames.ipv4(OUTSIDE, GUARDED, 17, b"x" * 64, more=True)
+        for _ in range(200):
+            self.outside.send(GUARDED_MAC, packet)
+        came = len(self.host.receive(1, lambda one: one[14:] == packet, 200))
+        self.assertLess(came, 200)
+        self.assertEqual(200 - came, self.driver.counters()["tiny fragments"])
+
+    def test_a_port_that_it_does_not_judge_is_asked_first(self):
+        self.driver.update(JUDGED, "owners")
+        self.driver.ask("verify")
+        self.assertEqual({"early", "forward"}, self.hooks())
+        self.host.send_frame(self.forged()[0])
+        self.assertEqual(1, self.driver.counters()["forged lan0"])
+        self.driver.update(JUDGED, "owners", "judged")
+        self.driver.ask("verify")
+        self.assertEqual({"forward", "input"}, self.hooks())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import json
 import math
 import pathlib
 import re
+import signal
 import time
 import unittest
 
@@ -65,6 +66,10 @@ def load():
     dom0.call("rmmod", "xen-netback")
     dom0.call("insmod", str(MODULES / "xen-netback/xen-netback.ko"),
               f"max_queues={dom0.QUEUES_MAX}")
+    load_guard()
+
+
+def load_guard():
     dom0.call("insmod", str(MODULES / "symtap_netback.ko"))
 
 
@@ -349,6 +354,28 @@ class Shipped(Hooked):
         self.assertLessEqual(first, SHIPPED_FIRST_SECOND)
         self.assertGreater(first, BURST)
         self.assertLessEqual(most_within(later, SECOND_S), bed.LATER_SECONDS)
+
+
+class Forged(Hooked, forged_test.Forged):
+
+    def test_nothing_forged_leaves_where_the_module_is_gone(self):
+        """Before symtapd has seen that, and from then on."""
+        self.assertNotIn("chain early", dom0.call(
+            "nft", "list", "table", "bridge", "symtap"))
+        self.symtapd.process.send_signal(signal.SIGSTOP)
+        try:
+            dom0.call("rmmod", "symtap_netback")
+            self.addCleanup(lambda: is_loaded() or load_guard())
+            self.only_its_own_leaves()
+        finally:
+            self.symtapd.process.send_signal(signal.SIGCONT)
+        self.until("has no hook of symtap's")
+        self.assertIn("chain early", dom0.call(
+            "nft", "list", "table", "bridge", "symtap"))
+        self.only_its_own_leaves()
+        load_guard()
+        self.until(self.guest.guarded, times=2)
+        self.only_its_own_leaves()
 
 
 class Queues(Hooked, flood_test.Queues_queue):
