@@ -289,6 +289,9 @@ static void take_file(struct reload *reload)
 
 static void take_vifs(struct reload *reload)
 {
+	static struct log_limit limit = { .subject = "xen",
+					  .burst_lines = 4,
+					  .lines_per_min = 4 };
 	const char *wrong = "out of memory";
 	int error = -ENOMEM;
 
@@ -303,7 +306,7 @@ static void take_vifs(struct reload *reload)
 	/* The engines have no room for it: see reload_retry. */
 	if (error == -EAGAIN)
 		return;
-	log_error(0, "xen: vifs: %s", wrong);
+	log_limited(&limit, LOG_LEVEL_ERROR, 0, "xen: vifs: %s", wrong);
 	vifs_applied(reload->daemon->vifs, false, wrong);
 }
 

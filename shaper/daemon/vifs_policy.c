@@ -68,6 +68,10 @@ void vifs_look(struct vifs *vifs)
 
 	if (vifs == NULL || vifs->count == 0)
 		return;
+	if (vifs->failed) {
+		reload_vifs(vifs->daemon->reload);
+		return;
+	}
 	same = vifsnetback_is_as_before(vifs);
 	quiet = is_quiet(vifs);
 	for (size_t i = 0; i < vifs->count && !(same && quiet); i++) {
@@ -284,7 +288,8 @@ static bool applied(struct vifs *vifs, struct vif *vif, bool good,
 		vifs_report(vifs, &vif->keys,
 			    guarded ? VIF_GUARDED : VIF_REFUSED,
 			    good ? vif->why : wrong);
-	vif->waits = false;
+	/* What was wrong may pass: then it is to hear of that as well. */
+	vif->waits &= !good;
 	return true;
 }
 
@@ -295,6 +300,7 @@ void vifs_applied(struct vifs *vifs, bool good, const char *wrong)
 
 	if (vifs == NULL)
 		return;
+	vifs->failed = !good;
 	while (i < vifs->count) {
 		struct vif *vif = &vifs->list[i];
 

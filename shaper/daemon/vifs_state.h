@@ -54,6 +54,7 @@ struct vifs {
 	struct viftaps taps; /* when ways were chosen, or looked at */
 	uint64_t seen;       /* by netwatch_look, when they were looked at */
 	bool is_settled;     /* and were as they should be */
+	bool failed;         /* their guard: tried again in a second */
 };
 
 /* One that leaves. */

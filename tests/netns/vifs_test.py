@@ -86,6 +86,26 @@ class Vifs(vif_bed.Case):
         self.until("vif7.0 of domain 7 is let go")
         self.assertTrue(self.arrives_from(STRANGER, WAIT_S))
 
+    def test_what_could_not_be_guarded_is_tried_again(self):
+        """Here there is nothing to hook into without a bridge."""
+        self.start()
+        if 'packets come by "queue"' in self.symtapd.log():
+            self.skipTest("the bridge family queues here")
+        gateway = self.net.gateway
+        gateway.run("ip", "link", "del", "br0")
+        self.store.vif(7, lab.GUARDED_MAC, GUEST)
+        self.until("xen: vifs: there is no bridge")
+        gateway.run("ip", "link", "add", "br0", "type", "bridge")
+        for port in ("vif7.0", "wan0"):
+            self.net.add_port(port)
+        gateway.up("br0")
+        self.until("vif7.0 of domain 7 (web) is guarded")
+        self.assertTrue(lab.eventually(
+            lambda: self.arrives_from(GUEST, WAIT_S), WAIT_S))
+        self.assertFalse(self.arrives_from(STRANGER))
+        self.assertTrue(lab.eventually(
+            lambda: self.published("state") == "active"))
+
     def guarded_anew(self, change):
         line = "vif7.0 of domain 7 (web) is guarded"
         times = self.symtapd.log().count(line)
