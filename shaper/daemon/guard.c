@@ -181,22 +181,31 @@ static void put_back(struct guard *guard)
 	log_warn(0, "rules: somebody changed or removed ours; put back");
 }
 
-static void verify(struct guard *guard)
-{
-	int error = nftrules_verify(guard->rules);
-
-	guard->unsure = error < 0;
-	if (error == -ESTALE)
-		put_back(guard);
-}
-
 /* Connection tracking came or went: it decides where packets may wait. */
 static void follow_conntrack(struct guard *guard)
 {
-	if (guard_update(guard, guard->config.policy) < 0)
-		log_error(0, "rules: %s", nftrules_error(guard->rules));
+	int error = guard_update(guard, guard->config.policy);
+
+	guard->unsure = error < 0;
+	if (error < 0)
+		log_limited(&guard->log_rules, LOG_LEVEL_ERROR, -error,
+			    "rules: %s", nftrules_error(guard->rules));
 	else
 		log_info(0, "rules: changed, as connection tracking did");
+}
+
+static void verify(struct guard *guard)
+{
+	int error = nftrules_verify(guard->rules), came;
+
+	if (error == -ESTALE) {
+		put_back(guard);
+		return;
+	}
+	came = nftrules_look_for_conntrack(guard->rules);
+	guard->unsure = error < 0 || came < 0;
+	if (came > 0)
+		follow_conntrack(guard);
 }
 
 void guard_watch(struct guard *guard)

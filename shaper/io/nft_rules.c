@@ -189,15 +189,16 @@ static int find_way(struct nftrules *rules, const struct policy *policy,
 }
 
 static int look_around(struct nftrules *rules,
-		       const struct nftrules_config *config)
+		       const struct nftrules_config *config,
+		       enum nftrules_conntrack *ret_conntrack)
 {
 	int error;
 
 	rules->asked = config->conntrack;
-	rules->conntrack = config->conntrack;
+	*ret_conntrack = config->conntrack;
 	if (config->conntrack != NFTRULES_CONNTRACK_LOOK)
 		return 0;
-	error = nftprobe_conntrack(rules->socket, &rules->conntrack);
+	error = nftprobe_conntrack(rules->socket, ret_conntrack);
 	if (error)
 		nfthandle_fail(rules, error, "reading others' tables");
 	return error;
@@ -319,7 +320,7 @@ static int install(struct nftrules *rules, const struct nftrules_config *config,
 	assert(config->shards >= 1 && config->shards <= SHARDS_MAX);
 	error = find_way(rules, config->policy, &compile.way);
 	if (!error)
-		error = look_around(rules, config);
+		error = look_around(rules, config, &compile.conntrack);
 	if (!error)
 		error = prepare_bridges(rules, &compile);
 	if (!error && has_log_rules(config->policy))
@@ -327,13 +328,13 @@ static int install(struct nftrules *rules, const struct nftrules_config *config,
 	if (error)
 		return error;
 	compile.method = rules->method;
-	compile.conntrack = rules->conntrack;
 	error = be_alive(rules, &compile);
 	if (!error)
 		error = nfthandle_put(rules, &compile, how);
 	if (error)
 		return error;
 	rules->way = compile.way;
+	rules->conntrack = compile.conntrack;
 	rules->bridge = config->policy->nfqueue.bridge;
 	rules->refusal_family = compile.way == NFTCOMPILE_ROUTED
 					? NFPROTO_INET

@@ -136,7 +136,8 @@ enum nftrules_event {
 	NFTRULES_QUIET,   /* nothing that concerns us */
 	NFTRULES_ALTERED, /* our tables were changed or removed: install again
 			   */
-	NFTRULES_UNSURE,  /* messages were lost: nftrules_verify */
+	NFTRULES_UNSURE,  /* messages were lost: nftrules_verify, and
+			   * nftrules_look_for_conntrack */
 	NFTRULES_CONNTRACK_CHANGED, /* NAT or tracking came: nftrules_update */
 };
 
@@ -145,6 +146,8 @@ int nftrules_watch_fd(const struct nftrules *rules);
 /* Reads until nothing is left; the gravest of what was seen.  -errno: broken.
  */
 int nftrules_watch(struct nftrules *rules, enum nftrules_event *ret_event);
+/* 1: NAT or tracking came; 0: none did; or -errno. */
+int nftrules_look_for_conntrack(struct nftrules *rules);
 
 /* --- `log` rules --- */
 

@@ -105,3 +105,16 @@ int nftrules_watch(struct nftrules *rules, enum nftrules_event *ret_event)
 		*ret_event = NFTRULES_QUIET;
 	return 0;
 }
+
+int nftrules_look_for_conntrack(struct nftrules *rules)
+{
+	enum nftrules_conntrack now;
+	int error;
+
+	if (rules->asked != NFTRULES_CONNTRACK_LOOK || !rules->plan)
+		return 0;
+	error = nftprobe_conntrack(rules->socket, &now);
+	if (error)
+		return nfthandle_fail(rules, error, "reading others' tables");
+	return now > rules->conntrack;
+}

@@ -142,6 +142,20 @@ class Life(bed.Case):
             gateway.nft("delete table inet other")
         self.check_held()
 
+    def test_tracking_that_comes_with_many_rules_is_followed(self):
+        """More than what is told of them at once has room for."""
+        self.start()
+        self.assertNotIn("as connection tracking did", self.symtapd.log())
+        rules = "".join(f'tcp dport {number + 1} counter comment "{number}"\n'
+                        for number in range(20000))
+        self.net.gateway.nft("table inet other {\nchain of {\n" + rules +
+                             "}\n}\n" + OPERATORS)
+        self.assertTrue(lab.eventually(
+            lambda: "as connection tracking did" in self.symtapd.log(), 10))
+        self.check_held()
+        for table in ("inet other", "inet firewall", "ip nat", "bridge filter"):
+            self.net.gateway.nft(f"delete table {table}")
+
     def test_another_owner_of_the_queue_is_named(self):
         with self.net.gateway.entered():
             owner = subprocess.Popen(
