@@ -102,8 +102,27 @@ static void judge_queues(const struct facts *facts, struct findings *findings)
 	}
 }
 
+/* In a bridge's own hook the kernel takes a super-packet apart without its
+ * Ethernet header, unless br_netfilter has noted where that is. */
+static void judge_segments(const struct facts *facts, struct findings *findings)
+{
+	if (!facts->bridged || strcmp(facts->method, "queue") != 0 ||
+	    (facts->bridge_iptables == 1 && facts->bridge_ip6tables == 1))
+		return;
+	finding_remedy(findings_add(findings, "bridge-segments",
+				    FINDING_WARNING,
+				    "Without br_netfilter this kernel loses "
+				    "what it takes apart for symtap: some "
+				    "segments of each upload are sent again, "
+				    "which makes it slow."),
+		       "`modprobe br_netfilter`, and set "
+		       "net.bridge.bridge-nf-call-iptables and -ip6tables to "
+		       "1; iptables sees bridged packets then, too.");
+}
+
 static void judge_bridge(const struct facts *facts, struct findings *findings)
 {
+	judge_segments(facts, findings);
 	if (!facts->bridged && facts->has_bridge &&
 	    (facts->bridge_iptables > 0 || facts->bridge_ip6tables > 0))
 		finding_remedy(

@@ -59,7 +59,9 @@ CHOSEN = {
     "netns/gateway_hold": (),
     "netns/gateway_edt": (),
     "netns/gateway_vlan": ("Fast",),
-    "netns/gateway_bridged": ("Bridged.test_flood_in_a_vlan_is_held",),
+    "netns/gateway_bridged": (
+        "Bridged.test_flood_in_a_vlan_is_held",
+        "Bridged.test_super_packets_taken_apart_keep_their_ethernet_header"),
     "netns/gateway_bridged/fast": (
         "Bridged.test_flood_is_reduced_and_its_neighbour_is_not",
         "Bridged.test_answers_in_a_vlan_free_what_waits"),

@@ -89,9 +89,9 @@ static void test_a_healthy_bridge_has_no_findings(void **state)
 	(void)state;
 	facts.bridged = facts.has_bridge = true;
 	facts.ip_forward = facts.ipv6_forward = 0;
+	facts.bridge_iptables = facts.bridge_ip6tables = 1;
 	assert_finds(&facts, NULL);
 	snprintf(facts.method, sizeof(facts.method), "target");
-	facts.bridge_iptables = facts.bridge_ip6tables = 1;
 	facts.bridge_vlan = facts.bridge_pppoe = 1;
 	assert_finds(&facts, NULL);
 	facts.bridge_vlan = 0;
@@ -99,6 +99,10 @@ static void test_a_healthy_bridge_has_no_findings(void **state)
 	facts.bridge_vlan = 1;
 	facts.bridge_ip6tables = 0;
 	assert_finds(&facts, "bridge-nf-off");
+	snprintf(facts.method, sizeof(facts.method), "queue");
+	assert_finds(&facts, "bridge-segments");
+	facts.bridge_iptables = facts.bridge_ip6tables = FACTS_UNKNOWN;
+	assert_finds(&facts, "bridge-segments");
 }
 
 static void test_who_judges_by_a_tap_forwards_nothing_here(void **state)
