@@ -28,6 +28,8 @@ const char *fastleft_init(struct fastleft *left, const struct fast_slot *slots,
 			   .multipliers = config->multipliers },
 		.config = config,
 	};
+	if (config->version == 0)
+		return "who pinned it ended before it was in use";
 	if (config->version != FAST_VERSION)
 		return "it is of another version";
 	if (config->slot_bytes != sizeof(struct fast_slot) ||

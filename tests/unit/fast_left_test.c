@@ -158,7 +158,11 @@ static void test_another_version_is_not_read(void **state)
 	assert_string_equal(fastleft_init(&left, world.slots, &world.config,
 					  SLOTS),
 			    "it is of another version");
-	world.config.version--;
+	world.config.version = 0;
+	assert_string_equal(fastleft_init(&left, world.slots, &world.config,
+					  SLOTS),
+			    "who pinned it ended before it was in use");
+	world.config.version = FAST_VERSION;
 	world.config.slot_bytes++;
 	assert_string_equal(fastleft_init(&left, world.slots, &world.config,
 					  SLOTS),
