@@ -317,6 +317,7 @@ static void look_at_rules(struct guard *guard)
 	    !nftrules_bridges_are_on(guard->rules))
 		guard->unsure = true;
 	guard->seen_changes = changes;
+	guard->unsure |= nftrules_has_tracking_come(guard->rules);
 	if (guard->unsure)
 		verify(guard);
 }

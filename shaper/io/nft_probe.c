@@ -185,7 +185,7 @@ static bool file_has_word(const char *path, const char *word)
 	return found;
 }
 
-static bool anything_is_tracked(void)
+bool nftprobe_is_anything_tracked(void)
 {
 	FILE *file = fopen("/proc/sys/net/netfilter/nf_conntrack_count", "re");
 	char line[32];
@@ -219,7 +219,7 @@ int nftprobe_conntrack(struct mnl_socket *socket,
 	if (file_has_word("/proc/net/ip_tables_names", "nat") ||
 	    file_has_word("/proc/net/ip6_tables_names", "nat"))
 		at_least(&level, NFTRULES_CONNTRACK_TRANSLATES);
-	if (anything_is_tracked())
+	if (nftprobe_is_anything_tracked())
 		at_least(&level, NFTRULES_CONNTRACK_TRACKS);
 	*ret_conntrack = level;
 	return 0;

@@ -26,6 +26,9 @@ int nftprobe_method(struct nftbatch *batch, struct mnl_socket *socket,
 int nftprobe_conntrack(struct mnl_socket *socket,
 		       enum nftrules_conntrack *ret_conntrack);
 
+/* By connection tracking, now. */
+bool nftprobe_is_anything_tracked(void);
+
 /* Raises *level if a chain or rule that is announced asks for more. */
 void nftprobe_message(const struct nlmsghdr *message,
 		      enum nftrules_conntrack *level);

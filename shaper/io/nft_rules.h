@@ -148,6 +148,9 @@ int nftrules_watch_fd(const struct nftrules *rules);
 int nftrules_watch(struct nftrules *rules, enum nftrules_event *ret_event);
 /* 1: NAT or tracking came; 0: none did; or -errno. */
 int nftrules_look_for_conntrack(struct nftrules *rules);
+/* Is something tracked by what nobody told of, such as iptables-legacy's rules?
+ * Then nftrules_look_for_conntrack says 1. */
+bool nftrules_has_tracking_come(const struct nftrules *rules);
 
 /* --- `log` rules --- */
 

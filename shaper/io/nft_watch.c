@@ -118,3 +118,10 @@ int nftrules_look_for_conntrack(struct nftrules *rules)
 		return nfthandle_fail(rules, error, "reading others' tables");
 	return now > rules->conntrack;
 }
+
+bool nftrules_has_tracking_come(const struct nftrules *rules)
+{
+	return rules->asked == NFTRULES_CONNTRACK_LOOK && rules->plan &&
+	       rules->conntrack == NFTRULES_CONNTRACK_NONE &&
+	       nftprobe_is_anything_tracked();
+}

@@ -156,6 +156,21 @@ class Life(bed.Case):
         for table in ("inet other", "inet firewall", "ip nat", "bridge filter"):
             self.net.gateway.nft(f"delete table {table}")
 
+    def test_tracking_that_nobody_tells_of_is_followed(self):
+        """As that of rules that nf_tables knows nothing of."""
+        if shutil.which("iptables-legacy") is None:
+            self.skipTest("there is no iptables-legacy here")
+        self.net.gateway.run("conntrack", "-F")
+        self.start()
+        rule = ("FORWARD", "-m", "conntrack", "--ctstate", "INVALID",
+                "-j", "DROP")
+        self.net.gateway.run("iptables-legacy", "-A", *rule)
+        self.check_whole(self.talk().finish())
+        self.assertTrue(lab.eventually(
+            lambda: "as connection tracking did" in self.symtapd.log(), 3))
+        self.check_held()
+        self.net.gateway.run("iptables-legacy", "-D", *rule)
+
     def test_another_owner_of_the_queue_is_named(self):
         with self.net.gateway.entered():
             owner = subprocess.Popen(
