@@ -73,13 +73,11 @@ class World:
 
     def need_backend(self):
         self.backend = self.backend or self._made(
-            "extension", f"{setups.SHIPPED}xen: {{vifs: follow}}\n",
-            f"uplink={dom0.BRIDGE}")
+            "extension", setups.BACKEND, f"uplink={dom0.BRIDGE}")
 
     def need_judge(self):
         self.judge = self.judge or self._made(
-            "judge", setups.SHIPPED.replace("bridge: true", "bridge: false"),
-            "judge=0", driver=0, number=setups.JUDGE)
+            "judge", setups.JUDGES, "judge=0", driver=0, number=setups.JUDGE)
 
 
 class Found:

@@ -30,6 +30,10 @@ control: {socket: /run/symtap/control.sock}
 metrics: {listen: none}
 state: {file: /var/lib/symtap/state}
 """
+# Of one that is a guest's backend.
+BACKEND = POLICY.replace(
+    "bridge: true}}", "bridge: true}, fast: {interfaces: auto}}"
+) + "xen: {vifs: follow}\n"
 # What the tests ask it, which no real one answers.
 START = """\
 #!/bin/sh

@@ -5,6 +5,7 @@
 import os
 import re
 import subprocess
+import time
 import unittest
 
 import bed
@@ -16,7 +17,8 @@ from bed import store_value
 GUEST, OTHER_GUEST = 9, 10
 RATE_PKTS_PER_S = 20  # what waits leaves places in the ring
 POLICIES = "/local/domain/0/symtap/policy"
-POLICY = extension.POLICY + "xen: {vifs: follow}\n"
+# Many starts, and that of the fast path takes half a minute in emulation.
+POLICY = extension.BACKEND.replace(", fast: {interfaces: auto}", "")
 
 
 class Backend(bed.Case):
@@ -159,6 +161,44 @@ class Backend(bed.Case):
             "vifs: follow": "vifs: follow, guests: [{guard: on}]"})
         self.assertTrue(lab.eventually(lambda: state() == "active", 60, 0.2),
                         state())
+
+    def memory_mib(self):
+        """In use in the VM."""
+        return int(re.search(r"Mem: +\d+ +(\d+)",
+                             self.vm.ask("free"))[1]) >> 10
+
+    def await_fast(self, before):
+        """symtapd runs, and its program sees the guest's packets; how many MiB
+        are in use then."""
+        self.vm.await_start(before)
+        self.assertTrue(lab.eventually(
+            lambda: re.search(rf"fast path at .*{self.guest.vif} \(clsact",
+                              self.vm.symtapctl("status")), 60, 0.2),
+            self.vm.log())
+        return self.memory_mib()
+
+    def test_its_memory_lasts_with_a_fast_path(self):
+        """However often symtapd is ended, also while it starts."""
+        self.outside_runs("probe", "answer", dom0.OUTSIDE2,
+                          extension.PROBE_PORT)
+        before = self.vm.starts()
+        self.vm.set_policy(extension.BACKEND)
+        self.vm.kill("TERM")
+        used = [self.await_fast(before)]
+        for _ in range(5):
+            self.vm.kill()
+            time.sleep(1)
+        # The last is there to stay.
+        used.append(self.await_fast(before + 1))
+        told = self.vm.conversation(self.guest, dom0.OUTSIDE2, 2)
+        print(f"MiB in use: {used}; {told}", flush=True)
+        self.assertLess(used[1], used[0] + 24)
+        self.assertEqual(told["lost"], 0)
+        before = self.vm.starts()
+        self.vm.set_policy(POLICY)
+        self.vm.kill("TERM")
+        self.vm.await_start(before)
+        self.await_judge()
 
     def penalty(self):
         """The highest of the guest's."""

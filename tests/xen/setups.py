@@ -21,8 +21,16 @@ JUDGE = 111
 COUNTERS_SECONDS = 1.2  # they are a tenth of a second old at most
 RINGS, RING = "/sys/kernel/debug/xen-netback", "io_ring_q0"
 TAP_LOG = "/run/compare-tap.log"
-SHIPPED = "\n".join(line for line in extension.POLICY.splitlines()
-                    if not line.startswith(("limiter:", "guards:"))) + "\n"
+
+
+def shipped(policy):
+    """The same, with limiter and guards as they come."""
+    return "".join(line for line in policy.splitlines(keepends=True)
+                   if not line.startswith(("limiter:", "guards:")))
+
+
+BACKEND = shipped(extension.BACKEND)
+JUDGES = shipped(extension.POLICY).replace("bridge: true", "bridge: false")
 # The uplink's namespace lives in a `sleep`, so who takes symtapd's place in the
 # extension VM leaves word of which one it is.
 AWAY = """\
@@ -177,8 +185,10 @@ class Extension(Driver):
         self._await()
 
     def _await(self):
-        vif = self.guest().vif
-        if not lab.eventually(lambda: vif in self.vm.symtapctl("vifs"), 30):
+        """It guards the guest, and its program is where packets are."""
+        line = f"fast path at {self.guest().vif} "
+        if not lab.eventually(lambda: line in self.vm.symtapctl("status"),
+                              120, 0.2):
             raise RuntimeError(self.vm.log())
 
     def stop(self):
@@ -192,7 +202,7 @@ class Extension(Driver):
         return counters_in(self.vm)
 
     def kill(self):
-        self.vm.ask("killall -9 symtapd")
+        self.vm.kill()
         return True
 
     def make_anew(self):
@@ -266,7 +276,7 @@ class Granted(Setup):
         return dropped_in(self.vm)
 
     def kill(self):
-        self.vm.ask("killall -9 symtapd")
+        self.vm.kill()
         return True
 
     def make_anew(self):
