@@ -69,6 +69,14 @@ def store_value(path):
                           stderr=subprocess.DEVNULL).stdout.strip()
 
 
+def waits(guest, way, handle=0):
+    """A vif of it, with what it sends."""
+    if way.selective:
+        return guest.ring(handle) > WAITING_SLOTS
+    path = f"/local/domain/0/backend/vif/{guest.domain}/{handle}"
+    return store_value(f"{path}/rate").startswith("0,")
+
+
 def dropped(daemon):
     """How many it says that it dropped of a flood, or let the kernel drop."""
     count = daemon.settled()
@@ -106,6 +114,10 @@ class Flood:
         address, port = ear.socket.getsockname()
         self.sender = guest.flood(address, port, size, pkts_per_s,
                                   seconds)
+
+    def end(self):
+        """Before its seconds are over."""
+        self.guest.ask("killall flood")
 
     def look(self, seconds):
         """What arrives from now on."""
@@ -183,14 +195,9 @@ class Case(unittest.TestCase):
             (key["penalty"] for guest in json.loads(document)["guests"]
              for key in guest["keys"] if key["scope"] == "pair"), default=0)
 
-    def waits(self, guest):
-        if self.way.selective:
-            return guest.ring() > WAITING_SLOTS
-        return store_value(f"{guest.backend}/rate").startswith("0,")
-
     def until_it_waits(self, guest):
-        self.assertTrue(lab.eventually(lambda: self.waits(guest), 60),
-                        self.symtapd.log())
+        self.assertTrue(lab.eventually(
+            lambda: waits(guest, self.way), 60), self.symtapd.log())
 
     @staticmethod
     def as_slow(seconds):

@@ -4,11 +4,13 @@
  *
  *	flood ADDRESS PORT BYTES PKTS_PER_S SECONDS
  *
- * Numbered datagrams, 0 a second: as fast as they go.  At the end one line of
- * JSON: how many were sent and the longest that send() took.
+ * Numbered datagrams, 0 a second: as fast as they go.  At the end, which may be
+ * a SIGTERM, one line of JSON: how many were sent and the longest that send()
+ * took.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +21,17 @@
 
 enum { BYTES_MAX = 65000, ARGUMENTS = 6 };
 
+static volatile sig_atomic_t ended;
+
+static void end(int number)
+{
+	(void)number;
+	ended = 1;
+}
+
 int main(int argc, char **argv)
 {
+	const struct sigaction ending = { .sa_handler = end };
 	static char bytes[BYTES_MAX];
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	double begin = seconds_now(), longest = 0, rate, seconds;
@@ -37,7 +48,8 @@ int main(int argc, char **argv)
 	if (fd < 0 || count < sizeof(sent) || count > sizeof(bytes) ||
 	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		return EXIT_FAILURE;
-	for (;;) {
+	sigaction(SIGTERM, &ending, NULL);
+	while (!ended) {
 		double at = seconds_now(), took;
 		uint32_t number = htonl(sent);
 

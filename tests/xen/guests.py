@@ -39,22 +39,26 @@ class Options:
     vifs       how many, the first with the addresses
     ips        of the first vif's `ip=`, and of its interface; None: its own
                IPv4 address; (): no `ip=`, and its own address all the same
+    addressed  each further vif has an `ip=`: those of the numbers behind
     vif        more of each vif's line: "script=..,backend=.."
     lines      more of the configuration: 'uuid = ".."', "driver_domain = 1"
     ramdisk    instead of the usual one, see ramdisk()
     words      more of the kernel's command line
     """
 
-    def __init__(self, *, queues=1, vifs=1, ips=None, vif="", lines=(),
-                 memory=96, ramdisk=f"{dom0.JOB}/guest.cpio", words=""):
+    def __init__(self, *, queues=1, vifs=1, ips=None, addressed=False, vif="",
+                 lines=(), memory=96, ramdisk=f"{dom0.JOB}/guest.cpio",
+                 words=""):
         self.__dict__.update(
             queues=queues, vifs=vifs, ips=None if ips is None else list(ips),
-            vif=vif, lines=list(lines), memory=memory, ramdisk=str(ramdisk),
-            words=words)
+            addressed=addressed, vif=vif, lines=list(lines), memory=memory,
+            ramdisk=str(ramdisk), words=words)
 
     def vif_line(self, number, handle):
         ips = [address_of(number)] if self.ips is None else self.ips
-        ip = f",ip={' '.join(ips)}" if ips and handle == 0 else ""
+        if handle > 0:
+            ips = [address_of(number + handle)] if self.addressed else ()
+        ip = f",ip={' '.join(ips)}" if ips else ""
         more = f",{self.vif}" if self.vif else ""
         if not re.search("(script|backend)=", self.vif):
             more += f",script={SCRIPT}"
@@ -161,10 +165,11 @@ class Guest:
         for each in opened:
             self.finish(each)
 
-    def ring(self):
+    def ring(self, handle=0):
         """Requests that the backend has consumed and not answered, in all
-        queues of the first vif."""
-        folder = pathlib.Path("/sys/kernel/debug/xen-netback", self.vif)
+        queues of a vif."""
+        folder = pathlib.Path("/sys/kernel/debug/xen-netback",
+                              f"vif{self.domain}.{handle}")
         pending = 0
         for path in folder.glob("io_ring_q*"):
             text = path.read_text(encoding="utf-8")
@@ -239,6 +244,10 @@ class Pool:
 
     def destroy(self, guest):
         """How long that took.  Its number is free."""
+        self.forget(guest)
+        return guest.destroy()
+
+    def forget(self, guest):
+        """It is gone."""
         del self.all[guest.number]
         self._keep()
-        return guest.destroy()
