@@ -22,7 +22,7 @@ bind_file() {
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs "$root"
 for link in bin sbin lib lib32 lib64; do ln -s "usr/$link" "$root/$link"; done
-mkdir -p "$root"/{etc/systemd/system,proc,sys,run,root,old} \
+mkdir -p "$root"/{etc/{modules-load.d,systemd/system},proc,sys,run,root,old} \
 	"$root"/var/{lib,log,tmp,cache}
 ln -s /run "$root/var/run"
 mkdir -m 1777 "$root/tmp"
