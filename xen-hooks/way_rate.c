@@ -10,12 +10,15 @@
 
 /* Who writes over our value, again and again, is answered so often. */
 #define AGAIN_NS (RATEPACE_WINDOW_US * UINT64_C(1000))
+/* What XenStore refused is tried again then. */
+#define REFUSED_NS UINT64_C(1000000000)
 
 struct paced {
 	uint32_t domain, handle, queues;
 	char interface[16];
 	struct ratepace pace;
 	bool dirty;                      /* its key is not what pace asks for */
+	uint64_t retry_ns;               /* and is not written before; or 0 */
 	bool touched;                    /* it may not be */
 	char value[RATEKEY_VALUE_BYTES]; /* written last */
 	uint64_t look_ns;                /* not before */
@@ -144,6 +147,7 @@ void wayrate_lost(struct wayrate *rates)
 {
 	for (size_t i = 0; i < rates->count; i++) {
 		rates->list[i].dirty |= rates->list[i].pace.limited;
+		rates->list[i].retry_ns = 0;
 		rates->list[i].touched = false; /* it is written anyway */
 	}
 }
@@ -169,7 +173,7 @@ static void look(struct wayrate *rates, struct store *store,
 }
 
 static void write_key(struct wayrate *rates, struct store *store,
-		      struct paced *paced)
+		      struct paced *paced, uint64_t now_ns)
 {
 	int error;
 
@@ -180,7 +184,12 @@ static void write_key(struct wayrate *rates, struct store *store,
 	else
 		error = ratekey_free(store, paced->domain, paced->handle);
 	/* Else what stands there would be in force for good. */
-	paced->dirty = error == -ENOTCONN || error == -EAGAIN;
+	paced->dirty = error < 0 && error != -ENOENT;
+	paced->retry_ns = 0;
+	if (error == -EAGAIN)
+		paced->retry_ns = now_ns + AGAIN_NS;
+	else if (paced->dirty && error != -ENOTCONN)
+		paced->retry_ns = now_ns + REFUSED_NS;
 	note_error(rates, error);
 }
 
@@ -194,8 +203,8 @@ void wayrate_advance(struct wayrate *rates, struct store *store,
 		if (store == NULL)
 			continue;
 		look(rates, store, paced, now_ns);
-		if (paced->dirty)
-			write_key(rates, store, paced);
+		if (paced->dirty && now_ns >= paced->retry_ns)
+			write_key(rates, store, paced, now_ns);
 	}
 }
 
@@ -209,6 +218,9 @@ uint64_t wayrate_next_ns(const struct wayrate *rates)
 
 		if (paced->touched && paced->look_ns < of_one)
 			of_one = paced->look_ns;
+		if (paced->dirty && paced->retry_ns > 0 &&
+		    paced->retry_ns < of_one)
+			of_one = paced->retry_ns;
 		if (of_one < next_ns)
 			next_ns = of_one;
 	}

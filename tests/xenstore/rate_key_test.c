@@ -216,6 +216,38 @@ static void test_way_rate_frees_once_there_is_xenstore_again(void **state)
 	wayrate_free(rates);
 }
 
+static void write_note(const struct bed *bed, const char *value, size_t length)
+{
+	assert_true(xs_write(bed->store.dom0, XBT_NULL,
+			     "/local/domain/0/backend/vif/7/0/symtap-rate",
+			     value, (unsigned int)length));
+}
+
+static void test_way_rate_frees_what_could_not_be_freed_at_once(void **state)
+{
+	static const char note[] = "0,50000";
+	struct bed *bed = *state;
+	struct vifkeys keys;
+	uint64_t now_ns = S;
+	struct wayrate *rates = paused(bed, &keys, now_ns);
+
+	check_key(bed, "symtap-rate", note);
+	write_note(bed, "a\0b", 3);
+	wayrate_owes(rates, keys.interface, 0, false, now_ns);
+	for (int i = 0; i < 16; i++) {
+		wayrate_advance(rates, bed->ours, now_ns);
+		now_ns = wayrate_next_ns(rates);
+		assert_true(now_ns != UINT64_MAX);
+	}
+	check_key(bed, "rate", note);
+	assert_in_range(wayrate_stats(rates)->failed, 2, 16);
+	write_note(bed, note, strlen(note));
+	wayrate_advance(rates, bed->ours, now_ns);
+	check_key(bed, "rate", NULL);
+	assert_true(wayrate_next_ns(rates) == UINT64_MAX);
+	wayrate_free(rates);
+}
+
 static void test_way_rate_does_not_spin_without_xenstore(void **state)
 {
 	struct bed *bed = *state;
@@ -245,6 +277,7 @@ int main(void)
 		cmocka_unit_test(test_ratekey_reads_rates_as_netback_does),
 		TEST(test_way_rate_answers_who_writes_over_it_in_time),
 		TEST(test_way_rate_frees_once_there_is_xenstore_again),
+		TEST(test_way_rate_frees_what_could_not_be_freed_at_once),
 		TEST(test_way_rate_does_not_spin_without_xenstore),
 #undef TEST
 	};
