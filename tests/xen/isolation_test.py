@@ -37,7 +37,7 @@ class Backend(bed.Case):
             dom0.call("xenstore-chmod", path, "n0", f"r{cls.vm.domain}")
         cls.addClassCleanup(dom0.call, "xenstore-rm", POLICIES)
         cls.guest, cls.other = cls.pool.take(
-            GUEST, OTHER_GUEST, vif="backend=extension",
+            GUEST, OTHER_GUEST, vif="backend=extension", memory=128,
             ramdisk=extension.guest_with_store())
         for guest in (cls.guest, cls.other):
             cls.addClassCleanup(cls.pool.destroy, guest)

@@ -13,7 +13,7 @@ import traffic
 FLOOD_PORT, PROBE_PORT, STREAM_PORT = 9000, 9002, 9003
 LARGE, SMALL, PROBE_BYTES = 1200, 60, 200
 MTUS = (1500, 750, 300)
-FLOOD_SECONDS, IDLE_SECONDS, STREAM_SECONDS, SMALL_SECONDS = 5, 2.5, 2, 3
+FLOOD_SECONDS, IDLE_SECONDS, STREAM_SECONDS, SMALL_SECONDS = 5, 3, 2, 3
 RESTART_SECONDS = 5
 PROBES_PER_S, LOAD_PER_S = 50, 100
 
@@ -34,18 +34,24 @@ class Flood:
         # Who has no MAC for it yet loses packets by himself.
         for address in (dom0.OUTSIDE, dom0.OUTSIDE2):
             self.guest.ask(f"ping -c 1 {address}")
-        self.idle = json.loads(self.guest.ask(
-            probe(PROBES_PER_S, IDLE_SECONDS)))
+        self.idle = self.converse(setup, "", IDLE_SECONDS)
         self.own = self.own_drops()
         self.sender = self.guest.flood(dom0.OUTSIDE2, FLOOD_PORT, size, 0,
                                        FLOOD_SECONDS)
-        beside = self.guest.begin(probe(PROBES_PER_S, FLOOD_SECONDS - 1.5))
+        # Until it is held it takes the guest's processor.
+        self.beside = self.converse(setup, "sleep 1;", FLOOD_SECONDS)
+        self.dropped = setup.dropped()
+
+    def converse(self, setup, first, seconds):
+        """What it tells, while dom0 looks as often beside nobody as beside a
+        flood: that takes its processor."""
+        opened = self.guest.begin(
+            f"{first} {probe(PROBES_PER_S, IDLE_SECONDS)}")
         self.held, self.slots = [], 0
-        for _ in range(FLOOD_SECONDS):
+        for _ in range(seconds):
             self.held += self.ear.receive(1)
             self.slots = max(self.slots, setup.slots())
-        self.beside = json.loads(self.guest.finish(beside))
-        self.dropped = setup.dropped()
+        return json.loads(self.guest.finish(opened))
 
     def own_drops(self):
         """Its queueing discipline's, when it has to wait for long."""

@@ -45,10 +45,15 @@ def rounds_of(found, part):
                            for name in names_of(found)})
 
 
+def told(measured, key):
+    """-1: nobody was answered who could tell."""
+    return [each for each in figures.column(measured, key) if each >= 0]
+
+
 def floods(found, part):
     return figures.table(
         ("way", *(head for head, _, _ in FLOODS)),
-        [(name, *(figures.spread(figures.column(measured, key), digits)
+        [(name, *(figures.spread(told(measured, key), digits)
                   for _, key, digits in FLOODS))
          for name in names_of(found)
          if (measured := figures.parts(found, name, part))])
@@ -164,7 +169,8 @@ def short(found):
         held = figures.parts(found, name, "large")
         if not held or name == "driver domain":
             continue
-        innocent = [each["p99"] / each["idle_p99"] for each in held]
+        innocent = [each["p99"] / each["idle_p99"] for each in held
+                    if each["p99"] >= 0]
         rows.append((
             f"{name} to {other}",
             *(figures.spread(figures.column(held, key), digits)
