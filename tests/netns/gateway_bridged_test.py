@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import struct
-import threading
 
 import frames
 import gateway_bed as bed
@@ -154,24 +153,6 @@ class Bridged(bed.Case):
         self.assertIn(len(numbers), range(2, 17))
         self.assertEqual(numbers, list(range(numbers[0], numbers[-1] + 1)))
 
-    def upload(self, size):
-        listener = self.net.outside.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((OUTER, 8080))
-        listener.listen()
-        client = self.net.host.socket(socket.AF_INET, socket.SOCK_STREAM)
-        client.settimeout(30)
-        client.connect((OUTER, 8080))
-        sender = threading.Thread(target=client.sendall, args=(bytes(size),))
-        with listener.accept()[0] as server:
-            server.settimeout(30)
-            sender.start()
-            while size > 0:
-                got = len(server.recv(1 << 20))
-                self.assertGreater(got, 0)
-                size -= got
-            sender.join()
-
     def test_super_packets_taken_apart_keep_their_ethernet_header(self):
         """Linux 6.1 forgets it where br_netfilter is off, see doctor."""
         header = frames.ethernet(self.outside_mac, lab.GUARDED_MAC, 0x0800, b"")
@@ -179,7 +160,9 @@ class Bridged(bed.Case):
         wrong = traffic.Tap(self.net.outside, "eth0", lambda frame: (
             ends in frame and not frame.startswith(header)))
         self.start(shipped=True)
-        self.upload(1 << 20)
+        for end in traffic.stream(self.net.host, self.net.outside, OUTER,
+                                  1 << 20):
+            end.close()
         self.assertGreater(self.symtapd.settled()["split_pkts"], 0)
         self.assertEqual(wrong.receive(0.2), [])
 

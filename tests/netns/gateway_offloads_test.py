@@ -8,7 +8,6 @@ import math
 import select
 import socket
 import struct
-import threading
 import time
 
 import gateway_bed as bed
@@ -17,7 +16,6 @@ import symtapd
 import traffic
 
 UDP_SEGMENT = 103
-SO_MAX_PACING_RATE = 47
 FEATURES = ("gso", "tso", "gro", "tx-udp-segmentation")
 PKTS_PER_S = 2000
 TCP_SECONDS = 0.6
@@ -64,25 +62,8 @@ class Offloads(bed.Case):
     def stream(self, upload, size, bytes_per_s=None):
         """Segments out and in, as the guarded host's own TCP counts them."""
         source, target = self.ends(upload)
-        listener = target[0].socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((target[1], 8080))
-        listener.listen()
-        client = source[0].socket(socket.AF_INET, socket.SOCK_STREAM)
-        if bytes_per_s:
-            client.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE,
-                              bytes_per_s)
-        client.settimeout(30)
-        client.connect((target[1], 8080))
-        sender = threading.Thread(target=client.sendall, args=(bytes(size),))
-        with listener.accept()[0] as server:
-            server.settimeout(30)
-            sender.start()
-            while size > 0:
-                got = len(server.recv(1 << 20))
-                self.assertGreater(got, 0)
-                size -= got
-            sender.join()
+        client, server = traffic.stream(source[0], *target, size, bytes_per_s)
+        with client, server:
             return struct.unpack_from("=II", (
                 client if upload else server).getsockopt(
                     socket.IPPROTO_TCP, socket.TCP_INFO, 144), SEGMENTS_AT)

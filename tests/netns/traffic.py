@@ -7,11 +7,13 @@ import select
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 import symtapd
 
 SO_TIMESTAMPNS = 35
+SO_MAX_PACING_RATE = 47
 SO_RCVBUFFORCE = 33
 ETH_P_ALL = 3
 LARGE = 64 << 20
@@ -214,3 +216,28 @@ class Crowd(Program):
         super().__init__(inside, "bench-gateway-traffic", [
             "talk", f"/run/netns/{inside.name}", f"/run/netns/{outside.name}",
             seconds, size, pairs, pkts_per_s], build)
+
+
+def stream(source, target, address, size, bytes_per_s=None):
+    """So much over TCP, to its end: the sockets of who gave and who took."""
+    listener = target.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((address, 8080))
+    listener.listen()
+    client = source.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if bytes_per_s:
+        client.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, bytes_per_s)
+    client.settimeout(30)
+    client.connect((address, 8080))
+    server = listener.accept()[0]
+    listener.close()
+    server.settimeout(30)
+    sender = threading.Thread(target=client.sendall, args=(bytes(size),))
+    sender.start()
+    while size > 0:
+        got = len(server.recv(1 << 20))
+        if got == 0:
+            raise ConnectionError(f"it ended {size} bytes too soon")
+        size -= got
+    sender.join()
+    return client, server
