@@ -328,6 +328,33 @@ static void test_netback_guard_keeps_the_pair_of_a_new_flow(void **state)
 	}
 }
 
+/* All other places are taken for good, and its pair was made from outside. */
+static void
+test_netback_guard_keeps_a_pair_that_its_guest_begins_to_use(void **state)
+{
+	static const struct packet_meta tcp = {
+		.ends.proto = PACKET_PROTO_TCP,
+		.header_bytes = 20,
+	};
+	struct guard_packet packet = packet_of(0, 1);
+	struct bed bed;
+
+	(void)state;
+	begin(&bed, &PAIR_ONLY);
+	bed.guard->keys_count = GUARD_WAYS;
+	hear(&bed, &packet, SECOND);
+	for (uint32_t i = 1; i < GUARD_WAYS; i++) {
+		struct guard_packet other = packet_of(i, 0);
+
+		send_packet(&bed, 1, &other, SECOND);
+	}
+	packet.meta = &tcp;
+	send_packet(&bed, 0, &packet, SECOND);
+	assert_non_null(guard_find(bed.guard, &packet.pair));
+	assert_null(guard_find(bed.guard, &packet.flow));
+	end(&bed);
+}
+
 static void test_netback_guard_knows_what_acknowledges_many(void **state)
 {
 	struct packet_meta meta = { .ends.proto = PACKET_PROTO_TCP,
@@ -542,6 +569,8 @@ int main(void)
 			test_netback_guard_gives_places_to_the_guest_first),
 		cmocka_unit_test(
 			test_netback_guard_keeps_the_pair_of_a_new_flow),
+		cmocka_unit_test(
+			test_netback_guard_keeps_a_pair_that_its_guest_begins_to_use),
 		cmocka_unit_test(
 			test_netback_guard_knows_what_acknowledges_many),
 		cmocka_unit_test(

@@ -181,7 +181,6 @@ static void begin_waiting_at(struct guard *guard, struct guard_key *key)
 {
 	if (key->waiting_pkts++ == 0)
 		key->since_ns = guard->now_ns;
-	key->flags &= (uint8_t)~GUARD_OUTSIDE;
 	key->last_ns = guard->now_ns;
 }
 
@@ -239,22 +238,15 @@ static bool may_go(struct guard *guard, struct guard_asked *asked,
 	return false;
 }
 
-static void leave_at(struct guard *guard, struct guard_key *key,
-		     uint32_t wire_pkts)
-{
-	key->flags &= (uint8_t)~GUARD_OUTSIDE;
-	guard_add(guard, key, wire_pkts, 0);
-}
-
 static void leave(struct guard *guard, const struct guard_asked *asked)
 {
 	struct guard_key *flow = guard_flow(guard, &asked->place);
 
 	guard_paces_sent(guard, asked);
 	guard_gates_sent(guard, asked);
-	leave_at(guard, guard_pair(guard, &asked->place), asked->wire_pkts);
+	guard_add(guard, guard_pair(guard, &asked->place), asked->wire_pkts, 0);
 	if (flow)
-		leave_at(guard, flow, asked->wire_pkts);
+		guard_add(guard, flow, asked->wire_pkts, 0);
 }
 
 static enum guard_verdict refuse(struct guard *guard,

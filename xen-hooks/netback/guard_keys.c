@@ -188,6 +188,15 @@ static uint32_t room_from(struct guard *guard, uint32_t first, bool outside)
 	return outside ? GUARD_NONE : displace(guard, oldest);
 }
 
+/* The packet's other key takes no place from this one. */
+static inline void use(const struct guard *guard, struct guard_key *key,
+		       bool outside)
+{
+	key->last_ns = guard->now_ns;
+	if (!outside)
+		key->flags &= (uint8_t)~GUARD_OUTSIDE;
+}
+
 static __attribute__((__noinline__)) uint32_t
 find_or_make(struct guard *guard, const struct flow_key *key, bool outside)
 {
@@ -206,7 +215,7 @@ find_or_make(struct guard *guard, const struct flow_key *key, bool outside)
 		};
 	}
 	guard->recent[recent_place(key)] = at;
-	guard->keys[at].last_ns = guard->now_ns;
+	use(guard, &guard->keys[at], outside);
 	return at;
 }
 
@@ -217,8 +226,7 @@ uint32_t guard_make(struct guard *guard, const struct flow_key *key,
 
 	if (!is_key(&guard->keys[at], key))
 		return find_or_make(guard, key, outside);
-	/* The packet's other key takes no place from this one. */
-	guard->keys[at].last_ns = guard->now_ns;
+	use(guard, &guard->keys[at], outside);
 	return at;
 }
 
