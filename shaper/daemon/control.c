@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "policy/policy.h"
@@ -36,6 +37,7 @@ struct client {
 
 struct control {
 	struct control_config config;
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	struct event_base *base;
 	struct evconnlistener *listener;
 	uint64_t last_token;
@@ -449,6 +451,8 @@ int control_new(struct event_base *base, const struct control_config *config,
 	if (control == NULL)
 		return -ENOMEM;
 	control->config = *config;
+	snprintf(control->path, sizeof(control->path), "%s", config->path);
+	control->config.path = control->path;
 	control->base = base;
 	control->uid = geteuid();
 	error = control_socket_open(config->path, config->mode, config->group,

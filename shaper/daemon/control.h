@@ -47,9 +47,9 @@ struct control_config {
 
 /*
  * Listen.  A socket that nobody listens on is replaced, and a missing last
- * folder of the path is made.  The caller ignores SIGPIPE.  What `config`
- * points to outlives it.  0 or -errno; -EADDRINUSE: another daemon answers
- * there.
+ * folder of the path is made.  The caller ignores SIGPIPE.  `path` is copied,
+ * `group` is read until control_give, and what else `config` points to outlives
+ * it.  0 or -errno; -EADDRINUSE: another daemon answers there.
  */
 int control_new(struct event_base *base, const struct control_config *config,
 		struct control **ret_control);

@@ -76,6 +76,16 @@ class Life(bed.Case):
         self.assertEqual(self.tables(), "")
         self.assertEqual(self.queues(), [])
 
+    def test_stop_after_a_reload_removes_its_socket(self):
+        """The policy that it began with is gone, and its memory is others'."""
+        self.start()
+        self.symtapd.reload()
+        for question in ("stats", "doctor", "top", "status"):
+            self.symtapd.ask(question)
+        self.assertEqual(self.symtapd.stop(), 0)
+        self.assertFalse(os.path.exists(self.symtapd.path("control.sock")),
+                         self.symtapd.log())
+
     def test_stop_while_reloads_wait(self):
         """One is under way and another was asked for, when the end comes: it
         is stopped for so long that it finds all three at once."""
