@@ -33,6 +33,7 @@ struct guard {
 	size_t fast_count;
 	bool refuses; /* there may be elements in the sets of refusals */
 	bool unsure;  /* the rules may not be there */
+	bool behind;  /* they are of a policy that was taken back */
 	uint64_t seen_changes; /* of interfaces */
 	uint64_t counted_ns;
 };
@@ -115,9 +116,21 @@ int guard_update(struct guard *guard, const struct policy *policy)
 		return 0;
 	config = rules_config(guard, policy);
 	error = nftrules_update(guard->rules, &config);
-	if (error == 0)
-		guard->config.policy = policy;
-	return error;
+	if (error < 0)
+		return error;
+	guard->config.policy = policy;
+	guard->behind = false;
+	return 0;
+}
+
+void guard_go_back(struct guard *guard, const struct policy *policy)
+{
+	if (guard_update(guard, policy) == 0)
+		return;
+	log_limited(&guard->log_rules, LOG_LEVEL_ERROR, 0, "rules: %s",
+		    nftrules_error(guard->rules));
+	guard->config.policy = policy;
+	guard->behind = true;
 }
 
 int guard_set_fast(struct guard *guard, const uint32_t *ifindexes, size_t count)
@@ -331,6 +344,8 @@ void guard_look(struct guard *guard)
 
 	if (guard == NULL)
 		return;
+	if (guard->behind)
+		guard_go_back(guard, guard->config.policy);
 	look_at_rules(guard);
 	known = &guard->config.status->refused;
 	if (!guard->refuses && known->count == 0)

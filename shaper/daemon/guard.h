@@ -38,6 +38,9 @@ int guard_new(const struct guard_config *config, struct guard **ret_guard);
 
 /* 0 or -errno: nothing was changed, and guard_error says why. */
 int guard_update(struct guard *guard, const struct policy *policy);
+/* To the policy before the last that was put in force; what cannot be now is
+ * tried again each second. */
+void guard_go_back(struct guard *guard, const struct policy *policy);
 /* The fast path is attached to these, up to GUARD_FAST_MAX, and to no other;
  * at the beginning to none.  0 or -errno: nothing was changed. */
 int guard_set_fast(struct guard *guard, const uint32_t *ifindexes,

@@ -120,6 +120,17 @@ static bool sizes_memory_alike(const struct policy_limits *a,
 	       a->held_packets == b->held_packets;
 }
 
+static void keep_memory(const struct policy_limits *now,
+			struct policy_limits *next)
+{
+	next->pairs = now->pairs;
+	next->flows = now->flows;
+	next->hosts = now->hosts;
+	next->suspects = now->suspects;
+	next->fragments = now->fragments;
+	next->held_packets = now->held_packets;
+}
+
 static void keep(struct reload *reload, const char *what)
 {
 	size_t used = strlen(reload->kept);
@@ -171,6 +182,7 @@ static void keep_what_must_stay(struct reload *reload, const struct policy *now,
 	if (strcmp(now->state_file, next->state_file) != 0)
 		keep(reload, "state");
 	next->nfqueue = now->nfqueue;
+	keep_memory(&now->limits, &next->limits);
 	next->xen.vifs = now->xen.vifs;
 	keep_fast(now, next);
 	memcpy(next->control_socket, now->control_socket,
@@ -223,6 +235,19 @@ static void taken_over(void *self)
 	go_on(reload);
 }
 
+static int tell_engines(struct reload *reload, const char **ret_wrong)
+{
+	struct daemon *daemon = reload->daemon;
+	int error = engines_set_policy(daemon->engines, reload->next,
+				       taken_over, reload);
+
+	if (error == 0)
+		return 0;
+	guard_go_back(daemon->guard, daemon->policy);
+	*ret_wrong = "too much is asked at once; try again";
+	return error;
+}
+
 /* Rules, then engines.  0, or -errno and what is wrong; then nothing has
  * changed. */
 static int install(struct reload *reload, const char **ret_wrong)
@@ -235,19 +260,14 @@ static int install(struct reload *reload, const char **ret_wrong)
 		return -ENOMEM;
 	follow_policy(daemon->follow, reload->next);
 	error = guard_update(daemon->guard, reload->next);
-	if (error < 0) {
+	if (error < 0)
 		*ret_wrong = guard_error(daemon->guard);
-		return error;
-	}
-	error = engines_set_policy(daemon->engines, reload->next, taken_over,
-				   reload);
-	if (error == 0) {
+	else
+		error = tell_engines(reload, ret_wrong);
+	if (error == 0)
 		reload->vifs_changed = false;
-		return 0;
-	}
-	if (guard_update(daemon->guard, daemon->policy) < 0)
-		log_error(0, "rules: %s", guard_error(daemon->guard));
-	*ret_wrong = "too much is asked at once; try again";
+	else
+		follow_policy(daemon->follow, daemon->policy);
 	return error;
 }
 

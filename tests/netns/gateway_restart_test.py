@@ -104,6 +104,19 @@ class Restart(bed.Case):
                                    (lab.OUTSIDE, 9), ear, 0.9)
         self.check_figures(arrived, 0.9)
 
+    def test_memory_is_as_it_was_until_a_restart(self):
+        """Also as a bound, and each reload says so."""
+        limits = "{{pairs: 20000, flows: 20000, hosts: 1024, held_packets: {}}}"
+        self.start(limits=limits.format(2000))
+        self.symtapd.write_policy(limits=limits.format(16))
+        for _ in range(2):
+            self.assertIn("until a restart: limits that reserve memory",
+                          self.symtapd.reload()["reloaded"])
+        traffic.flood(traffic.sender(self.net.host, lab.GUARDED),
+                      (lab.OUTSIDE, 9),
+                      traffic.Receiver(self.net.outside, lab.OUTSIDE, 9), 0.2)
+        self.assertEqual(self.symtapd.settled()["dropped_bound"], 0)
+
     def test_restart_under_load_loses_nothing_conforming(self):
         # Nothing is forgotten while it is away, however long a start takes.
         self.start(limiter="{window: 5s}")
