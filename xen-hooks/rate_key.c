@@ -35,7 +35,7 @@ static void find(struct place *place, uint32_t domain, uint32_t handle)
 	snprintf(place->node, sizeof(place->node),
 		 "backend/vif/%" PRIu32 "/%" PRIu32, domain, handle);
 	snprintf(place->rate, sizeof(place->rate), "%s/rate", place->node);
-	snprintf(place->note, sizeof(place->note), "%s/symtap-rate",
+	snprintf(place->note, sizeof(place->note), "%s/" RATEKEY_NOTE,
 		 place->node);
 }
 

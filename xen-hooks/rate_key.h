@@ -17,6 +17,9 @@
 
 struct store;
 
+/* Beside `rate`, as long as that is ours. */
+#define RATEKEY_NOTE "symtap-rate"
+
 enum { RATEKEY_VALUE_BYTES = 64 }; /* of ours, with its end */
 
 /*

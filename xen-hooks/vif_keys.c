@@ -102,15 +102,6 @@ static bool take_addresses(struct vifkeys *keys, char *text)
 	return true;
 }
 
-static bool take_rate(struct vifkeys *keys, char *text)
-{
-	if (strlen(text) >= sizeof(keys->rate))
-		return false;
-	memset(keys->rate, 0, sizeof(keys->rate));
-	memcpy(keys->rate, text, strlen(text));
-	return true;
-}
-
 static bool take_name(struct vifkeys *keys, char *text)
 {
 	size_t length = strlen(text);
@@ -174,7 +165,6 @@ static const struct field fields[] = {
 	{ "mac", take_mac, "six pairs of hexadecimal digits, no group" },
 	{ "bridge", take_bridge, "the name of an interface" },
 	{ "ip", take_addresses, "up to 64 addresses or prefixes" },
-	{ "rate", take_rate, "BYTES,MICROSECONDS" },
 	{ "script", take_script, "up to 127 printable characters" },
 	{ "symtap-hotplug", take_announced, "0 or 1" },
 	{ "multi-queue-num-queues", take_queues, "a number from 1 to 64" },
@@ -182,10 +172,9 @@ static const struct field fields[] = {
 	{ "uuid", take_uuid, "a UUID in small letters" },
 };
 
-const char *const vifkeys_backend[] = {
-	"state",  "vifname",        "mac", "bridge", "ip", "rate",
-	"script", "symtap-hotplug", NULL
-};
+const char *const vifkeys_backend[] = { "state",          "vifname", "mac",
+					"bridge",         "ip",      "script",
+					"symtap-hotplug", NULL };
 
 /* A mistake in it is told as it is in the operator's file. */
 static bool set_policy(struct vifkeys *keys, const void *value,

@@ -46,9 +46,9 @@ struct vifkeys {
 	char bridge[16];
 	char name[64]; /* the domain's; "": unknown */
 	char uuid[37];
-	char rate[64];     /* as it stands there; "": none */
 	char script[128];  /* that put it on its network; "": none */
 	bool is_announced; /* by a hotplug script that waits for the guard */
+	bool is_limited;   /* its `rate` was written over (rate_key.h) */
 	struct guest_wish wish; /* of the tool stack, for this guest */
 	uint16_t queues;
 	struct policy_prefix addresses[VIFKEYS_ADDRESSES];

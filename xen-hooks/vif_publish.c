@@ -255,13 +255,18 @@ static int remove_row(struct vifpublish *publish, struct store *store,
 	return 0;
 }
 
+/* Of many that come, each one's state is there before the rest of any. */
 static int write_row(struct vifpublish *publish, struct store *store,
 		     struct row *row, uint64_t now_ns)
 {
-	int error = 0;
+	bool is_first = !row->has[STATE];
+	int error = write_leaf(publish, store, row, STATE);
 
-	row->next_ns = now_ns + SECOND_NS;
-	for (int leaf = 0; leaf < LEAVES && error == 0; leaf++)
+	row->next_ns = now_ns;
+	if (error == 0 && is_first)
+		return 0;
+	row->next_ns += SECOND_NS;
+	for (int leaf = STATE + 1; leaf < LEAVES && error == 0; leaf++)
 		error = write_leaf(publish, store, row, (enum leaf)leaf);
 	row->changed = error < 0; /* then again, in a second */
 	return error;

@@ -26,7 +26,7 @@ struct vifpublish;
 
 enum {
 	VIFPUBLISH_TEXT_BYTES = 256,
-	VIFPUBLISH_AT_ONCE = 16, /* vifs written by one vifpublish_advance */
+	VIFPUBLISH_AT_ONCE = 4, /* vifs written by one vifpublish_advance */
 };
 
 struct vif_figures {     /* all-zero: nothing waits */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "xen-hooks/rate_key.h"
 #include "xen-hooks/store.h"
 #include "xen-hooks/vif_look.h"
 
@@ -15,7 +16,10 @@
 #define LOOK_NS      UINT64_C(1000000000)
 #define INTERFACE_NS UINT64_C(20000000) /* its interface is not there yet */
 
-enum { EVENTS_AT_ONCE = 8192 };
+enum {
+	EVENTS_AT_ONCE = 8192,
+	LOOKS_AT_ONCE = 64, /* what was seen of them is acted upon, then more */
+};
 
 struct entry {
 	struct vifwatch_vif vif;
@@ -38,6 +42,8 @@ struct vifwatch {
 	bool relook;   /* look whether there are policies */
 	bool policies; /* of single guests: there are some */
 	bool policies_watched;
+	struct viflook looks[LOOKS_AT_ONCE]; /* of `looked` */
+	struct entry *looked[LOOKS_AT_ONCE];
 };
 
 struct vifwatch *vifwatch_new(const struct vifwatch_owner *owner)
@@ -217,7 +223,7 @@ static bool is_rate(struct vifwatch *watch, const char *path, uint32_t domain,
 {
 	const char *name = strrchr(path, '/') + 1;
 
-	if (strcmp(name, "symtap-rate") == 0)
+	if (strcmp(name, RATEKEY_NOTE) == 0)
 		return true;
 	if (strcmp(name, "rate") != 0)
 		return false;
@@ -306,23 +312,30 @@ static bool is_ready(const struct vifkeys *keys)
 				       keys->state == XENBUS_INITIALISED));
 }
 
+static void again_within(struct vifwatch *watch, struct entry *entry,
+			 uint64_t until_ns)
+{
+	entry->dirty = true;
+	if (watch->next_ns > until_ns)
+		watch->next_ns = until_ns;
+}
+
 static enum vif_event event_of(struct vifwatch *watch, struct entry *entry,
 			       const struct viflook *look, uint64_t now_ns)
 {
 	const struct vifkeys *keys = &look->keys;
 
-	if (!look->there || keys->state == XENBUS_CLOSING ||
-	    keys->state == XENBUS_CLOSED)
+	if (look->error == 0 &&
+	    (!look->there || keys->state == XENBUS_CLOSING ||
+	     keys->state == XENBUS_CLOSED))
 		return VIF_LEAVING;
 	/* Half a guard would be none: the former keys stay in force. */
-	if (look->wrong)
+	if (look->wrong || look->error < 0)
 		return entry->vif.state == VIF_ACTIVE ? VIF_USABLE : VIF_SEEN;
 	if (!is_ready(keys))
 		return VIF_SEEN;
 	if (!watch->owner.has_interface(watch->owner.self, keys->interface)) {
-		entry->dirty = true;
-		if (watch->next_ns > now_ns + INTERFACE_NS)
-			watch->next_ns = now_ns + INTERFACE_NS;
+		again_within(watch, entry, now_ns + INTERFACE_NS);
 		return VIF_SEEN;
 	}
 	return vifkeys_equal(keys, &entry->vif.keys) ? VIF_USABLE : VIF_CHANGED;
@@ -369,28 +382,28 @@ static bool takes_keys(const struct vifwatch_vif *vif,
 		(vif->state == VIF_ABSENT || vif->state == VIF_ATTACHING));
 }
 
-/* false: the connection is lost. */
-static bool renew(struct vifwatch *watch, struct entry *entry, uint64_t now_ns)
+static void renew(struct vifwatch *watch, struct entry *entry,
+		  struct viflook *look, uint64_t now_ns)
 {
 	struct vifwatch_vif *vif = &entry->vif;
-	static struct viflook look;
 	enum vif_event event;
 
-	entry->dirty = false;
-	watch->stats.reads++;
-	if (!viflook_read(watch->store, vif->keys.domain, vif->keys.handle,
-			  watch->policies, &look))
-		return false;
-	watch->stats.wrong += look.wrongs;
-	event = event_of(watch, entry, &look, now_ns);
-	if (look.why[0] != '\0' && strcmp(look.why, vif->wrong) != 0)
-		watch->owner.on_wrong(watch->owner.self, look.why);
-	memcpy(vif->wrong, look.why, sizeof(vif->wrong));
-	if (takes_keys(vif, &look, event))
-		vif->keys = look.keys;
+	watch->stats.wrong += look->wrongs;
+	if (look->error < 0) {
+		snprintf(look->why, sizeof(look->why),
+			 "vif %u/%u: XenStore does not tell of it: %s",
+			 vif->keys.domain, vif->keys.handle,
+			 strerror(-look->error));
+		again_within(watch, entry, now_ns + LOOK_NS);
+	}
+	event = event_of(watch, entry, look, now_ns);
+	if (look->why[0] != '\0' && strcmp(look->why, vif->wrong) != 0)
+		watch->owner.on_wrong(watch->owner.self, look->why);
+	memcpy(vif->wrong, look->why, sizeof(vif->wrong));
+	if (takes_keys(vif, look, event))
+		vif->keys = look->keys;
 	act(watch, entry, event);
 	tell(watch, entry);
-	return true;
 }
 
 static bool is_forgotten(const struct entry *entry)
@@ -418,23 +431,55 @@ static void sweep(struct vifwatch *watch)
 	}
 }
 
+/* The next of those that are to be looked at, from *at on.  How many. */
+static size_t look(struct vifwatch *watch, size_t *at)
+{
+	size_t count = 0;
+
+	for (; *at < watch->stats.vifs && count < LOOKS_AT_ONCE; ++*at) {
+		struct entry *entry = watch->entries[*at];
+		const struct vifkeys *keys = &entry->vif.keys;
+
+		if (!entry->dirty)
+			continue;
+		entry->dirty = false;
+		watch->looked[count] = entry;
+		memset(&watch->looks[count], 0, sizeof(watch->looks[count]));
+		vifkeys_init(&watch->looks[count++].keys, keys->domain,
+			     keys->handle);
+	}
+	watch->stats.reads += count;
+	viflook_read(watch->store, watch->policies, watch->looks, count);
+	return count;
+}
+
+/* false: the connection is lost. */
 static bool renew_all(struct vifwatch *watch, uint64_t now_ns)
 {
+	size_t at = 0, count;
+
 	if (watch->next_ns <= now_ns) {
 		watch->next_ns = UINT64_MAX;
 		watch->dirty = true;
 	}
-	if (watch->relook && !viflook_policies(watch->store, &watch->policies))
-		return false;
-	watch->relook = false;
+	if (watch->relook) {
+		int error = viflook_policies(watch->store, &watch->policies);
+
+		if (error == -ENOTCONN)
+			return false;
+		watch->relook = error < 0;
+	}
 	if (!watch->dirty)
 		return true;
 	/* What happens meanwhile sets it again. */
 	watch->dirty = false;
-	for (size_t i = 0; i < watch->stats.vifs; i++)
-		if (watch->entries[i]->dirty &&
-		    !renew(watch, watch->entries[i], now_ns))
-			return false;
+	while ((count = look(watch, &at)) > 0)
+		for (size_t i = 0; i < count; i++) {
+			if (watch->looks[i].error == -ENOTCONN)
+				return false;
+			renew(watch, watch->looked[i], &watch->looks[i],
+			      now_ns);
+		}
 	sweep(watch);
 	return true;
 }

@@ -99,7 +99,8 @@ bool wayrate_know(struct wayrate *rates, struct store *store,
 			return false;
 		paced->domain = keys->domain;
 		paced->handle = keys->handle;
-		give_back(rates, store, keys->domain, keys->handle);
+		if (keys->is_limited)
+			give_back(rates, store, keys->domain, keys->handle);
 	}
 	paced->queues = keys->queues ? keys->queues : 1;
 	memcpy(paced->interface, keys->interface, sizeof(paced->interface));
@@ -113,7 +114,8 @@ void wayrate_forget(struct wayrate *rates, struct store *store, uint32_t domain,
 
 	if (paced == NULL)
 		return;
-	give_back(rates, store, domain, handle);
+	if (paced->pace.limited || paced->dirty)
+		give_back(rates, store, domain, handle);
 	*paced = rates->list[--rates->count];
 }
 

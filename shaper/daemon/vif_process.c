@@ -229,11 +229,16 @@ static void tell_connection(struct process *process)
 	log_warn(0, "xen: xenstored is gone; vifs stay as they are");
 }
 
-/* To lose the connection here is found out by the next who asks. */
+/* To lose the connection here is found out by the next who asks.  Who waits for
+ * a guard does not wait for what is written of others. */
 static void publish(struct process *process, uint64_t now_ns)
 {
-	int error = vifpublish_advance(process->publish,
-				       vifwatch_store(process->watch), now_ns);
+	int error;
+
+	if (vifwatch_next_ns(process->watch) == 0)
+		return;
+	error = vifpublish_advance(process->publish,
+				   vifwatch_store(process->watch), now_ns);
 
 	if (error < 0 && error != -ENOTCONN)
 		log_warn(-error, "xen: symtap/vif of this domain cannot be "

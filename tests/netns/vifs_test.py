@@ -20,7 +20,8 @@ from vif_bed import GUEST, INSIDE_NET, OUTER, STRANGER
 MANY, MANY_SLOW, MORE = 248, 48, 6  # each even: they are pairs
 WAIT_S = 5  # for what comes
 NOTHING_S = 0.3  # in which nothing does
-RESTARTS = 3
+RESTARTS, TRIES = 3, 10
+QUESTIONS = 8  # about a vif that comes
 
 
 class Vifs(vif_bed.Case):
@@ -330,19 +331,40 @@ class Vifs(vif_bed.Case):
                 f"/local/domain/0/symtap/vif/{domain}/0/state"))
             self.assertEqual(ctypes.get_errno(), errno.EACCES)
 
+    def questions_s(self, numbers):
+        """How long xenstored needs for what has to be asked of them."""
+        begin = time.monotonic()
+        for number in numbers:
+            for _ in range(QUESTIONS):
+                self.store.read(f"{xenstore.BACKEND}/{number}/0/ip")
+        return time.monotonic() - begin
+
+    def check_at_once(self, numbers):
+        """The best of some rounds: others may be busy."""
+        best, tries = 1000, 0
+        guarded = self.symtapd.log().count("is guarded")
+        while best > 1 and tries < TRIES:
+            with self.store.at_once():
+                for number in numbers:
+                    self.comes(number)
+            begin, tries = time.monotonic(), tries + 1
+            self.until("is guarded", times=guarded + tries * len(numbers))
+            took, asking = time.monotonic() - begin, self.questions_s(numbers)
+            print(f"{len(numbers)} vifs guarded {took * 1e3:.0f} ms after they "
+                  f"were there, {QUESTIONS} questions of each take "
+                  f"{asking * 1e3:.0f} ms")
+            best = min(best, took / asking)
+            if best > 1 and tries < TRIES:
+                for number in numbers:
+                    self.store.unplug(number)
+                self.until("is let go", times=tries * len(numbers))
+        self.assertLess(best, 1)
+
     def test_hundreds_at_once(self):
         count = MANY_SLOW if self.is_slow else MANY
         self.links(count + MORE)
         self.start()
-        for number in range(100, 100 + count):
-            self.comes(number)
-        begin = time.monotonic()
-        self.assertTrue(lab.eventually(
-            lambda: sum(vif["state"] == "active" for vif in
-                        self.symtapd.ask("vifs")["vifs"]) == count, 30),
-            self.symtapd.log())
-        print(f"{count} vifs guarded {time.monotonic() - begin:.2f} s after the "
-              "last was written")
+        self.check_at_once(range(100, 100 + count))
         self.eventually(lambda: all(
             self.store.read(f"/local/domain/0/symtap/vif/{number}/0/state") ==
             "active" for number in range(100, 100 + count)))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Debian's own xenstored without a hypervisor, and a toolstack's part in it."""
 
+import contextlib
 import ctypes
 import os
 import subprocess
@@ -11,12 +12,18 @@ import lab
 LIBRARY = ctypes.CDLL("libxenstore.so.4", use_errno=True)
 LIBRARY.xs_open.restype = ctypes.c_void_p
 LIBRARY.xs_read.restype = ctypes.c_void_p
+LIBRARY.xs_transaction_start.restype = ctypes.c_uint32
 LIBC = ctypes.CDLL(None)
 BACKEND = "/local/domain/0/backend/vif"
 
 
+NO_TRANSACTION = ctypes.c_uint32(0)
+
+
 class Speaker:
     """Who speaks with it, by the socket at `path`."""
+
+    transaction = NO_TRANSACTION
 
     def __init__(self, path):
         os.environ["XENSTORED_PATH"] = path
@@ -24,10 +31,20 @@ class Speaker:
             lab.eventually(lambda: LIBRARY.xs_open(0)))
         assert self.handle.value, f"nobody answers at {path}"
 
+    @contextlib.contextmanager
+    def at_once(self):
+        """Nobody sees anything of what is written until all of it is."""
+        self.transaction = ctypes.c_uint32(
+            LIBRARY.xs_transaction_start(self.handle))
+        yield
+        transaction, self.transaction = self.transaction, NO_TRANSACTION
+        if not LIBRARY.xs_transaction_end(self.handle, transaction, False):
+            raise OSError(ctypes.get_errno(), "the transaction")
+
     def write(self, path, value):
         data = value.encode()
-        if not LIBRARY.xs_write(self.handle, 0, path.encode(), data,
-                                len(data)):
+        if not LIBRARY.xs_write(self.handle, self.transaction, path.encode(),
+                                data, len(data)):
             raise OSError(ctypes.get_errno(), path)
 
     def read(self, path):
