@@ -23,7 +23,7 @@ uint32_t nftexpr_named(unsigned int reg)
 
 struct nftnl_expr *nftexpr_add(struct nftexpr_rule rule, const char *name)
 {
-	struct nftnl_expr *expr = nftnl_expr_alloc(name);
+	struct nftnl_expr *expr = rule.rule ? nftnl_expr_alloc(name) : NULL;
 
 	if (!expr) {
 		*rule.failed = true;

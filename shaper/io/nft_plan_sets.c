@@ -120,8 +120,9 @@ struct nftnl_set *nftplan_set(struct nftplan_table *table,
 		return NULL;
 	}
 	nftnl_set_set_u32(set, NFTNL_SET_FAMILY, table->family);
-	nftnl_set_set_str(set, NFTNL_SET_TABLE, NFTPLAN_NAME);
-	nftnl_set_set_str(set, NFTNL_SET_NAME, spec->name);
+	if (nftnl_set_set_str(set, NFTNL_SET_TABLE, NFTPLAN_NAME) < 0 ||
+	    nftnl_set_set_str(set, NFTNL_SET_NAME, spec->name) < 0)
+		nftplan_break(table->plan);
 	nftnl_set_set_u32(set, NFTNL_SET_FLAGS, set_flags(spec));
 	nftnl_set_set_u32(set, NFTNL_SET_ID, (uint32_t)table->sets_count + 1);
 	set_key(set, spec->fields, spec->kind == NFTPLAN_RANGES);

@@ -174,6 +174,8 @@ void nftranges_condition(struct nftexpr_rule rule, struct nftexpr_field field,
 
 	nftranges_add(&ranges, prefixes);
 	nftranges_merge(&ranges);
+	if (ranges.failed)
+		*rule.failed = true;
 	if (ranges.count == 1)
 		bits = prefix_bits(&ranges.list[0]);
 	if (bits <= 128 && bits > 8 * nftranges_offset(ipv4)) {

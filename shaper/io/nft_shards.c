@@ -114,7 +114,8 @@ static int by_first(const void *a, const void *b)
 	return memcmp(&of_a->range, &of_b->range, sizeof(of_a->range));
 }
 
-static size_t find_bound(const struct nftcompile *compile, bool ipv4,
+static size_t find_bound(const struct nftplan_table *table,
+			 const struct nftcompile *compile, bool ipv4,
 			 bool of_ranges, struct bound *ret_bound)
 {
 	const struct policy *policy = compile->policy;
@@ -142,8 +143,10 @@ static size_t find_bound(const struct nftcompile *compile, bool ipv4,
 				host, compile->shard_seed, compile->shards);
 		}
 	}
+	if (ranges.failed)
+		nftplan_break(table->plan);
 	nftranges_fini(&ranges);
-	return ranges.failed ? 0 : count;
+	return count;
 }
 
 /*
@@ -157,7 +160,7 @@ static void bound_map(struct nftplan_table *table,
 		      enum nftrules_queue queue, bool ipv4, bool ranges)
 {
 	uint32_t offset = nftranges_offset(ipv4);
-	size_t count = find_bound(compile, ipv4, ranges, NULL);
+	size_t count = find_bound(table, compile, ipv4, ranges, NULL);
 	struct bound *bound = calloc(count ? count : 1, sizeof(*bound));
 	const struct bound *last = NULL;
 	struct nftnl_set *map;
@@ -176,7 +179,7 @@ static void bound_map(struct nftplan_table *table,
 			.kind = ranges ? NFTPLAN_RANGE_VERDICTS
 				       : NFTPLAN_VERDICTS,
 			.fields = { ipv4 ? NFTPLAN_IPV4 : NFTPLAN_IPV6 } });
-	find_bound(compile, ipv4, ranges, bound);
+	find_bound(table, compile, ipv4, ranges, bound);
 	qsort(bound, count, sizeof(*bound), by_first);
 	for (i = 0; i < count; i++) {
 		if (last && memcmp(bound[i].range.first, last->range.last,
