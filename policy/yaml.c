@@ -381,9 +381,20 @@ static bool is_too_large(size_t bytes, struct policy_errors *errors)
 	return true;
 }
 
+/* What an editor may have put before it all: that it is UTF-8. */
+static size_t mark_bytes(const char *text, size_t bytes)
+{
+	static const char mark[] = { '\xef', '\xbb', '\xbf' };
+
+	return bytes >= sizeof(mark) && memcmp(text, mark, sizeof(mark)) == 0
+		       ? sizeof(mark)
+		       : 0;
+}
+
 struct yaml_tree *yaml_tree_parse(const char *text, size_t bytes,
 				  struct policy_errors *errors)
 {
+	size_t begin = mark_bytes(text, bytes);
 	struct builder builder = { .errors = errors };
 	yaml_parser_t parser;
 	bool good;
@@ -397,8 +408,8 @@ struct yaml_tree *yaml_tree_parse(const char *text, size_t bytes,
 		return NULL;
 	}
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text,
-				     bytes);
+	yaml_parser_set_input_string(
+		&parser, (const unsigned char *)text + begin, bytes - begin);
 	good = build(&builder, &parser);
 	yaml_parser_delete(&parser);
 	if (good && builder.tree->root == NULL)

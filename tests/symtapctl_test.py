@@ -52,6 +52,17 @@ class Changes(Ctl, ServerCase):
 
 
 class Commands(Ctl, SharedCase):
+    def test_a_dumb_terminal_gets_one_table(self):
+        for kind in ("dumb", ""):
+            ours, its = os.openpty()
+            with open(ours, "rb", buffering=0) as page, open(its) as end:
+                subprocess.run([CTL, "-s", self.path, "top"], stdin=end,
+                               stdout=end, env={**os.environ, "TERM": kind},
+                               timeout=30, check=True)
+                text = page.read(4096)
+            self.assertIn(b"INSIDE", text)
+            self.assertNotIn(b"\x1b", text)
+
     def test_status_reads_well(self):
         text = self.ctl("status")
         self.assertRegex(text, r"^symtapd \d+\.\d+\.\d+, up \d+ s, ")

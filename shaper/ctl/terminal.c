@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -75,8 +76,11 @@ static void leave(void)
 
 int terminal_open(void)
 {
+	const char *kind = getenv("TERM");
 	int error;
 
+	if (kind == NULL || kind[0] == '\0' || strcmp(kind, "dumb") == 0)
+		return -ENOTSUP;
 	if (tcgetattr(STDIN_FILENO, &before) < 0)
 		return -errno;
 	catch (SIGINT, on_end);

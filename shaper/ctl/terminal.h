@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Take it over: alternate screen, keys at once.  0 or -errno. */
+/* Take it over: alternate screen, keys at once.  0 or -errno; -ENOTSUP: it is a
+ * dumb one, which draws no page. */
 int terminal_open(void);
 /* Give it back as it was.  Also done when a signal ends us. */
 void terminal_close(void);

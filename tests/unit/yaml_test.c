@@ -63,6 +63,19 @@ static void test_yaml_knows_where_everything_stands(void **state)
 	yaml_tree_free(tree);
 }
 
+static void test_yaml_may_begin_with_a_byte_order_mark(void **state)
+{
+	struct policy_errors errors;
+	struct yaml_tree *tree = parse("\xef\xbb\xbf"
+				       "a: 1\nb: 2\n",
+				       &errors);
+
+	(void)state;
+	assert_non_null(tree);
+	assert_non_null(yaml_tree_find(yaml_tree_root(tree), "b"));
+	yaml_tree_free(tree);
+}
+
 static void test_yaml_refuses_what_it_must(void **state)
 {
 	static const struct {
@@ -329,6 +342,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_yaml_knows_where_everything_stands),
+		cmocka_unit_test(test_yaml_may_begin_with_a_byte_order_mark),
 		cmocka_unit_test(test_yaml_refuses_what_it_must),
 		cmocka_unit_test(test_yaml_nests_sixteen_deep_and_no_deeper),
 		cmocka_unit_test(test_yaml_is_bounded_in_values_and_bytes),
