@@ -2,6 +2,7 @@
 #include "shaper/daemon/control_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -66,10 +67,11 @@ int control_socket_give_folder(const char *path, uid_t uid, gid_t gid)
 
 	if (!folder_of(path, folder))
 		return -EINVAL;
-	return chown(folder, uid, gid) < 0 ? -errno : 0;
+	return lchown(folder, uid, gid) < 0 ? -errno : 0;
 }
 
-static int set_group(const char *path, const char *group)
+/* `node`: opened as a path. */
+static int set_group(int node, const char *group)
 {
 	struct group *entry;
 
@@ -79,7 +81,40 @@ static int set_group(const char *path, const char *group)
 	entry = getgrnam(group);
 	if (entry == NULL)
 		return errno != 0 && errno != ENOENT ? -errno : -ESRCH;
-	return chown(path, (uid_t)-1, entry->gr_gid) < 0 ? -errno : 0;
+	return fchownat(node, "", (uid_t)-1, entry->gr_gid, AT_EMPTY_PATH) < 0
+		       ? -errno
+		       : 0;
+}
+
+/* What has no permissions needs none to be opened, and fchmod refuses it. */
+static int set_mode(int node, mode_t mode)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", node);
+	return chmod(path, mode & 0777) < 0 ? -errno : 0;
+}
+
+/* Of the socket that stands there and of nothing else: whoever may write the
+ * folder may put a link in its place. */
+static int let_in(const char *path, mode_t mode, const char *group)
+{
+	int node = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	int error = 0;
+
+	if (node < 0)
+		return -errno;
+	if (fstat(node, &st) < 0)
+		error = -errno;
+	else if (!S_ISSOCK(st.st_mode))
+		error = -EEXIST;
+	if (error == 0)
+		error = set_group(node, group);
+	if (error == 0)
+		error = set_mode(node, mode);
+	close(node);
+	return error;
 }
 
 /* Bound with no permissions for others, so that there is no moment in which
@@ -116,9 +151,8 @@ int control_socket_open(const char *path, mode_t mode, const char *group,
 	error = bind_private(fd, &address);
 	if (error < 0)
 		goto fail;
-	error = set_group(path, group);
-	if (error == 0 &&
-	    (chmod(path, mode & 0777) < 0 || listen(fd, backlog) < 0))
+	error = let_in(path, mode, group);
+	if (error == 0 && listen(fd, backlog) < 0)
 		error = -errno;
 	if (error < 0)
 		goto fail_bound;

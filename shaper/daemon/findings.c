@@ -176,6 +176,23 @@ static void check_rules(const struct status *status, struct findings *findings)
 			"Find what flushes the ruleset (firewall scripts, "
 			"`nft flush ruleset` in nftables.conf) and let it "
 			"delete its own tables only.");
+	if (status->rules_wrong[0] != '\0')
+		finding_remedy(
+			findings_add(findings, "rules-retried", FINDING_PROBLEM,
+				     "Our rules are not all in force: %.180s",
+				     status->rules_wrong),
+			"They are tried again each second, and the log says "
+			"when they are there.  Until then packets may pass "
+			"unjudged.");
+	if (status->vifs_wrong[0] != '\0')
+		finding_remedy(
+			findings_add(
+				findings, "vifs-retried", FINDING_PROBLEM,
+				"Vifs that came or changed are not guarded "
+				"as they should be: %.150s",
+				status->vifs_wrong),
+			"It is tried again each second; `symtapctl vifs` shows "
+			"which of them are guarded by now.");
 }
 
 static bool is_attached(const struct status_fast *fast, const char *name)

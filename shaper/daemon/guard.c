@@ -65,6 +65,16 @@ static int install(struct guard *guard)
 	return error;
 }
 
+/* What is not in force is tried again in a second; `error` 0: all is. */
+static void note_unsure(struct guard *guard, int error)
+{
+	struct status *status = guard->config.status;
+
+	guard->unsure = error < 0;
+	snprintf(status->rules_wrong, sizeof(status->rules_wrong), "%s",
+		 error < 0 ? nftrules_error(guard->rules) : "");
+}
+
 int guard_new(const struct guard_config *config, struct guard **ret_guard)
 {
 	struct guard *guard = calloc(1, sizeof(*guard));
@@ -184,10 +194,9 @@ int guard_watch_fd(const struct guard *guard)
 	return nftrules_watch_fd(guard->rules);
 }
 
-/* What cannot be now is tried again in a second. */
 static void put_back(struct guard *guard)
 {
-	guard->unsure = install(guard) < 0;
+	note_unsure(guard, install(guard));
 	if (guard->unsure)
 		return;
 	guard->config.status->rules_restored++;
@@ -199,7 +208,7 @@ static void follow_conntrack(struct guard *guard)
 {
 	int error = guard_update(guard, guard->config.policy);
 
-	guard->unsure = error < 0;
+	note_unsure(guard, error);
 	if (error < 0)
 		log_limited(&guard->log_rules, LOG_LEVEL_ERROR, -error,
 			    "rules: %s", nftrules_error(guard->rules));
@@ -216,7 +225,7 @@ static void verify(struct guard *guard)
 		return;
 	}
 	came = nftrules_look_for_conntrack(guard->rules);
-	guard->unsure = error < 0 || came < 0;
+	note_unsure(guard, error < 0 ? error : came);
 	if (came > 0)
 		follow_conntrack(guard);
 }

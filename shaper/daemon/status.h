@@ -97,6 +97,9 @@ struct status {
 	char method[16];    /* how packets reach us: as nftrules_method says */
 	bool state_refused; /* the state file was damaged or not ours */
 	uint64_t rules_restored; /* our table had gone and was put back */
+	/* What could not be put in force, and is tried again each second; "":
+	 * all is. */
+	char rules_wrong[STATUS_TEXT_BYTES], vifs_wrong[STATUS_TEXT_BYTES];
 	struct status_engine engines[STATUS_ENGINES_MAX];
 	size_t engines_count;
 	struct status_interface interfaces[STATUS_INTERFACES_MAX];

@@ -301,6 +301,9 @@ void vifs_applied(struct vifs *vifs, bool good, const char *wrong)
 	if (vifs == NULL)
 		return;
 	vifs->failed = !good;
+	snprintf(vifs->daemon->status.vifs_wrong,
+		 sizeof(vifs->daemon->status.vifs_wrong), "%s",
+		 good ? "" : wrong);
 	while (i < vifs->count) {
 		struct vif *vif = &vifs->list[i];
 

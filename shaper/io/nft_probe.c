@@ -169,22 +169,6 @@ void nftprobe_message(const struct nlmsghdr *message,
 	}
 }
 
-static bool file_has_word(const char *path, const char *word)
-{
-	FILE *file = fopen(path, "re");
-	char line[64];
-	bool found = false;
-
-	if (!file)
-		return false;
-	while (!found && fgets(line, sizeof(line), file)) {
-		line[strcspn(line, "\n")] = '\0';
-		found = strcmp(line, word) == 0;
-	}
-	fclose(file);
-	return found;
-}
-
 bool nftprobe_is_anything_tracked(void)
 {
 	FILE *file = fopen("/proc/sys/net/netfilter/nf_conntrack_count", "re");
@@ -197,6 +181,25 @@ bool nftprobe_is_anything_tracked(void)
 		tracked = strtoul(line, NULL, 10) > 0;
 	fclose(file);
 	return tracked;
+}
+
+/* Tables of iptables-legacy are told to root alone.  Who is not takes it that
+ * there may be one, where anything is tracked: then some wait in order who need
+ * not. */
+static bool has_legacy_nat(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char line[64];
+	bool found = false;
+
+	if (!file)
+		return errno == EACCES && nftprobe_is_anything_tracked();
+	while (!found && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		found = strcmp(line, "nat") == 0;
+	}
+	fclose(file);
+	return found;
 }
 
 int nftprobe_conntrack(struct mnl_socket *socket,
@@ -216,8 +219,8 @@ int nftprobe_conntrack(struct mnl_socket *socket,
 	/* It changes while we look: the watch will tell us to look again. */
 	if (error && error != -EINTR)
 		return error;
-	if (file_has_word("/proc/net/ip_tables_names", "nat") ||
-	    file_has_word("/proc/net/ip6_tables_names", "nat"))
+	if (has_legacy_nat("/proc/net/ip_tables_names") ||
+	    has_legacy_nat("/proc/net/ip6_tables_names"))
 		at_least(&level, NFTRULES_CONNTRACK_TRANSLATES);
 	if (nftprobe_is_anything_tracked())
 		at_least(&level, NFTRULES_CONNTRACK_TRACKS);

@@ -96,6 +96,7 @@ class Vifs(vif_bed.Case):
         gateway.run("ip", "link", "del", "br0")
         self.store.vif(7, lab.GUARDED_MAC, GUEST)
         self.until("xen: vifs: there is no bridge")
+        self.assertIn("vifs-retried", self.symtapd.ctl("doctor", check=False))
         gateway.run("ip", "link", "add", "br0", "type", "bridge")
         for port in ("vif7.0", "wan0"):
             self.net.add_port(port)
@@ -106,6 +107,8 @@ class Vifs(vif_bed.Case):
         self.assertFalse(self.arrives_from(STRANGER))
         self.assertTrue(lab.eventually(
             lambda: self.published("state") == "active"))
+        self.assertNotIn("vifs-retried",
+                         self.symtapd.ctl("doctor", check=False))
 
     def guarded_anew(self, change):
         line = "vif7.0 of domain 7 (web) is guarded"

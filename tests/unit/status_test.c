@@ -151,6 +151,7 @@ static void test_each_trouble_is_found_and_has_a_remedy(void **state)
 		"verdict-errors", "table-full",    "host-quota",
 		"hosts-full",     "suspects-full", "held-full",
 		"policy-refused", "state-refused", "rules-flushed",
+		"rules-retried",  "vifs-retried",
 	};
 	struct status *status = *state;
 	struct findings findings = { 0 };
@@ -172,6 +173,8 @@ static void test_each_trouble_is_found_and_has_a_remedy(void **state)
 	strcpy(status->reload_error, "symtap.yaml: line 3: nonsense");
 	status->state_refused = true;
 	status->rules_restored = 1;
+	memset(status->rules_wrong, 'r', sizeof(status->rules_wrong) - 1);
+	memset(status->vifs_wrong, 'v', sizeof(status->vifs_wrong) - 1);
 	status_sum(status, 2 * NS_PER_S);
 	findings_of_status(status, &findings);
 	assert_int_equal(findings.count, sizeof(ids) / sizeof(ids[0]));
