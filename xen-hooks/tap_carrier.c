@@ -119,6 +119,16 @@ void tapcarrier_connect(struct tapcarrier *carrier, const struct tapwire *wire,
 	say_mode(carrier, TAPMESSAGE_HELLO, now_ns);
 }
 
+void tapcarrier_tell_mode(struct tapcarrier *carrier)
+{
+	/* Who ends packets, or puts others in their place, has each. */
+	bool super_packets = carrier->version > TAPMESSAGE_VERSION_FIRST &&
+			     carrier->mode != TAP_INTERCEPT;
+
+	carrier->owner.on_mode(carrier->owner.self, carrier->mode,
+			       super_packets);
+}
+
 void tapcarrier_renew_mode(struct tapcarrier *carrier, uint64_t now_ns)
 {
 	enum tap_mode mode = carrier->asked;
@@ -130,7 +140,7 @@ void tapcarrier_renew_mode(struct tapcarrier *carrier, uint64_t now_ns)
 		return;
 	carrier->mode_before = carrier->mode;
 	carrier->mode = mode;
-	carrier->owner.on_mode(carrier->owner.self, mode);
+	tapcarrier_tell_mode(carrier);
 	say_mode(carrier, TAPMESSAGE_MODE, now_ns);
 	/* Who only observes delays nobody. */
 	while (mode == TAP_OBSERVE &&

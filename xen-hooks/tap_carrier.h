@@ -44,8 +44,9 @@ struct tapcarrier_owner {
 	/* Put a frame on an interface. */
 	void (*on_frame)(void *self, const char *interface,
 			 const uint8_t *bytes, size_t count);
-	/* From now; TAP_INTERCEPT wants packets whole. */
-	void (*on_mode)(void *self, enum tap_mode mode);
+	/* From now; TAP_INTERCEPT wants packets whole.  `super_packets`: and
+	 * they may be shown, with the number of their wire packets. */
+	void (*on_mode)(void *self, enum tap_mode mode, bool super_packets);
 	void *self;
 };
 

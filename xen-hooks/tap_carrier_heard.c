@@ -41,7 +41,8 @@ static void greet(struct tapcarrier *carrier, const struct tapmessage *message,
 	carrier->talk = TALK_ON;
 	tapcarrier_count(carrier, TAPCARRIER_judges);
 	carrier->asked = message->hello.mode;
-	carrier->owner.on_mode(carrier->owner.self, carrier->mode);
+	carrier->version = message->hello.version;
+	tapcarrier_tell_mode(carrier);
 	tapcarrier_renew_mode(carrier, now_ns);
 }
 

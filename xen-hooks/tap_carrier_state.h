@@ -21,6 +21,7 @@ struct tapcarrier {
 	struct tapinbox inbox;
 	enum talk talk;
 	enum tap_mode asked, allowed, mode, mode_before;
+	uint32_t version;                    /* of the judge */
 	uint64_t heard_ns, said_ns, told_ns; /* told: what was counted */
 	bool more;                           /* was said, and not read yet */
 	struct tapcarrier_stats stats;
@@ -33,6 +34,9 @@ static inline void tapcarrier_count(struct tapcarrier *carrier,
 }
 
 /* What the judge may do follows what it asked for and was allowed. */
+/* Tell the owner. */
+void tapcarrier_tell_mode(struct tapcarrier *carrier);
+
 void tapcarrier_renew_mode(struct tapcarrier *carrier, uint64_t now_ns);
 
 /* Read the wire.  However much a judge says, packets have their turn. */

@@ -188,7 +188,9 @@ static bool understand(struct tapjudge *judge, const struct tapmessage *message,
 	packet->dst_zone = zone_of(judge, seen->out, meta->vlan[0]);
 	packet->wire_pkts = fragments_count(meta->ethertype, meta->length_bytes,
 					    seen->mtu_bytes);
-	if (packet->wire_pkts > 1)
+	if (seen->wire_pkts > 0)
+		packet->wire_pkts = (uint16_t)seen->wire_pkts;
+	else if (packet->wire_pkts > 1)
 		count(judge, TAPJUDGE_put_together);
 	packet->shard = PUMP_HERE;
 	packet->verdict = PUMP_PASS;

@@ -52,13 +52,15 @@ static bool makes_sense(const struct tapmessage *message)
 	switch (message->kind) {
 	case TAPMESSAGE_HELLO:
 	case TAPMESSAGE_MODE:
-		return message->hello.version == TAPMESSAGE_VERSION &&
+		return message->hello.version >= TAPMESSAGE_VERSION_FIRST &&
+		       message->hello.version <= TAPMESSAGE_VERSION &&
 		       message->hello.mode < TAP_MODES;
 	case TAPMESSAGE_PACKET:
 		return packet->wire_bytes >= message->bytes_count &&
 		       packet->mode < TAP_MODES && packet->vlan < 4096 &&
-		       packet->has_mac <= 1 && packet->reserved == 0 &&
-		       is_name(packet->in) && is_name(packet->out) &&
+		       packet->has_mac <= 1 &&
+		       packet->wire_pkts <= UINT16_MAX && is_name(packet->in) &&
+		       is_name(packet->out) &&
 		       (packet->mode == TAP_INTERPOSE) ==
 			       (packet->id != TAPMESSAGE_SEEN);
 	case TAPMESSAGE_VERDICT:

@@ -27,7 +27,13 @@ enum tapmessage_kind {
 	TAPMESSAGE_KINDS
 };
 
-enum { TAPMESSAGE_VERSION = 1, TAPMESSAGE_SEEN = 0 };
+/* A judge of the first version takes every packet for one wire packet, and so
+ * is shown no super-packets. */
+enum {
+	TAPMESSAGE_VERSION_FIRST = 1,
+	TAPMESSAGE_VERSION = 2,
+	TAPMESSAGE_SEEN = 0
+};
 
 struct tapmessage_head {
 	uint32_t length_bytes; /* of all of the message */
@@ -49,8 +55,8 @@ struct tapmessage_packet {
 	uint8_t has_mac;
 	uint8_t mode; /* that it was taken in */
 	char in[TAP_NAME_BYTES], out[TAP_NAME_BYTES];
-	uint32_t reserved; /* 0 */
-};                         /* then its bytes, from layer 3 on */
+	uint32_t wire_pkts; /* of a super-packet; 0: it is none */
+};                          /* then its bytes, from layer 3 on */
 
 struct tapmessage_verdict {
 	uint64_t id;

@@ -31,7 +31,7 @@ enum {
 		(TAP_WAITING_MAX + QUEUE_SPARE_PKTS) / PACKETS_AT_ONCE + 1,
 };
 
-enum { POLL_QUEUE, POLL_NAMES, POLL_SIGNALS, POLL_JUDGE, POLLS };
+enum { POLL_QUEUE, POLL_APART, POLL_NAMES, POLL_SIGNALS, POLL_JUDGE, POLLS };
 
 struct tap {
 	struct tap_options options;
@@ -52,7 +52,7 @@ static void on_verdict(void *self, uint64_t token, enum tap_verdict verdict,
 {
 	struct tap *tap = self;
 
-	tapqueue_verdict(tap->queue, (uint32_t)token, verdict != TAP_DROP,
+	tapqueue_verdict(tap->queue, token, verdict != TAP_DROP,
 			 verdict == TAP_REPLACE ? bytes : NULL, count);
 }
 
@@ -77,12 +77,13 @@ static void on_frame(void *self, const char *interface, const uint8_t *bytes,
 		log_debug(-error, "tap: a frame for %s", interface);
 }
 
-static void on_mode(void *self, enum tap_mode mode)
+static void on_mode(void *self, enum tap_mode mode, bool super_packets)
 {
 	struct tap *tap = self;
-	int error = tapqueue_copy(tap->queue, mode == TAP_INTERCEPT
-						      ? TAP_PACKET_BYTES
-						      : TAP_HEADERS_BYTES);
+	int error = tapqueue_copy(tap->queue,
+				  mode == TAP_INTERCEPT ? TAP_PACKET_BYTES
+							: TAP_HEADERS_BYTES,
+				  super_packets);
 
 	log_info(-error, "tap: the judge may %s", tap_mode_name(mode));
 }
@@ -111,6 +112,9 @@ static bool read_queue(struct tap *tap, uint64_t now_ns)
 			.seen = { .wire_bytes = packet.wire_bytes,
 				  .ethertype = packet.ethertype,
 				  .vlan = packet.vlan,
+				  .wire_pkts = packet.wire_pkts > 1
+						       ? packet.wire_pkts
+						       : 0,
 				  .has_mac = packet.has_mac,
 				  .mtu_bytes = ifnames_mtu_bytes(
 					  tap->names, packet.in_ifindex) },
@@ -202,6 +206,7 @@ static void run(struct tap *tap)
 		 * judge's next beat, wakes us up. */
 		tap->polls[POLL_QUEUE].events =
 			tapcarrier_has_room(tap->carrier) ? POLLIN : 0;
+		tap->polls[POLL_APART].events = tap->polls[POLL_QUEUE].events;
 		if (poll(tap->polls, POLLS, wait_ms(tap, now_ns)) < 0)
 			continue;
 		now_ns = clock_now_ns();
@@ -214,7 +219,8 @@ static void run(struct tap *tap)
 				   connected &&
 					   tap->polls[POLL_JUDGE].revents != 0,
 				   now_ns);
-		if (tap->polls[POLL_QUEUE].revents != 0)
+		if (tap->polls[POLL_QUEUE].revents != 0 ||
+		    tap->polls[POLL_APART].revents != 0)
 			read_queue(tap, now_ns);
 	}
 }
@@ -276,6 +282,7 @@ static void set_up(struct tap *tap)
 	for (size_t i = 0; i < POLLS; i++)
 		tap->polls[i].events = POLLIN;
 	tap->polls[POLL_QUEUE].fd = tapqueue_fd(tap->queue);
+	tap->polls[POLL_APART].fd = tapqueue_apart_fd(tap->queue);
 	tap->polls[POLL_NAMES].fd = ifnames_fd(tap->names);
 	tap->polls[POLL_SIGNALS].fd = open_signals();
 	if (tap->polls[POLL_SIGNALS].fd < 0)

@@ -81,8 +81,8 @@ static const char *set(struct tap_options *options, int option,
 			       : "--most: `observe`, `interpose` or "
 				 "`intercept`";
 	case 'q':
-		if (!read_number(value, UINT16_MAX, &number))
-			return "--queue: 0 to 65535";
+		if (!read_number(value, UINT16_MAX - 1, &number))
+			return "--queue: 0 to 65534";
 		options->queue = (uint16_t)number;
 		return NULL;
 	case 'w':

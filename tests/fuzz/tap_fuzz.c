@@ -125,9 +125,10 @@ static void on_frame(void *self, const char *interface, const uint8_t *bytes,
 	assert(count >= TAP_FRAME_MIN_BYTES && count <= TAP_PACKET_BYTES);
 }
 
-static void on_mode(void *self, enum tap_mode mode)
+static void on_mode(void *self, enum tap_mode mode, bool super_packets)
 {
 	(void)self;
+	(void)super_packets;
 	assert(mode < TAP_MODES);
 }
 

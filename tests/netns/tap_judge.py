@@ -11,13 +11,13 @@ import time
 HELLO, BEAT, MODE, PACKET, VERDICT, FRAME, STATS = range(7)
 OBSERVE, INTERPOSE, INTERCEPT = range(3)
 PASS, DROP, REPLACE = range(3)
-VERSION = 1
+FIRST_VERSION, VERSION = 1, 2
 BEAT_S = 0.2
-PACKET_FORMAT = "=QIIHH6sBB16s16s4x"
+PACKET_FORMAT = "=QIIHH6sBB16s16sI"
 
 Packet = collections.namedtuple(
     "Packet", "id wire_bytes mtu_bytes ethertype vlan mac has_mac mode "
-    "came_by goes_by data")
+    "came_by goes_by super_pkts data")
 
 
 def name(field):
@@ -26,17 +26,20 @@ def name(field):
 
 class Judge:
     """`answer(judge, packet)` is asked of each packet: what say_verdict takes,
-    or None.  `packets` are those that were shown, `modes` what was granted."""
+    or None.  `packets` are those that were shown, `modes` what was granted.
+    Of the first version it has no super-packets."""
 
-    def __init__(self, path, mode, answer=lambda judge, packet: (PASS, b"")):
-        self.answer, self.packets, self.modes = answer, [], []
+    def __init__(self, path, mode, answer=lambda judge, packet: (PASS, b""),
+                 version=FIRST_VERSION):
+        self.version, self.answer, self.packets, self.modes = (
+            version, answer, [], [])
         self.counters = ()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.connect(path)
         self.socket.settimeout(BEAT_S / 4)
         self.lock = threading.Lock()
         self.ending = False
-        self.say(HELLO, struct.pack("=II", VERSION, mode))
+        self.say(HELLO, struct.pack("=II", self.version, mode))
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
 
@@ -45,7 +48,7 @@ class Judge:
             self.socket.send(struct.pack("=II", 8 + len(body), kind) + body)
 
     def ask_mode(self, mode):
-        self.say(MODE, struct.pack("=II", VERSION, mode))
+        self.say(MODE, struct.pack("=II", self.version, mode))
 
     def say_verdict(self, number, verdict, other=b""):
         self.say(VERDICT, struct.pack("=QII", number, verdict, 0) + other)
@@ -60,7 +63,7 @@ class Judge:
             self.counters = struct.unpack(f"={len(body) // 8}Q", body)
         elif kind == PACKET:
             head = list(struct.unpack_from(PACKET_FORMAT, body))
-            head[8:] = name(head[8]), name(head[9])
+            head[8:10] = name(head[8]), name(head[9])
             packet = Packet(*head, body[struct.calcsize(PACKET_FORMAT):])
             self.packets.append(packet)
             said = self.answer(self, packet)

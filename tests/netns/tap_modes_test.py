@@ -22,7 +22,9 @@ from tap_judge import (DROP, INTERCEPT, INTERPOSE, OBSERVE, PASS, REPLACE,
 BUILD = os.environ["SYMTAP_BUILD"]
 QUEUE = 4242
 PORT = 9000
-UDP, ICMP = 17, 1
+TCP, UDP, ICMP = 6, 17, 1
+TCP_HEADERS = 52  # with a time stamp
+STREAM_BYTES = 20 << 20
 
 
 def datagram(packet):
@@ -164,6 +166,46 @@ class Modes(unittest.TestCase):
         self.says("the judge is gone")
         self.assertTrue(self.net.host.is_answered(lab.OUTSIDE))
         self.assertTrue(seen.receive(5, 1))
+
+    def upload(self, mtu, version):
+        """Data packets of one, as the judge had them."""
+        self.net.host.run("ip", "link", "set", "eth0", "mtu", str(mtu))
+        self.addCleanup(self.net.host.run, "ip", "link", "set", "eth0", "mtu",
+                        "1500")
+        self.carry()
+        judge = self.judge(INTERPOSE, version=version)
+        client, server = traffic.stream(self.net.host, self.net.outside,
+                                        lab.OUTSIDE, STREAM_BYTES)
+        client.close()
+        server.close()
+        judge.close()
+        self.end_carrier()
+        return [each for each in judge.packets if each.data[9] == TCP and
+                each.came_by == "lan0" and each.wire_bytes > TCP_HEADERS + 100]
+
+    def test_super_packets_are_shown_whole_and_counted(self):
+        """Whatever the size of their segments, which nobody tells; a few are
+        taken apart for it."""
+        for mtu in (1500, 600):
+            shown = self.upload(mtu, tap_judge.VERSION)
+            supers = [each for each in shown if each.super_pkts]
+            self.assertGreater(len(supers), len(shown) / 4)
+            self.assertLessEqual(max(each.wire_bytes for each in shown
+                                     if not each.super_pkts), mtu)
+            for each in supers:
+                payload = each.wire_bytes - TCP_HEADERS
+                self.assertEqual(each.super_pkts,
+                                 -(-payload // (mtu - TCP_HEADERS)))
+            self.assertGreaterEqual(
+                sum(each.wire_bytes - TCP_HEADERS for each in shown),
+                STREAM_BYTES)
+
+    def test_who_does_not_count_them_has_every_packet(self):
+        shown = self.upload(1500, tap_judge.FIRST_VERSION)
+        self.assertGreater(len(shown), STREAM_BYTES / 1500)
+        for each in shown:
+            self.assertEqual((each.super_pkts, each.wire_bytes <= 1500),
+                             (0, True))
 
     def test_the_mode_changes_while_packets_come(self):
         """Each packet goes on once, in order, or ends at the judge."""

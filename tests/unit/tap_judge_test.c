@@ -14,6 +14,7 @@
 #include "xen-hooks/tap_judge.h"
 
 #define MS UINT64_C(1000000)
+enum { SEGMENTS = 7, SUPER_BYTES = 40 + SEGMENTS * 1460 };
 
 /* A carrier that has nothing to say but that it is there. */
 struct carrier {
@@ -113,11 +114,87 @@ static void test_tap_judge_tells_its_mode_when_there_is_room(void **state)
 	policy_free(again);
 }
 
+/* As many as the carrier says. */
+static void test_tap_judge_counts_a_super_packet_as_its_segments(void **state)
+{
+	static const uint8_t headers[40] = {
+		0x45,
+		0,
+		SUPER_BYTES >> 8,
+		SUPER_BYTES & 0xff,
+		0,
+		0,
+		0x40,
+		0,
+		64,
+		6,
+		0,
+		0,
+		10,
+		0,
+		0,
+		1,
+		192,
+		0,
+		2,
+		1,
+		0x80,
+		1,
+		0,
+		80,
+		0,
+		0,
+		0,
+		1,
+		0,
+		0,
+		0,
+		1,
+		0x50,
+		0x10,
+	};
+	static struct bed bed;
+	struct carrier carrier = {
+		.says = { .kind = TAPMESSAGE_HELLO,
+			  .hello = { TAPMESSAGE_VERSION, TAP_OBSERVE } },
+	};
+	struct tapjudge_config config = {
+		.wire = { &carrier, -1, wake, hear, has_room, speak,
+			  close_wire },
+	};
+	struct tapjudge *judge;
+	struct datapath path;
+
+	(void)state;
+	bed_init(&bed, "mode: shadow\n");
+	config.pump = bed.pump;
+	config.zones = bed.zones;
+	config.policy = bed.policy;
+	judge = tapjudge_new(&config);
+	assert_non_null(judge);
+	tapjudge_datapath(judge, &path);
+	assert_int_equal(path.advance(path.self, 1000 * MS), 0);
+	carrier.says = (struct tapmessage){
+		.kind = TAPMESSAGE_PACKET,
+		.packet = { .wire_bytes = SUPER_BYTES,
+			    .ethertype = 0x0800,
+			    .wire_pkts = SEGMENTS },
+		.bytes = headers,
+		.bytes_count = sizeof(headers),
+	};
+	assert_int_equal(path.advance(path.self, 1001 * MS), 0);
+	assert_int_equal(bed_counter(&bed, STATS_out_pkts), SEGMENTS);
+	tapjudge_free(judge);
+	bed_fini(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			test_tap_judge_tells_its_mode_when_there_is_room),
+		cmocka_unit_test(
+			test_tap_judge_counts_a_super_packet_as_its_segments),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,7 @@ struct bed {
 	char frame_interface[TAP_NAME_BYTES];
 	size_t frame_bytes;
 	enum tap_mode mode;
+	bool super_packets;
 };
 
 static void on_verdict(void *self, uint64_t token, enum tap_verdict verdict,
@@ -60,9 +61,12 @@ static void on_frame(void *self, const char *interface, const uint8_t *bytes,
 	bed->frame_bytes = count;
 }
 
-static void on_mode(void *self, enum tap_mode mode)
+static void on_mode(void *self, enum tap_mode mode, bool super_packets)
 {
-	((struct bed *)self)->mode = mode;
+	struct bed *bed = self;
+
+	bed->mode = mode;
+	bed->super_packets = super_packets;
 }
 
 static void connect_anew(struct bed *bed)
@@ -408,7 +412,9 @@ static void test_tap_what_makes_no_sense_ends_it(void **state)
 		{ "a second greeting",
 		  { 16, TAPMESSAGE_HELLO },
 		  { TAPMESSAGE_VERSION } },
-		{ "another version", { 16, TAPMESSAGE_MODE }, { 2 } },
+		{ "another version",
+		  { 16, TAPMESSAGE_MODE },
+		  { TAPMESSAGE_VERSION + 1 } },
 		{ "no such mode",
 		  { 16, TAPMESSAGE_MODE },
 		  { TAPMESSAGE_VERSION | (uint64_t)TAP_MODES << 32 } },
@@ -451,6 +457,37 @@ static void test_tap_what_makes_no_sense_ends_it(void **state)
 	}
 }
 
+/* Who takes each for one wire packet, replaces packets or ends them has them
+ * as they are on the wire. */
+static void test_tap_super_packets_are_for_who_counts_them(void **state)
+{
+	static const struct {
+		uint32_t version;
+		enum tap_mode mode;
+		bool super_packets;
+	} rows[] = {
+		{ TAPMESSAGE_VERSION_FIRST, TAP_INTERPOSE, false },
+		{ TAPMESSAGE_VERSION, TAP_OBSERVE, true },
+		{ TAPMESSAGE_VERSION, TAP_INTERPOSE, true },
+		{ TAPMESSAGE_VERSION, TAP_INTERCEPT, false },
+	};
+	struct bed bed;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct tapmessage hello = {
+			.kind = TAPMESSAGE_HELLO,
+			.hello = { rows[i].version, rows[i].mode },
+		};
+
+		bed_init(&bed, TAP_INTERCEPT, true);
+		say(&bed, &hello);
+		assert_int_equal(bed.mode, rows[i].mode);
+		assert_int_equal(bed.super_packets, rows[i].super_packets);
+		bed_fini(&bed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,6 +504,8 @@ int main(void)
 			test_tap_a_silent_judge_is_none_within_a_second),
 		cmocka_unit_test(test_tap_memory_and_patience_are_bounded),
 		cmocka_unit_test(test_tap_what_makes_no_sense_ends_it),
+		cmocka_unit_test(
+			test_tap_super_packets_are_for_who_counts_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
