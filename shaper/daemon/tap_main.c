@@ -219,6 +219,8 @@ static void run(struct tap *tap)
 				   connected &&
 					   tap->polls[POLL_JUDGE].revents != 0,
 				   now_ns);
+		if (tap->polls[POLL_APART].revents != 0)
+			tapqueue_read_apart(tap->queue);
 		if (tap->polls[POLL_QUEUE].revents != 0 ||
 		    tap->polls[POLL_APART].revents != 0)
 			read_queue(tap, now_ns);

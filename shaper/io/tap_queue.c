@@ -181,6 +181,11 @@ int tapqueue_apart_fd(const struct tapqueue *queue)
 	return mnl_socket_get_fd(queue->sockets[APART]);
 }
 
+void tapqueue_read_apart(struct tapqueue *queue)
+{
+	queue->is_apart = true;
+}
+
 int tapqueue_shut(struct tapqueue *queue)
 {
 	_Alignas(struct nlmsghdr) char request[128];
@@ -306,14 +311,11 @@ int tapqueue_next(struct tapqueue *queue, struct tapqueue_packet *ret_packet)
 	while (wire_pkts == 0) {
 		which = queue->is_apart ? APART : MAIN;
 		got = receive(queue, which, &message, &length);
-		/* Somebody else's rule may have filled it. */
-		if (got == 0) {
-			which = which == MAIN ? APART : MAIN;
-			got = receive(queue, which, &message, &length);
-		}
-		if (got <= 0)
+		if (got < 0 || (got == 0 && which == MAIN))
 			return got;
-		queue->is_apart = which == APART;
+		queue->is_apart = got > 0 && which == APART;
+		if (got == 0)
+			continue;
 		wire_pkts = wire_pkts_of(queue, &message, which);
 		if (wire_pkts > 0)
 			break;

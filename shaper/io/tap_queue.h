@@ -41,6 +41,8 @@ void tapqueue_free(struct tapqueue *queue);
 /* Poll both for reading. */
 int tapqueue_fd(const struct tapqueue *queue);
 int tapqueue_apart_fd(const struct tapqueue *queue);
+/* That one is readable: somebody else's rules fill it. */
+void tapqueue_read_apart(struct tapqueue *queue);
 
 /* What comes from now on finds no room: it goes on (fail open) or is dropped.
  * What came before is still read, and waits for its verdict.  0 or -errno. */
