@@ -342,6 +342,8 @@ int main(int argc, char **argv)
 	}
 	log_open(STDERR_FILENO, LOG_LEVEL_INFO,
 		 log_is_journal(STDERR_FILENO, getenv("JOURNAL_STREAM")));
+	/* Who reads the log may go; packets do not. */
+	signal(SIGPIPE, SIG_IGN);
 	set_up(&tap);
 	/* It stays root: a new ring needs root's devices. */
 	error = priv_drop(NULL);

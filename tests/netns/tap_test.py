@@ -59,15 +59,17 @@ class Tap(unittest.TestCase):
         self.assertTrue(lab.eventually(
             lambda: self.said().count(text) >= times, seconds), self.said())
 
+    def start(self, log, *options):
+        self.carrier = self.net.gateway.start(
+            symtapd.find(BUILD, "symtap-tap"), "--judge", self.place,
+            *options, stderr=log, env={
+                **os.environ,
+                # A sanitizer may not look at who is confined.
+                "ASAN_OPTIONS": "detect_leaks=0"})
+
     def carry(self, *options):
-        log = open(self.symtapd.path("tap.log"), "w", encoding="utf-8")
-        with log:
-            self.carrier = self.net.gateway.start(
-                symtapd.find(BUILD, "symtap-tap"), "--judge", self.place,
-                *options, stderr=log, env={
-                    **os.environ,
-                    # A sanitizer may not look at who is confined.
-                    "ASAN_OPTIONS": "detect_leaks=0"})
+        with open(self.symtapd.path("tap.log"), "w", encoding="utf-8") as log:
+            self.start(log, *options)
         self.says("carries queue")
 
     def judge(self, again=False, **policy):
@@ -185,6 +187,19 @@ class Tap(unittest.TestCase):
     def test_without_a_judge_nothing_passes_where_fail_is_closed(self):
         self.assertGreater(self.lose_judge("closed"), 300)
         self.assertEqual(self.flood(0.5)[1], 0)
+
+    def test_it_outlives_who_reads_its_log(self):
+        reader, log = os.pipe()
+        with open(reader, "rb", buffering=0) as said:
+            self.start(log)
+            os.close(log)
+            self.assertIn(b"carries queue", said.read(4096))
+        self.said = lambda: ""
+        self.judge()
+        # It had something to say since.
+        self.assertTrue(lab.eventually(
+            lambda: self.symtapd.ask("status")["tap"]["mode"] == "interpose"))
+        self.assertIsNone(self.carrier.poll())
 
     def test_it_ends_beside_traffic_and_nothing_is_lost(self):
         """What reaches the kernel's queue in its last moment goes on, too."""

@@ -148,17 +148,18 @@ static enum xenvif_verdict ask(void *self, struct sk_buff *skb,
 	struct packet_meta meta UNSET;
 	enum frame_class class;
 	unsigned long flags;
-	bool stamp;
+	bool stamp, is_pulled;
 
 	spin_lock_irqsave(&attached->lock, flags);
 	class = read_out(attached, skb, &meta, &stamp);
 	if (class == FRAME_SHORT) {
 		/* What is pulled is private from then on. */
 		spin_unlock_irqrestore(&attached->lock, flags);
-		if (!pskb_may_pull(skb, min_t(u32, skb->len, PULL_MOST_BYTES)))
-			return XENVIF_DROP;
+		is_pulled = pskb_may_pull(skb, min_t(u32, skb->len,
+						     PULL_MOST_BYTES));
 		spin_lock_irqsave(&attached->lock, flags);
-		class = read_out(attached, skb, &meta, &stamp);
+		if (is_pulled)
+			class = read_out(attached, skb, &meta, &stamp);
 	}
 	verdict = judge(attached, skb, class, &meta, slots, note, until_ns);
 	if (stamp && verdict != XENVIF_DROP) {
