@@ -33,6 +33,29 @@ enum {
 	FAST_TCP_OPENS_OR_RESETS = 2 | 4,
 };
 
+/* As the packet has them.  The compiler would load them byte by byte, which
+ * nobody asks for: an IP header stands where words of its may, as
+ * NET_IP_ALIGN has it. */
+typedef uint16_t __attribute__((may_alias)) fast_word16;
+typedef uint32_t __attribute__((may_alias)) fast_word32;
+typedef uint64_t __attribute__((may_alias)) fast_word64;
+
+static __always_inline uint16_t fast_load16(const uint8_t *at)
+{
+	return *(const fast_word16 *)at;
+}
+
+static __always_inline uint32_t fast_load32(const uint8_t *at)
+{
+	return *(const fast_word32 *)at;
+}
+
+static __always_inline void fast_load128(const uint8_t *at, uint64_t ret[2])
+{
+	ret[0] = *(const fast_word64 *)at;
+	ret[1] = *(const fast_word64 *)(at + 8);
+}
+
 static __always_inline uint16_t fast_net16(uint16_t word)
 {
 	return __builtin_bswap16(word);
@@ -41,12 +64,7 @@ static __always_inline uint16_t fast_net16(uint16_t word)
 /* A frame's sender. */
 static __always_inline uint64_t fast_link(const uint8_t *mac, uint32_t ifindex)
 {
-	uint32_t upper;
-	uint16_t lower;
-
-	__builtin_memcpy(&upper, mac, 4);
-	__builtin_memcpy(&lower, mac + 4, 2);
-	return upper | (uint64_t)lower << 32 |
+	return fast_load32(mac) | (uint64_t)fast_load16(mac + 4) << 32 |
 	       (uint64_t)ifindex << FAST_LINK_SHIFT;
 }
 
@@ -72,17 +90,14 @@ static __always_inline bool fast_read_l4(const uint8_t *at, const uint8_t *end,
 					 enum flow_direction direction,
 					 struct fast_packet *ret)
 {
-	uint32_t bytes = 8, word;
-	uint16_t udp_bytes;
+	uint32_t bytes;
 
 	if (at + 8 > end)
 		return false;
-	__builtin_memcpy(&word, at, 4);
-	ret->key.ports = fast_ports(word, direction);
+	ret->key.ports = fast_ports(fast_load32(at), direction);
 	if (ret->key.proto == PACKET_PROTO_UDP) {
-		__builtin_memcpy(&udp_bytes, at + 4, 2);
-		udp_bytes = fast_net16(udp_bytes);
-		ret->plain = l4_bytes >= 8 && udp_bytes >= 8;
+		bytes = fast_net16(fast_load16(at + 4));
+		ret->plain = l4_bytes >= 8 && bytes >= 8;
 		return ret->plain && !fast_is_dhcp(ret->key.ports, dhcp);
 	}
 	if (ret->key.proto != PACKET_PROTO_TCP || at + 20 > end)
@@ -92,10 +107,8 @@ static __always_inline bool fast_read_l4(const uint8_t *at, const uint8_t *end,
 	if (bytes < 20 || bytes > l4_bytes ||
 	    ret->tcp_flags & FAST_TCP_OPENS_OR_RESETS)
 		return false;
-	__builtin_memcpy(&word, at + 4, 4);
-	ret->tcp_seq = __builtin_bswap32(word);
-	__builtin_memcpy(&word, at + 8, 4);
-	ret->tcp_ack = __builtin_bswap32(word);
+	ret->tcp_seq = __builtin_bswap32(fast_load32(at + 4));
+	ret->tcp_ack = __builtin_bswap32(fast_load32(at + 8));
 	ret->payload_bytes = l4_bytes - bytes;
 	ret->plain = true;
 	return true;
@@ -103,26 +116,21 @@ static __always_inline bool fast_read_l4(const uint8_t *at, const uint8_t *end,
 
 static __always_inline uint64_t fast_mapped(const uint8_t *ipv4)
 {
-	uint32_t address;
-
-	__builtin_memcpy(&address, ipv4, 4);
-	return UINT64_C(0xffff0000) | (uint64_t)address << 32;
+	return UINT64_C(0xffff0000) | (uint64_t)fast_load32(ipv4) << 32;
 }
 
 static __always_inline bool
 fast_read_ipv4(const uint8_t *ip, const uint8_t *end, uint32_t most_bytes,
 	       enum flow_direction direction, struct fast_packet *ret)
 {
-	uint16_t bytes, fragment;
 	bool out = direction == FLOW_OUT;
+	uint16_t bytes;
 
 	if (ip + 20 > end)
 		return false;
-	__builtin_memcpy(&bytes, ip + 2, 2);
-	__builtin_memcpy(&fragment, ip + 6, 2);
-	bytes = fast_net16(bytes);
-	if (ip[0] != 0x45 || fragment & fast_net16(0x3fff) || bytes < 20 ||
-	    bytes > most_bytes || ip[16] >= 0xe0)
+	bytes = fast_net16(fast_load16(ip + 2));
+	if (ip[0] != 0x45 || fast_load16(ip + 6) & fast_net16(0x3fff) ||
+	    bytes < 20 || bytes > most_bytes || ip[16] >= 0xe0)
 		return false;
 	ret->key.inside[0] = ret->key.outside[0] = 0;
 	ret->key.inside[1] = fast_mapped(out ? ip + 12 : ip + 16);
@@ -145,13 +153,12 @@ fast_read_ipv6(const uint8_t *ip, const uint8_t *end, uint32_t most_bytes,
 
 	if (ip + 40 > end)
 		return false;
-	__builtin_memcpy(&bytes, ip + 4, 2);
-	bytes = fast_net16(bytes);
+	bytes = fast_net16(fast_load16(ip + 4));
 	if (ip[0] >> 4 != 6 || bytes == 0 || bytes + 40u > most_bytes ||
 	    ip[24] == 0xff)
 		return false;
-	__builtin_memcpy(ret->key.inside, out ? ip + 8 : ip + 24, 16);
-	__builtin_memcpy(ret->key.outside, out ? ip + 24 : ip + 8, 16);
+	fast_load128(out ? ip + 8 : ip + 24, ret->key.inside);
+	fast_load128(out ? ip + 24 : ip + 8, ret->key.outside);
 	if (fast_is_mapped(ret->key.inside) || fast_is_mapped(ret->key.outside))
 		return false;
 	ret->key.proto = ip[6];
@@ -171,7 +178,7 @@ static __always_inline bool fast_read_frame(const struct __sk_buff *skb,
 	if (frame + FAST_ETHERNET_BYTES > end)
 		return false;
 	ret->link = fast_link(frame + 6, skb->ifindex);
-	__builtin_memcpy(&ethertype, frame + 12, 2);
+	ethertype = fast_load16(frame + 12);
 	if (ethertype == fast_net16(0x0800))
 		return fast_read_ipv4(frame + FAST_ETHERNET_BYTES, end, bytes,
 				      direction, ret);
