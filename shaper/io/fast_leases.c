@@ -11,7 +11,10 @@
 #include "shaper/pump_lease.h"
 
 enum {
-	SWEEP_SLOTS = 4096,
+	SWEEP_SLOTS = 4096,   /* for each ... */
+	SWEEP_NS = 100000000, /* ... since the last time, and at most ... */
+	SWEEPS_MAX = 10,
+	FEW_KEYS = 1024,
 	EPOCH_NS = 100000000, /* a lost packet is missed for so long */
 };
 #define IDLE_NS    UINT64_C(30000000000)
@@ -35,6 +38,7 @@ struct fastleases {
 	struct fasttable table;
 	struct record *records;
 	uint32_t hand;
+	uint64_t swept_ns;
 	uint32_t own_taken, *taken; /* slots in use, of all engines */
 	struct fastleases_stats stats;
 };
@@ -408,22 +412,36 @@ static void look_at(struct fastleases *leases, struct pump *pump, uint32_t at,
 		erase_pair(leases, pump, at, now_ns);
 }
 
-bool fastleases_any(const struct fastleases *leases)
+bool fastleases_are_few(const struct fastleases *leases)
 {
-	return __atomic_load_n(leases->taken, __ATOMIC_RELAXED) > 0;
+	return leases->stats.keys < FEW_KEYS &&
+	       __atomic_load_n(leases->taken, __ATOMIC_RELAXED) <
+		       leases->table.count / 4;
+}
+
+/* Behind the last slot that is looked at now. */
+static uint32_t sweep_end(const struct fastleases *leases, uint64_t now_ns)
+{
+	uint64_t sweeps = (now_ns - leases->swept_ns + SWEEP_NS / 2) / SWEEP_NS;
+	uint32_t left = leases->table.count - leases->hand;
+	uint32_t slots;
+
+	if (sweeps > SWEEPS_MAX)
+		sweeps = SWEEPS_MAX;
+	slots = SWEEP_SLOTS * (uint32_t)(sweeps > 0 ? sweeps : 1);
+	return leases->hand + (slots < left ? slots : left);
 }
 
 void fastleases_sweep(struct fastleases *leases, struct pump *pump,
 		      uint64_t now_ns)
 {
 	const struct fasttable *table = &leases->table;
-	uint32_t end =
-		leases->hand +
-		(table->count < SWEEP_SLOTS ? table->count : SWEEP_SLOTS);
+	uint32_t end = sweep_end(leases, now_ns);
 	uint32_t at = leases->hand;
 
+	leases->swept_ns = now_ns;
 	fasttable_advance(&leases->table, now_ns);
-	if (!fastleases_any(leases))
+	if (leases->stats.keys == 0)
 		return;
 	while ((at = fasttable_next_pair(table, at, end)) < end)
 		look_at(leases, pump, at++, now_ns);

@@ -70,10 +70,10 @@ void fastleases_note(struct fastleases *leases, struct pump *pump,
 void fastleases_offer(struct fastleases *leases, struct pump *pump,
 		      const struct flow_key *flow, uint64_t now_ns);
 
-/* Is anything leased, or known of a pair?  Of all engines. */
-bool fastleases_any(const struct fastleases *leases);
+/* So few that they are soon looked at, and need no room. */
+bool fastleases_are_few(const struct fastleases *leases);
 
-/* Look at some slots, take back what is idle. */
+/* Look at some slots, more if it was long ago, take back what is idle. */
 void fastleases_sweep(struct fastleases *leases, struct pump *pump,
 		      uint64_t now_ns);
 

@@ -154,7 +154,7 @@ static int advance(void *self, uint64_t now_ns)
 	nfqueue_open_room(nfqueue, now_ns);
 	nfqueue_pace_tell(nfqueue);
 	nfqueue_ring_advance(nfqueue, now_ns);
-	if (now_ns >= nfqueue->look_ns)
+	if (now_ns + NFQUEUE_EARLY_NS >= nfqueue->look_ns)
 		look_at_kernel(nfqueue, now_ns);
 	return 0;
 }

@@ -18,7 +18,11 @@
 #include "shaper/io/hold_edt.h"
 #include "shaper/io/nfqueue_path.h"
 
-enum { SWEEP_NS = 100000000, IDLE_SWEEP_NS = 1000000000, HEARD = 64 };
+enum { HEARD = 64 };
+
+/* A few keys are soon looked at, and so in larger steps. */
+#define SWEEP_NS     UINT64_C(100000000)
+#define FEW_SWEEP_NS UINT64_C(1000000000)
 
 struct nfqueue_fast {
 	struct fast *program;
@@ -248,6 +252,11 @@ void nfqueue_fast_note(struct nfqueue *nfqueue, uint64_t now_ns)
 	}
 }
 
+static uint64_t sweep_span_ns(const struct nfqueue_fast *fast)
+{
+	return fastleases_are_few(fast->leases) ? FEW_SWEEP_NS : SWEEP_NS;
+}
+
 /* Its verdict has been carried out: what comes now comes after it. */
 void nfqueue_fast_offer(struct nfqueue *nfqueue, uint64_t now_ns)
 {
@@ -266,9 +275,8 @@ void nfqueue_fast_offer(struct nfqueue *nfqueue, uint64_t now_ns)
 		fastleases_offer(nfqueue->fast->leases, nfqueue->config.pump,
 				 &flow, now_ns);
 	}
-	if (nfqueue->fast->sweep_ns > now_ns + SWEEP_NS &&
-	    fastleases_any(nfqueue->fast->leases))
-		nfqueue->fast->sweep_ns = now_ns + SWEEP_NS;
+	if (nfqueue->fast->sweep_ns > now_ns + sweep_span_ns(nfqueue->fast))
+		nfqueue->fast->sweep_ns = now_ns + sweep_span_ns(nfqueue->fast);
 }
 
 /* ------ time, and the end */
@@ -319,11 +327,9 @@ void nfqueue_fast_advance(struct nfqueue *nfqueue, uint64_t now_ns)
 {
 	struct nfqueue_fast *fast = nfqueue->fast;
 
-	if (fast == NULL || now_ns < fast->sweep_ns)
+	if (fast == NULL || now_ns + NFQUEUE_EARLY_NS < fast->sweep_ns)
 		return;
-	fast->sweep_ns =
-		now_ns +
-		(fastleases_any(fast->leases) ? SWEEP_NS : IDLE_SWEEP_NS);
+	fast->sweep_ns = now_ns + sweep_span_ns(fast);
 	fastleases_sweep(fast->leases, nfqueue->config.pump, now_ns);
 }
 

@@ -60,6 +60,9 @@ static inline void nfqueue_count(struct nfqueue *nfqueue,
 	nfqueue->stats.counter[counter] += by;
 }
 
+/* What is done now and then may be done so much sooner, as one is awake. */
+enum { NFQUEUE_EARLY_NS = 50000000 };
+
 /* How many packets before the last of `batch` were never received. */
 uint32_t nfqueue_missed(struct nfqueue_ids *ids,
 			const struct nfqueue_batch *batch);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "shaper/bpf/fast_maps.h"
@@ -18,28 +19,36 @@
 #define MS    UINT64_C(1000000)
 #define BEGIN (1001 * S)
 
-enum { SLOTS = 64 };
+enum { SLOTS = 64, SLOTS_MANY = 65536 };
 
 struct world {
-	struct fast_slot slots[FAST_ELEMENTS * SLOTS];
+	struct fast_slot *slots;
 	struct fastleases *leases;
 	struct bed bed;
 	uint64_t now_ns;
 };
 
-static void set_up(struct world *world)
+static void set_up_with(struct world *world, uint32_t slots)
 {
 	memset(world, 0, sizeof(*world));
-	world->leases = fastleases_new(world->slots, SLOTS, 1, 2);
+	world->slots = calloc(FAST_ELEMENTS * slots, sizeof(*world->slots));
+	assert_non_null(world->slots);
+	world->leases = fastleases_new(world->slots, slots, 1, 2);
 	assert_non_null(world->leases);
 	bed_init(&world->bed, "guards: {first_contacts: 0}\n");
 	world->now_ns = BEGIN;
+}
+
+static void set_up(struct world *world)
+{
+	set_up_with(world, SLOTS);
 }
 
 static void tear_down(struct world *world)
 {
 	fastleases_free(world->leases);
 	bed_fini(&world->bed);
+	free(world->slots);
 }
 
 static void key_of(uint16_t port, bool out, struct pump_packet *packet,
@@ -163,7 +172,7 @@ static void test_a_pair_is_leased_once_it_was_answered(void **state)
 	talk(&world, 1000);
 	assert_true(is_leased(&world));
 	assert_int_equal(fastleases_stats(world.leases)->leased, 1);
-	assert_true(fastleases_any(world.leases));
+	assert_int_not_equal(fastleases_stats(world.leases)->keys, 0);
 	tear_down(&world);
 }
 
@@ -252,7 +261,6 @@ static void test_all_comes_back_at_the_end(void **state)
 	fastleases_recall(world.leases, world.bed.pump, world.now_ns);
 	assert_int_equal(fastleases_stats(world.leases)->leased, 0);
 	assert_int_equal(fastleases_stats(world.leases)->keys, 0);
-	assert_false(fastleases_any(world.leases));
 	for (int i = 0; i < SLOTS; i++)
 		assert_int_equal(world.slots[i].passed_on, 0);
 	tear_down(&world);
@@ -297,6 +305,7 @@ static void test_a_full_table_leases_no_more(void **state)
 	set_up(&world);
 	talk_of_many(&world, "10.0.0.%u", "192.0.2.%u");
 	assert_true(fastleases_stats(world.leases)->full > 0);
+	assert_false(fastleases_are_few(world.leases));
 	assert_int_equal(fastleases_stats(world.leases)->beyond_share, 0);
 	assert_true(fastleases_stats(world.leases)->keys <= SLOTS);
 	tear_down(&world);
@@ -335,6 +344,32 @@ static void test_who_is_silent_makes_room_in_a_crowd(void **state)
 	tear_down(&world);
 }
 
+static void sweep_twice(struct world *world)
+{
+	for (int i = 0; i < 2; i++, world->now_ns += S)
+		fastleases_sweep(world->leases, world->bed.pump, world->now_ns);
+}
+
+/* Ten times as many slots in ten times the span, and never those behind the
+ * last. */
+static void test_a_later_sweep_looks_at_more(void **state)
+{
+	static struct world world;
+
+	(void)state;
+	set_up_with(&world, SLOTS_MANY);
+	talk_of_many(&world, "10.0.0.%u", "192.0.2.%u");
+	assert_true(fastleases_are_few(world.leases));
+	assert_true(fastleases_stats(world.leases)->keys > 100);
+	world.now_ns += 100 * S;
+	sweep_twice(&world);
+	assert_int_equal(fastleases_stats(world.leases)->leased, 0);
+	world.now_ns += 100 * S;
+	sweep_twice(&world);
+	assert_int_equal(fastleases_stats(world.leases)->keys, 0);
+	tear_down(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,6 +386,7 @@ int main(void)
 		cmocka_unit_test(test_a_full_table_leases_no_more),
 		cmocka_unit_test(test_a_host_has_a_quarter),
 		cmocka_unit_test(test_who_is_silent_makes_room_in_a_crowd),
+		cmocka_unit_test(test_a_later_sweep_looks_at_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
