@@ -24,6 +24,8 @@
 #include "shaper/io/fast_table.h"
 #include "shaper/io/net_watch.h"
 
+enum { ASKED_EACH = 3 }; /* seconds */
+
 struct place {
 	bool is_known; /* to the engines, with its zone */
 	char way[FAST_TEXT_BYTES];
@@ -44,7 +46,8 @@ struct follow {
 	uint64_t seen;                 /* ... netwatch_look gave this */
 	bool has_listed;               /* by the policy in force */
 	bool is_settled;               /* and nothing was left to do */
-	bool ended; /* the loader did, and with it the program */
+	bool ended;           /* the loader did, and with it the program */
+	unsigned int unasked; /* times that it was not asked since */
 };
 
 /* ------ loading */
@@ -407,6 +410,18 @@ static bool list_anew(struct follow *follow)
 	return true;
 }
 
+/* That somebody else took the program away is seldom, and to be asked by two
+ * processes and the kernel's routing netlink. */
+static bool is_complete(struct follow *follow)
+{
+	struct loader *loader = follow->daemon->loader;
+
+	if (follow->is_settled && ++follow->unasked < ASKED_EACH)
+		return loader_is_there(loader);
+	follow->unasked = 0;
+	return loader_is_complete(loader);
+}
+
 void follow_advance(struct follow *follow)
 {
 	uint32_t next[FAST_PLACES];
@@ -414,8 +429,7 @@ void follow_advance(struct follow *follow)
 
 	if (follow->fast == NULL)
 		return;
-	as_before = !list_anew(follow) &&
-		    loader_is_complete(follow->daemon->loader);
+	as_before = !list_anew(follow) && is_complete(follow);
 	if (as_before && follow->is_settled)
 		return;
 	follow->is_settled = false;

@@ -223,6 +223,16 @@ bool loader_is_complete(struct loader *loader)
 	return ask_about(loader, LOADER_IS_COMPLETE, 0, text) == 0;
 }
 
+bool loader_is_there(struct loader *loader)
+{
+	char byte;
+
+	if (loader->socket >= 0 && recv(loader->socket, &byte, sizeof(byte),
+					MSG_PEEK | MSG_DONTWAIT) == 0)
+		give_up(loader);
+	return loader_answers(loader);
+}
+
 void loader_detach(struct loader *loader, uint32_t ifindex)
 {
 	char text[FAST_TEXT_BYTES];

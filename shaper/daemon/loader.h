@@ -48,6 +48,8 @@ int loader_attach(struct loader *loader, uint32_t ifindex,
 bool loader_is_attached(struct loader *loader, uint32_t ifindex);
 /* All that it was attached to, and not detached from. */
 bool loader_is_complete(struct loader *loader);
+/* As far as can be told without asking it. */
+bool loader_is_there(struct loader *loader);
 void loader_detach(struct loader *loader, uint32_t ifindex);
 
 /* It is there, and answers. */
