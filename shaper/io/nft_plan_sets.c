@@ -24,6 +24,10 @@ static const struct field {
 };
 enum { TYPE_BITS = 6, VERDICT_BYTES = 16 };
 
+/* What has run out is no element to a rule, and takes up memory until the
+ * kernel goes through the set: each second, if nobody says how often. */
+enum { GC_MS = 5000 };
+
 /* How many a field takes within a key of several. */
 static uint32_t field_bytes(enum nftplan_field field)
 {
@@ -132,8 +136,10 @@ struct nftnl_set *nftplan_set(struct nftplan_table *table,
 		nftnl_set_set_u32(set, NFTNL_SET_OBJ_TYPE, NFT_OBJECT_COUNTER);
 	if (spec->size_max)
 		nftnl_set_set_u32(set, NFTNL_SET_DESC_SIZE, spec->size_max);
-	if (spec->timeout_ms)
+	if (spec->timeout_ms) {
 		nftnl_set_set_u64(set, NFTNL_SET_TIMEOUT, spec->timeout_ms);
+		nftnl_set_set_u32(set, NFTNL_SET_GC_INTERVAL, GC_MS);
+	}
 	if (spec->kind == NFTPLAN_REFUSALS)
 		set_counter_each(table, set);
 	nftplan_take_set(table, set);
