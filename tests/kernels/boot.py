@@ -21,7 +21,8 @@ SOURCE = HERE.parent.parent
 QEMU = "qemu-system-x86_64"
 SKIPPED = 77
 LOG_BYTES = 8000
-NS_SHIFT = 4  # an instruction takes 2^4 ns
+# Million instructions a second: one takes 2^4 ns, ..
+MIPS = {62: 4, 125: 3, 250: 2, 500: 1, 1000: 0}
 
 
 def parser(description, seconds):
@@ -44,6 +45,10 @@ def parser(description, seconds):
                       help="time goes by the instructions that were carried "
                       "out: slow, and whatever else this machine does has no "
                       "part in it")
+    made.add_argument("--mips", type=int, choices=MIPS, default=min(MIPS),
+                      help="with --steady: million instructions a second; "
+                      "what takes its time by the clock, as boots do, takes "
+                      "as many times longer (%(default)s)")
     made.add_argument("--verbose", action="store_true",
                       help="show what the tests print, and the console")
     return made
@@ -63,10 +68,11 @@ def shares(kernel, job):
             *share("job", job)]
 
 
-def machine(steady, *words):
+def machine(options, *words):
     """Two processors, no disk, no network."""
-    thread = "single" if steady else "multi"
-    clock = ("-icount", f"shift={NS_SHIFT},sleep=off") if steady else ()
+    thread = "single" if options.steady else "multi"
+    clock = (("-icount", f"shift={MIPS[options.mips]},sleep=off")
+             if options.steady else ())
     return [QEMU, "-smp", "2", "-nodefaults", "-no-user-config", "-display",
             "none", "-no-reboot", "-serial", "stdio", "-accel",
             f"tcg,thread={thread},tb-size=512", *clock, *words]
