@@ -385,10 +385,21 @@ static void start_loader(struct daemon *daemon)
 		log_warn(-error, "fast path: no process can be made");
 }
 
+/* One that comes too soon is carried out when it can be. */
+static void put_off_reloads(bool off)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(off ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
 static int run(struct daemon *daemon)
 {
 	int error;
 
+	put_off_reloads(true);
 	log_open(STDERR_FILENO,
 		 daemon->options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
 		 log_is_journal(STDERR_FILENO, getenv("JOURNAL_STREAM")));
@@ -412,6 +423,7 @@ static int run(struct daemon *daemon)
 		 status_fail_name(daemon->policy->nfqueue.fail),
 		 engines_count(daemon->engines));
 	notify_ready(&daemon->notify, NULL);
+	put_off_reloads(false);
 	error = loop_run(daemon->loop);
 	daemon_end(daemon);
 	return error < 0 ? EXIT_FAILED : EXIT_SUCCESS;

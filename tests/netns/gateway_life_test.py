@@ -244,6 +244,23 @@ class Life(bed.Case):
         self.assertEqual(of_others(), before)
         self.assertEqual(self.sysctls(), sysctls)
 
+    def ignores_sigpipe(self):
+        """Of which it thinks first."""
+        with open(f"/proc/{self.symtapd.process.pid}/status",
+                  encoding="ascii") as status:
+            ignored = re.search(r"^SigIgn:\s*(\w+)$", status.read(), re.M)
+        return int(ignored[1], 16) >> signal.SIGPIPE - 1 & 1
+
+    def test_a_reload_that_comes_too_soon_is_done(self):
+        self.symtapd.write_policy()
+        self.symtapd.begin()
+        self.assertTrue(lab.eventually(self.ignores_sigpipe, 20, 0.001))
+        self.symtapd.process.send_signal(signal.SIGHUP)
+        self.assertTrue(lab.eventually(
+            lambda: "reload: " in self.symtapd.log() or
+            not self.symtapd.is_running()), self.symtapd.log())
+        self.assertTrue(self.symtapd.is_running(), self.symtapd.log())
+
     def test_reloads_at_once_are_all_done(self):
         """None is refused because of another."""
         self.start()
