@@ -85,6 +85,16 @@ static struct nlmsghdr *begin(struct waynetback *way, uint16_t family,
 	return message;
 }
 
+/* What comes too late answers another question. */
+static bool is_answer(const struct waynetback *way, size_t bytes)
+{
+	const struct nlmsghdr *message = (const void *)way->answer;
+
+	return mnl_nlmsg_ok(message, (int)bytes) &&
+	       message->nlmsg_seq == way->sequence &&
+	       mnl_nlmsg_portid_ok(message, mnl_socket_get_portid(way->socket));
+}
+
 int waynetback_ask(struct waynetback *way, const struct nlmsghdr *message,
 		   int (*take)(const struct nlmsghdr *message, void *self),
 		   void *self)
@@ -100,11 +110,9 @@ int waynetback_ask(struct waynetback *way, const struct nlmsghdr *message,
 					  sizeof(way->answer));
 		if (got < 0)
 			return -errno;
-		more = mnl_cb_run(way->answer, (size_t)got, way->sequence, port,
-				  take, self);
-		/* What comes too late answers another question. */
-		if (more < 0 && errno == ESRCH)
-			more = MNL_CB_OK;
+		if (is_answer(way, (size_t)got))
+			more = mnl_cb_run(way->answer, (size_t)got,
+					  way->sequence, port, take, self);
 	}
 	return more < 0 ? -errno : 0;
 }

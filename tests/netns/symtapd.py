@@ -125,7 +125,8 @@ class Symtapd:
                      self.path("symtap.yaml")],
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     env={**environment, "NOTIFY_SOCKET": notify_path,
-                         "ASAN_OPTIONS": "detect_leaks=0"})
+                         "ASAN_OPTIONS": "detect_leaks=0:"
+                         "verify_asan_link_order=0"})
         self.namespace.lab.processes.append(self.process)
 
     def _wait_until_ready(self, notices):
