@@ -25,13 +25,22 @@ static void usage(FILE *file)
 	      file);
 }
 
+/* Also what an earlier write of many lost. */
+static int tell_lost(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fputs("symtap-sim: standard output cannot be written\n", stderr);
+	return status == EXIT_DONE ? EXIT_NO : status;
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "--help";
 
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(verbs[i].name, name) == 0)
-			return verbs[i].main(argc - 1, argv + 1);
+			return tell_lost(verbs[i].main(argc - 1, argv + 1));
 	if (strcmp(name, "--version") == 0) {
 		puts("symtap-sim " SYMTAP_VERSION);
 		return EXIT_DONE;

@@ -255,11 +255,6 @@ static void close_outputs(struct jobs *jobs)
 			strerror(errno));
 		note_status(jobs, EXIT_NO);
 	}
-	if (fflush(stdout) != 0) {
-		fprintf(stderr, "symtap-sim: standard output: %s\n",
-			strerror(errno));
-		note_status(jobs, EXIT_NO);
-	}
 }
 
 /* Those that we may run on: a container or taskset may leave us fewer. */

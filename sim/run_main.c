@@ -273,9 +273,5 @@ int run_main(int argc, char **argv)
 		worst = worst > EXIT_NO
 				? worst
 				: complain(options.json, strerror(errno));
-	if (fflush(stdout) != 0)
-		worst = worst > EXIT_NO
-				? worst
-				: complain("standard output", strerror(errno));
 	return worst;
 }

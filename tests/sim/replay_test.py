@@ -373,6 +373,16 @@ class TheCommand(unittest.TestCase):
         self.assertEqual(len(done.stdout.splitlines()), 1)
         sim("--json", "/nonexistent/x.json", path, status=1)
 
+    def test_a_full_disk_is_noticed(self):
+        path = make(unanswered)
+        for words in ((), ("--json", "-")):
+            with open("/dev/full", "w", encoding="ascii") as full:
+                done = subprocess.run([SIM, "replay", *words, path],
+                                      stdout=full, stderr=subprocess.PIPE,
+                                      check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"standard output", done.stderr)
+
     def test_damage_is_3_with_the_results_up_to_there(self):
         whole = make(unanswered)
         cut = path_of("cut.pcap")
