@@ -102,7 +102,10 @@ int guard_new(const struct guard_config *config, struct guard **ret_guard)
 	error = nftrules_refuser_open(guard->rules, &guard->refuser);
 	if (error < 0) {
 		log_error(-error, "rules: %s", nftrules_error(guard->rules));
-		guard_remove(guard);
+		if (config->policy->nfqueue.fail == POLICY_FAIL_OPEN)
+			guard_remove(guard);
+		else
+			guard_block(guard);
 		goto fail;
 	}
 	snprintf(config->status->method, sizeof(config->status->method), "%s",

@@ -197,6 +197,7 @@ int nftrules_refuser_open(struct nftrules *rules,
 			  struct nftrules_refuser **ret_refuser)
 {
 	struct nftrules_refuser *refuser = calloc(1, sizeof(*refuser));
+	int error;
 
 	if (!refuser)
 		return nfthandle_fail(rules, -ENOMEM, "refusals");
@@ -205,8 +206,9 @@ int nftrules_refuser_open(struct nftrules *rules,
 	refuser->batch = nftbatch_new();
 	refuser->socket = refuser->batch ? nfthandle_socket(rules) : NULL;
 	if (!refuser->socket) {
+		error = refuser->batch ? -errno : -ENOMEM;
 		nftrules_refuser_close(refuser);
-		return nfthandle_fail(rules, -ENOMEM, "a socket for refusals");
+		return nfthandle_fail(rules, error, "a socket for refusals");
 	}
 	shrink(refuser);
 	*ret_refuser = refuser;

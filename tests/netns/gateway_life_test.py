@@ -120,6 +120,18 @@ class Life(bed.Case):
         self.symtapd.restart()
         self.check_whole(self.talk().finish())
 
+    def test_closed_stays_so_whatever_a_start_lacks(self):
+        self.start(fail="closed")
+        self.assertEqual(self.symtapd.stop(), 0)
+        for files in range(12, 64):
+            try:
+                self.symtapd.restart(prefix=("prlimit", f"--nofile={files}"))
+                break
+            except symtapd.SymtapdError:
+                self.assertIn("symtap", self.tables(), self.symtapd.log())
+        self.assertIn("the rules cannot be installed", self.symtapd.log())
+        self.assertTrue(self.symtapd.is_running(), self.symtapd.log())
+
     def test_flushed_ruleset_is_back_within_a_second(self):
         self.start()
         self.net.gateway.nft("flush ruleset")
