@@ -149,6 +149,10 @@ void nftantispoof_port_counters(struct nftplan_table *table,
 /* Which MAC a port's frames have: a rule of `chain`, before these. */
 void nftowners_compile(struct nftplan_table *table, const struct policy *policy,
 		       const char *chain);
+/* Is each port that somebody is bound to one of these, and no other interface
+ * under watch?  Then a condition is that a frame comes by none of them. */
+bool nftowners_have_all(const struct policy *policy);
+void nftowners_is_elsewhere(struct nftexpr_rule rule);
 
 /* Is any vif judged inside of netback, and can `table` tell? */
 bool nftjudged_has(const struct nftplan_table *table,

@@ -323,11 +323,9 @@ static void refusals(struct nftplan_table *table, const struct policy *policy,
 
 /* Half of all packets: nobody refuses what comes in, so these need not be
  * asked for one by one.  IPv6 says only of a fragment whether more follow. */
-static void comes_in(struct nftplan_table *table, const struct policy *policy,
-		     const char *from, bool ipv4)
+static void comes_in(struct nftexpr_rule rule, const struct policy *policy,
+		     bool ipv4)
 {
-	struct nftexpr_rule rule = nftplan_rule(table, from, NULL);
-
 	if (ipv4) {
 		nftexpr_is_ip(rule, true);
 		nftexpr_load(rule, NFTFIELDS_FRAGMENT4, 0);
@@ -340,18 +338,33 @@ static void comes_in(struct nftplan_table *table, const struct policy *policy,
 	nftexpr_return(rule);
 }
 
+/* The same, of what nobody need be asked for who sends it: one rule, which most
+ * packets in leave by. */
+static void comes_from_no_port(struct nftplan_table *table,
+			       const struct policy *policy, const char *chain)
+{
+	struct nftexpr_rule rule;
+
+	if (table->view != NFTEXPR_FRAMES || !nftowners_have_all(policy))
+		return;
+	rule = nftplan_rule(table, chain, NULL);
+	nftowners_is_elsewhere(rule);
+	comes_in(rule, policy, true);
+}
+
 static void checks(struct nftplan_table *table, const struct policy *policy,
 		   const char *chain)
 {
 	if (nftantispoof_is_wanted(policy)) {
 		nftplan_chain(table, "antispoof");
 		nftantispoof_compile(table, policy, "antispoof");
+		comes_from_no_port(table, policy, chain);
 		nftexpr_jump(nftplan_rule(table, chain, NULL), "antispoof");
 	}
-	comes_in(table, policy, chain, true);
+	comes_in(nftplan_rule(table, chain, NULL), policy, true);
 	fragments(table, policy, chain, true);
 	fragments(table, policy, chain, false);
-	comes_in(table, policy, chain, false);
+	comes_in(nftplan_rule(table, chain, NULL), policy, false);
 	refusals(table, policy, chain, true);
 	refusals(table, policy, chain, false);
 }

@@ -57,7 +57,7 @@ static void note_owner(struct nftplan_table *table,
 /* Nobody else has anything to be asked for: most packets in are spared all the
  * other questions by one.  What belongs together stands together, so each
  * search begins where the last one ended. */
-static bool are_all_owned(const struct policy *policy)
+bool nftowners_have_all(const struct policy *policy)
 {
 	size_t at = 0;
 
@@ -78,21 +78,26 @@ static bool are_all_owned(const struct policy *policy)
 	return policy->bindings_count > 0;
 }
 
+void nftowners_is_elsewhere(struct nftexpr_rule rule)
+{
+	nftexpr_meta(rule, NFT_META_IIFNAME, 0);
+	nftexpr_not_in_set(rule, 0, "owned");
+}
+
 static void ask_who_sends(struct nftplan_table *table,
 			  const struct policy *policy, const char *chain)
 {
-	bool all = are_all_owned(policy);
+	bool all = nftowners_have_all(policy);
 	struct nftexpr_rule rule = nftplan_rule(table, chain, NULL);
 
-	nftexpr_meta(rule, NFT_META_IIFNAME, 0);
 	if (all) {
-		nftexpr_not_in_set(rule, 0, "owned");
+		nftowners_is_elsewhere(rule);
 		nftexpr_return(rule);
 		rule = nftplan_rule(table, chain, NULL);
-		nftexpr_meta(rule, NFT_META_IIFNAME, 0);
-	} else {
-		nftexpr_in_set(rule, 0, "owned");
 	}
+	nftexpr_meta(rule, NFT_META_IIFNAME, 0);
+	if (!all)
+		nftexpr_in_set(rule, 0, "owned");
 	nftexpr_load(rule, NFTFIELDS_SOURCE_MAC, 4);
 	nftexpr_not_in_set(rule, 0, "owners");
 	nftexpr_jump(rule, STRANGER);
