@@ -128,7 +128,9 @@ static const int loader_allowed[] = {
 	SCMP_SYS(gettimeofday),
 	SCMP_SYS(clock_gettime),
 	SCMP_SYS(restart_syscall),
-	/* the pin, at the end */
+	/* the pin, in its place and at the end */
+	SCMP_SYS(renameat),
+	SCMP_SYS(renameat2),
 	SCMP_SYS(unlinkat),
 	/* memory, signals, and the end */
 	SCMP_SYS(brk),

@@ -143,6 +143,8 @@ static int attach(struct server *server, uint32_t ifindex,
 {
 	int error = fastprogram_attach(server->program, ifindex, ret_text);
 
+	/* The engines run: they have what the one before had leased. */
+	fastpin_put(&server->pin);
 	if (error == 0)
 		snprintf(ret_text, FAST_TEXT_BYTES, "%s",
 			 fastprogram_way(server->program, ifindex));

@@ -48,6 +48,13 @@ static void name_of(enum map map, char ret_name[NAME_BYTES])
 	snprintf(ret_name, NAME_BYTES, "%s%d", prefixes[map], FAST_VERSION);
 }
 
+/* Of one that is not in its place yet. */
+static void next_name_of(enum map map, char ret_name[NAME_BYTES])
+{
+	snprintf(ret_name, NAME_BYTES, "next-%s%d", prefixes[map],
+		 FAST_VERSION);
+}
+
 void fastpin_init(struct fastpin *pin)
 {
 	pin->folder = -1;
@@ -211,10 +218,21 @@ static void open_left(const char *path, const struct fast_fds *fds,
 
 /* ------ pinning */
 
+static void unpin_next(int folder)
+{
+	char name[NAME_BYTES];
+
+	for (int map = 0; map < MAPS; map++) {
+		next_name_of((enum map)map, name);
+		unlinkat(folder, name, 0);
+	}
+}
+
 static void unpin(int folder)
 {
 	char name[NAME_BYTES];
 
+	unpin_next(folder);
 	for (int map = 0; map < MAPS; map++) {
 		name_of((enum map)map, name);
 		unlinkat(folder, name, 0);
@@ -227,7 +245,7 @@ static bool pin_all(const char *path, const struct fast_fds *fds)
 	char name[NAME_BYTES], full[PATH_BYTES];
 
 	for (int map = 0; map < MAPS; map++) {
-		name_of((enum map)map, name);
+		next_name_of((enum map)map, name);
 		snprintf(full, sizeof(full), "%s/%s", path, name);
 		if (bpf_obj_pin(of[map], full) < 0)
 			return false;
@@ -246,7 +264,7 @@ void fastpin_take(struct fastpin *pin, const char *folder,
 		return;
 	remove_other_versions(opened, folder, ret_text);
 	open_left(folder, fds, ret_left, ret_text);
-	unpin(opened);
+	unpin_next(opened);
 	if (!pin_all(folder, fds)) {
 		say(ret_text, "%s: %s", folder, strerror(errno));
 		unpin(opened);
@@ -254,6 +272,25 @@ void fastpin_take(struct fastpin *pin, const char *folder,
 		return;
 	}
 	pin->folder = opened;
+	pin->is_next = true;
+}
+
+void fastpin_put(struct fastpin *pin)
+{
+	char next[NAME_BYTES], name[NAME_BYTES];
+
+	if (pin->folder < 0 || !pin->is_next)
+		return;
+	pin->is_next = false;
+	for (int map = 0; map < MAPS; map++) {
+		next_name_of((enum map)map, next);
+		name_of((enum map)map, name);
+		/* Half of it would be read as a whole. */
+		if (renameat(pin->folder, next, pin->folder, name) < 0) {
+			unpin(pin->folder);
+			return;
+		}
+	}
 }
 
 void fastpin_left_close(struct fastpin_left *left)

@@ -13,6 +13,7 @@
  * removed unread, and so is what is not as this one would make it.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -21,7 +22,8 @@ struct fast_fds;
 enum { FASTPIN_TEXT_BYTES = 256 };
 
 struct fastpin {
-	int folder; /* -1: nothing is pinned */
+	int folder;   /* -1: nothing is pinned */
+	bool is_next; /* beside what was there */
 };
 
 /* Descriptors of what was there; slots_count 0: nothing was. */
@@ -39,14 +41,18 @@ void fastpin_init(struct fastpin *pin);
 
 /*
  * Make the folder if need be, `owner`'s (NULL: ours) and nobody else's; open
- * what is pinned there and pin `fds` in its place.  What went wrong, and what
- * was not read, is in ret_text; "": nothing.
+ * what is pinned there and pin `fds` beside it.  What went wrong, and what was
+ * not read, is in ret_text; "": nothing.
  */
 void fastpin_take(struct fastpin *pin, const char *folder,
 		  const struct fastpin_owner *owner, const struct fast_fds *fds,
 		  struct fastpin_left *ret_left,
 		  char ret_text[FASTPIN_TEXT_BYTES]);
 void fastpin_left_close(struct fastpin_left *left);
+
+/* What was there has been taken over: `fds` stand in its place from now on.
+ * Until then whoever ends has taken nothing away.  More than once is fine. */
+void fastpin_put(struct fastpin *pin);
 
 /* Orderly ends leave nothing behind. */
 void fastpin_remove(struct fastpin *pin);

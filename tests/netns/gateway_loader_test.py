@@ -276,15 +276,42 @@ class Pinned(Case):
         self.symtapd.wait_for("fast_out_pkts", 300)
         self.symtapd.stop(signal.SIGKILL)
         self.symtapd.restart()
-        taken = re.search("([0-9]+) keys taken up from the kernel",
-                          self.symtapd.log())
-        self.assertGreaterEqual(int(taken[1]), 2, self.symtapd.log())
+        self.assertGreaterEqual(sum(self.taken()), 2, self.symtapd.log())
         restarted = self.symtapd.counters()["fast_out_pkts"]
         self.symtapd.wait_for("fast_out_pkts", restarted + 300)
         talked = talk.end()
         self.assertEqual((talked["arrived"], talked["answered"]),
                          (talked["sent"], talked["sent"]), talked)
         self.assertEqual(self.symtapd.settled()["waited_pkts"], 0)
+
+    def taken(self):
+        """Keys of each start that found some."""
+        return [int(count) for count in re.findall(
+            "([0-9]+) keys taken up from the kernel", self.symtapd.log())]
+
+    def test_who_ends_while_it_starts_takes_nothing_away(self):
+        """It had loaded, and has no queue."""
+        self.start(shipped=True)
+        talk = self.talk(seconds=bed.LONG, pkts_per_s=500)
+        self.symtapd.wait_for("fast_out_pkts", 300)
+        self.symtapd.stop(signal.SIGKILL)
+        with self.net.gateway.entered():
+            owner = subprocess.Popen(
+                [symtapd.find(bed.BUILD, "bench-gateway-bare"),
+                 "1000"], stdout=subprocess.DEVNULL)
+        self.lab.processes.append(owner)
+        self.assertTrue(lab.eventually(lambda: "1000" in self.net.gateway.run(
+            "cat", "/proc/net/netfilter/nfnetlink_queue").split()))
+        with self.assertRaises(symtapd.SymtapdError):
+            self.symtapd.restart()
+        self.assertIn("belongs to another program", self.symtapd.log())
+        owner.terminate()
+        owner.wait(5)
+        before = len(self.taken())
+        self.symtapd.restart()
+        self.assertGreaterEqual(sum(self.taken()[before:]), 2,
+                                self.symtapd.log())
+        talk.end()
 
     def written(self):
         """When the state was, by the wall's clock."""
