@@ -188,11 +188,11 @@ struct nftexpr_rule nftplan_rule(struct nftplan_table *table, const char *chain,
 				 const char *comment)
 {
 	struct nftnl_chain *home = nftplan_find_chain(table, chain);
-	struct nftexpr_rule rule = { nftnl_rule_alloc(), &table->plan->broken,
-				     table->view };
+	struct nftexpr_rule rule = { home ? nftnl_rule_alloc() : NULL,
+				     &table->plan->broken, table->view };
 
-	if (!rule.rule || !home) {
-		/* Expressions go to a rule that nobody will see. */
+	/* Then expressions go nowhere. */
+	if (!rule.rule) {
 		table->plan->broken = true;
 		return rule;
 	}
