@@ -21,7 +21,9 @@ MANY, MANY_SLOW, MORE = 248, 48, 6  # each even: they are pairs
 WAIT_S = 5  # for what comes
 NOTHING_S = 0.3  # in which nothing does
 RESTARTS, TRIES = 3, 10
-QUESTIONS = 8  # about a vif that comes
+# About a vif that comes; one by one, as others work, they take longer.
+QUESTIONS, TIMES = 8, 1.5
+SLOW_TIMES = 8  # a symtapd that is slow asks a store that is not
 
 
 class Vifs(vif_bed.Case):
@@ -344,9 +346,10 @@ class Vifs(vif_bed.Case):
 
     def check_at_once(self, numbers):
         """The best of some rounds: others may be busy."""
+        most = SLOW_TIMES if self.is_slow else TIMES
         best, tries = 1000, 0
         guarded = self.symtapd.log().count("is guarded")
-        while best > 1 and tries < TRIES:
+        while best > most and tries < TRIES:
             with self.store.at_once():
                 for number in numbers:
                     self.comes(number)
@@ -357,11 +360,11 @@ class Vifs(vif_bed.Case):
                   f"were there, {QUESTIONS} questions of each take "
                   f"{asking * 1e3:.0f} ms")
             best = min(best, took / asking)
-            if best > 1 and tries < TRIES:
+            if best > most and tries < TRIES:
                 for number in numbers:
                     self.store.unplug(number)
                 self.until("is let go", times=tries * len(numbers))
-        self.assertLess(best, 1)
+        self.assertLessEqual(best, most)
 
     def test_hundreds_at_once(self):
         count = MANY_SLOW if self.is_slow else MANY
