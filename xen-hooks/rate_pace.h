@@ -6,10 +6,12 @@
  * When a vif is paused, and how it begins again.  Pure.
  *
  * While an engine says that the vif's guest owes packets, which have left
- * already and should have waited, it is paused.  When it owes none any more it
- * may send a full-sized packet in a window, then four times of that in each
- * further one, and what its operator allows after the last: a flood that goes
- * on owes again before that, for a handful of packets.
+ * already and should have waited, it is paused.  When it owes none any more a
+ * burst may go: what others of the guest want to send is behind a flood's
+ * packets in the ring, and those have to go first.  Then it may send a
+ * full-sized packet in a window, twice of that in each further one, and what
+ * its operator allows after the last: a flood that goes on owes again before
+ * that.
  */
 
 #include <stdbool.h>
@@ -17,6 +19,7 @@
 
 enum {
 	RATEPACE_ENGINES = 64,
+	RATEPACE_BURST_PKTS = 64, /* of the size of what was owed */
 	RATEPACE_FIRST_BYTES = 1514,
 	RATEPACE_LAST_BYTES = 100000, /* above, it is as good as free */
 	RATEPACE_WINDOW_US = 50000,
@@ -26,8 +29,10 @@ enum {
 struct ratepace {
 	uint64_t owing; /* a bit for each engine */
 	uint64_t next_ns;
+	uint32_t packet_bytes; /* of what was owed last */
 	uint32_t window_bytes; /* limited: 0 is a pause */
 	bool limited;
+	bool bursts;
 };
 
 enum ratepace_action {
@@ -36,9 +41,10 @@ enum ratepace_action {
 	RATEPACE_FREE,
 };
 
-/* `engine` is below RATEPACE_ENGINES.  Cannot fail, as all of these. */
+/* `engine` is below RATEPACE_ENGINES; packet_bytes: of what is owed, 0 when
+ * nothing is.  Cannot fail, as all of these. */
 enum ratepace_action ratepace_owes(struct ratepace *pace, uint32_t engine,
-				   bool owes, uint64_t now_ns);
+				   uint32_t packet_bytes, uint64_t now_ns);
 
 /* When to call ratepace_advance; UINT64_MAX: never. */
 uint64_t ratepace_next_ns(const struct ratepace *pace);

@@ -125,15 +125,15 @@ static void note(struct paced *paced, enum ratepace_action action)
 }
 
 void wayrate_owes(struct wayrate *rates, const char *interface, uint32_t engine,
-		  bool owes, uint64_t now_ns)
+		  uint32_t packet_bytes, uint64_t now_ns)
 {
 	for (size_t i = 0; i < rates->count; i++) {
 		struct paced *paced = &rates->list[i];
 
 		if (engine < RATEPACE_ENGINES &&
 		    strcmp(paced->interface, interface) == 0)
-			note(paced,
-			     ratepace_owes(&paced->pace, engine, owes, now_ns));
+			note(paced, ratepace_owes(&paced->pace, engine,
+						  packet_bytes, now_ns));
 	}
 }
 

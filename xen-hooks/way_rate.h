@@ -33,9 +33,10 @@ bool wayrate_know(struct wayrate *rates, struct store *store,
 void wayrate_forget(struct wayrate *rates, struct store *store, uint32_t domain,
 		    uint32_t handle);
 
-/* An engine says so; of a vif that is not known: nothing. */
+/* An engine says so; of a vif that is not known: nothing.  packet_bytes: as
+ * ratepace_owes has it. */
 void wayrate_owes(struct wayrate *rates, const char *interface, uint32_t engine,
-		  bool owes, uint64_t now_ns);
+		  uint32_t packet_bytes, uint64_t now_ns);
 
 /* Somebody wrote its key. */
 void wayrate_touched(struct wayrate *rates, uint32_t domain, uint32_t handle);

@@ -109,7 +109,8 @@ static void take_debts(struct process *process, uint64_t now_ns)
 	       (ssize_t)sizeof(debt)) {
 		debt.interface[sizeof(debt.interface) - 1] = '\0';
 		wayrate_owes(process->rates, debt.interface, debt.engine,
-			     debt.owed_pkts > 0, now_ns);
+			     debt.owed_pkts > 0 ? debt.packet_bytes : 0,
+			     now_ns);
 	}
 }
 

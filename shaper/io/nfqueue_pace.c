@@ -6,6 +6,7 @@
  * and replies are the pump's.
  */
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +18,10 @@
 #include "shaper/io/vif_debt.h"
 
 enum {
-	/* What leaves before the vif is paused: with more of it the guest would
-	 * wait for longer than its next packet is worth.  At the trickle of a
-	 * flood this is five seconds. */
-	OWED_MAX_PKTS = 48,
+	/* What leaves before the vif is paused, and while it begins again: with
+	 * more of it the guest would wait for longer than its gate asks for.
+	 * At the trickle of a flood this is a second. */
+	OWED_MAX_PKTS = 9,
 	VIFS_MAX = 4096,
 	UNKNOWN = 0, /* a zone that was not looked up */
 	NOT_PACED = 1,
@@ -30,7 +31,8 @@ enum {
 struct paced {
 	char interface[16];
 	uint32_t owed_pkts;
-	bool told; /* that it owes */
+	uint32_t packet_bytes; /* of the last of them */
+	bool told;             /* that it owes */
 };
 
 struct nfqueue_pace {
@@ -151,7 +153,8 @@ bool nfqueue_paces(struct nfqueue *nfqueue, const struct pump_packet *packet)
 static void tell(struct nfqueue *nfqueue, struct paced *vif)
 {
 	struct vif_debt debt = { .engine = nfqueue->config.shard,
-				 .owed_pkts = vif->owed_pkts };
+				 .owed_pkts = vif->owed_pkts,
+				 .packet_bytes = vif->packet_bytes };
 
 	if (vif->told == (vif->owed_pkts > 0))
 		return;
@@ -180,6 +183,8 @@ void nfqueue_pace_owe(struct nfqueue *nfqueue, struct pump_packet *packet,
 		if (each.verdict != PUMP_WAIT)
 			break;
 		vif->owed_pkts++;
+		vif->packet_bytes = ETH_HLEN + packet->meta.length_bytes /
+						       packet->wire_pkts;
 		/* Not if it may leave by now. */
 		nfqueue_collect(nfqueue);
 	}

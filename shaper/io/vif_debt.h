@@ -14,6 +14,7 @@ struct vif_debt {
 	char interface[16];
 	uint32_t engine;
 	uint32_t owed_pkts;
+	uint32_t packet_bytes; /* of the last of them, as a frame */
 };
 
 #endif

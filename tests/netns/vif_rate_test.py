@@ -18,8 +18,10 @@ KEY = f"{xenstore.BACKEND}/7/0/rate"
 NOTE = f"{xenstore.BACKEND}/7/0/symtap-rate"
 PAUSED = "0,50000"
 UDP_SEGMENT = 103
-SEGMENTS, AT_ONCE = 40, 4
+SEGMENTS, AT_ONCE = 12, 4
 OPERATORS = "12500,50000"
+# 64 frames of the flood's, in the first 50 ms.
+BURST = f"{64 * (100 + 28 + 14)},50000"
 
 
 class VifRate(vif_bed.Case):
@@ -69,6 +71,24 @@ class VifRate(vif_bed.Case):
         self.answer()
         print(f"free within {self.stands(None) * 1000:.1f} ms")
         self.assertIsNone(self.store.read(NOTE))
+
+    def test_a_burst_goes_after_a_pause(self):
+        """Of the size of what was owed; it stands there for 50 ms, in which
+        nobody may have looked."""
+        self.start()
+
+        def bursts():
+            self.flood()
+            self.stands(PAUSED)
+            begin = time.monotonic()
+            value = PAUSED
+            while value == PAUSED:
+                value = self.key()
+            print(f"paused for {time.monotonic() - begin:.3f} s")
+            self.stands(None)
+            return value == BURST
+
+        self.assertTrue(lab.eventually(bursts, 30, 1.1))
 
     def test_a_super_packet_owes_what_it_carries(self):
         self.start()

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The way `rate`: netback is told to pause, so packets of all sizes wait."""
 
+import json
 import time
 import unittest
 
@@ -12,6 +13,7 @@ import traffic
 
 OPERATORS = "1250000,50000"
 PAUSE_S = 0.1
+PROBE_PORT = 9002
 
 
 def before_pause(arrived):
@@ -47,7 +49,23 @@ class Rate(bed.Case):
         self.assertEqual(traffic.numbers(flood.arrived),
                          list(range(told["sent"])))
         self.assertGreater(told["longest_s"], 0.5)
-        self.assertLess(sum(seconds[2:4]), 2 * 20)
+        self.assertLess(sum(seconds[2:4]), 2 * self.way.later)
+
+    def test_a_conversation_goes_on_beside_a_flood(self):
+        """It waits with the flood, and goes with the burst after a pause."""
+        self.outside_runs("probe", "answer", dom0.OUTSIDE, PROBE_PORT)
+        beside = self.guest.begin(
+            f"sleep 1; probe {dom0.OUTSIDE} {PROBE_PORT} 200 10 5")
+        flood = self.begin_flood(self.guest, 1200, 6, to=dom0.OUTSIDE2)
+        flood.look(7)
+        self.assertEqual(self.symtapd.stop(), 0)
+        flood.rest()
+        told = json.loads(self.guest.finish(beside))
+        print(f"{told['answered']} of {told['sent']} answered, the middle one "
+              f"after {told['p50_ms']:.0f} ms, the last after "
+              f"{told['max_ms']:.0f} ms")
+        self.assertEqual(told["answered"], told["sent"])
+        self.assertLess(told["max_ms"], 1000 * self.as_slow(4))
 
     def test_replies_free_it(self):
         self.symtapd.stop()

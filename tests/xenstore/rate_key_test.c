@@ -164,7 +164,7 @@ static struct wayrate *paused(struct bed *bed, struct vifkeys *ret_keys,
 
 	vifkeys_init(ret_keys, 7, 0);
 	assert_true(wayrate_know(rates, bed->ours, ret_keys));
-	wayrate_owes(rates, ret_keys->interface, 0, true, now_ns);
+	wayrate_owes(rates, ret_keys->interface, 0, 1514, now_ns);
 	wayrate_advance(rates, bed->ours, now_ns);
 	check_key(bed, "rate", "0,50000");
 	return rates;
@@ -198,7 +198,7 @@ static void test_way_rate_frees_once_there_is_xenstore_again(void **state)
 	struct wayrate *rates = paused(bed, &keys, now_ns);
 
 	store_bed_stop(&bed->store);
-	wayrate_owes(rates, keys.interface, 0, false, now_ns);
+	wayrate_owes(rates, keys.interface, 0, 0, now_ns);
 	for (; wayrate_next_ns(rates) != UINT64_MAX; now_ns += S)
 		wayrate_advance(rates, bed->ours, now_ns);
 	/* It comes back with what it had. */
@@ -233,7 +233,7 @@ static void test_way_rate_frees_what_could_not_be_freed_at_once(void **state)
 
 	check_key(bed, "symtap-rate", note);
 	write_note(bed, "a\0b", 3);
-	wayrate_owes(rates, keys.interface, 0, false, now_ns);
+	wayrate_owes(rates, keys.interface, 0, 0, now_ns);
 	for (int i = 0; i < 16; i++) {
 		wayrate_advance(rates, bed->ours, now_ns);
 		now_ns = wayrate_next_ns(rates);
@@ -256,7 +256,7 @@ static void test_way_rate_does_not_spin_without_xenstore(void **state)
 
 	vifkeys_init(&keys, 7, 0);
 	assert_true(wayrate_know(rates, bed->ours, &keys));
-	wayrate_owes(rates, keys.interface, 0, true, S);
+	wayrate_owes(rates, keys.interface, 0, 1514, S);
 	wayrate_advance(rates, bed->ours, S);
 	wayrate_touched(rates, 7, 0);
 	wayrate_lost(rates);
