@@ -16,6 +16,7 @@ MTUS = (1500, 750, 300)
 FLOOD_SECONDS, IDLE_SECONDS, STREAM_SECONDS, SMALL_SECONDS = 5, 3, 2, 3
 RESTART_SECONDS = 5
 PROBES_PER_S, LOAD_PER_S = 50, 100
+GONE_SHOWN = 8  # numbers of packets that never arrived
 
 
 def probe(rate, seconds, size=PROBE_BYTES):
@@ -62,11 +63,13 @@ class Flood:
         arrived = self.held + self.ear.receive(1.5)
         sent = self.guest.flooded(self.sender)
         arrived += self.ear.receive(0.5)
-        missing = sent["sent"] - len(set(traffic.numbers(arrived)))
+        gone = sorted({*range(sent["sent"])} - {*traffic.numbers(arrived)})
+        missing = len(gone)
         own = min(self.own_drops() - self.own, missing - self.dropped)
         return {**self._figures(), "offered": sent["sent"],
                 "send_s": sent["longest_s"], "own": own,
-                "lost": missing - self.dropped - own}
+                "lost": missing - self.dropped - own,
+                "gone": gone[:GONE_SHOWN]}
 
     def _figures(self):
         begin = self.held[0].at if self.held else 0
