@@ -42,6 +42,7 @@ struct control {
 	struct evconnlistener *listener;
 	uint64_t last_token;
 	uid_t uid; /* ours */
+	int claim; /* -1: none */
 	bool made_folder;
 	struct client clients[CONTROL_CLIENTS_MAX];
 };
@@ -439,7 +440,27 @@ static void accept_failed(struct evconnlistener *listener, void *self)
 
 void control_advance(struct control *control)
 {
+	int fd;
+
 	evconnlistener_enable(control->listener);
+	while (control->claim >= 0 &&
+	       (fd = accept4(control->claim, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		close(fd);
+}
+
+static int claim(struct control *control)
+{
+	const struct control_config *config = &control->config;
+	int error;
+
+	control->claim = -1;
+	if (!config->is_only)
+		return 0;
+	error = control_socket_claim(config->user, &control->claim);
+	if (error == 0 && control->claim < 0)
+		log_warn(0, "control: somebody has taken our name; a second "
+			    "symtapd would not be noticed");
+	return error;
 }
 
 int control_new(struct event_base *base, const struct control_config *config,
@@ -455,11 +476,14 @@ int control_new(struct event_base *base, const struct control_config *config,
 	control->config.path = control->path;
 	control->base = base;
 	control->uid = geteuid();
+	error = claim(control);
+	if (error < 0)
+		goto fail;
 	error = control_socket_open(config->path, config->mode, config->group,
 				    CONTROL_CLIENTS_MAX, &control->made_folder,
 				    &fd);
 	if (error < 0)
-		goto fail;
+		goto fail_claim;
 	error = -ENOMEM;
 	control->listener = evconnlistener_new(
 		base, on_accept, control,
@@ -472,6 +496,9 @@ int control_new(struct event_base *base, const struct control_config *config,
 fail_socket:
 	close(fd);
 	unlink(config->path);
+fail_claim:
+	if (control->claim >= 0)
+		close(control->claim);
 fail:
 	free(control);
 	return error;
@@ -503,5 +530,7 @@ void control_free(struct control *control)
 	if (unlink(control->config.path) < 0 && errno != ENOENT)
 		log_warn(errno, "control: cannot remove %s",
 			 control->config.path);
+	if (control->claim >= 0)
+		close(control->claim);
 	free(control);
 }

@@ -31,6 +31,8 @@ struct control_config {
 	const char *path;
 	mode_t mode;       /* permission bits of the socket */
 	const char *group; /* who owns it beside us; "": our own */
+	bool is_only;      /* there may be no other in this network */
+	uid_t user;        /* whom such a one may have become */
 	struct status *status;
 	struct mailbox *const *mailboxes;
 	size_t mailboxes_count;
@@ -49,7 +51,8 @@ struct control_config {
  * Listen.  A socket that nobody listens on is replaced, and a missing last
  * folder of the path is made.  The caller ignores SIGPIPE.  `path` is copied,
  * `group` is read until control_give, and what else `config` points to outlives
- * it.  0 or -errno; -EADDRINUSE: another daemon answers there.
+ * it.  0 or -errno; -EADDRINUSE: another daemon answers there; -EALREADY:
+ * another is the only one.
  */
 int control_new(struct event_base *base, const struct control_config *config,
 		struct control **ret_control);

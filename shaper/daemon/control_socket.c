@@ -117,6 +117,44 @@ static int let_in(const char *path, mode_t mode, const char *group)
 	return error;
 }
 
+/* Whoever has the name had it when he began to listen. */
+static bool is_stranger(int fd, const struct sockaddr_un *address,
+			socklen_t length, uid_t user)
+{
+	struct ucred peer = { .uid = (uid_t)-1 };
+	socklen_t peer_bytes = sizeof(peer);
+
+	if (connect(fd, (const struct sockaddr *)address, length) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_bytes) < 0)
+		return true;
+	return peer.uid != 0 && peer.uid != geteuid() && peer.uid != user;
+}
+
+int control_socket_claim(uid_t user, int *ret_fd)
+{
+	static const char name[] = "\0symtapd";
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	socklen_t length =
+		offsetof(struct sockaddr_un, sun_path) + sizeof(name) - 1;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	memcpy(address.sun_path, name, sizeof(name) - 1);
+	if (bind(fd, (const struct sockaddr *)&address, length) == 0 &&
+	    listen(fd, SOMAXCONN) == 0) {
+		*ret_fd = fd;
+		return 0;
+	}
+	error = -errno;
+	if (error == -EADDRINUSE)
+		error = is_stranger(fd, &address, length, user) ? 0 : -EALREADY;
+	close(fd);
+	*ret_fd = -1;
+	return error;
+}
+
 /* Bound with no permissions for others, so that there is no moment in which
  * somebody may connect whom the mode keeps out. */
 static int bind_private(int fd, const struct sockaddr_un *address)

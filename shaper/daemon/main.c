@@ -235,10 +235,13 @@ static void on_read(void *self)
 static void set_up_control(struct daemon *daemon)
 {
 	const struct policy *policy = daemon->policy;
+	const struct priv_user *user = own_user();
 	struct control_config config = {
 		.path = policy->control_socket,
 		.mode = policy->control_mode,
 		.group = policy->control_group,
+		.is_only = daemon->options.tap == NULL,
+		.user = user != NULL ? user->uid : 0,
 		.status = &daemon->status,
 		.mailboxes = engines_mailboxes(daemon->engines),
 		.mailboxes_count = engines_count(daemon->engines),
@@ -261,6 +264,10 @@ static void set_up_control(struct daemon *daemon)
 	    daemon->travel == NULL)
 		fatal(EXIT_FAILED, ENOMEM, "cannot start");
 	error = control_new(daemon->base, &config, &daemon->control);
+	if (error == -EALREADY)
+		fatal(EXIT_FAILED, 0,
+		      "another symtapd guards this network, and two would take "
+		      "away each other's rules; end it");
 	if (error == -EADDRINUSE)
 		fatal(EXIT_FAILED, 0, "another symtapd answers at %s",
 		      config.path);

@@ -210,6 +210,18 @@ class Life(bed.Case):
         owner.terminate()
         owner.wait(5)
 
+    def test_there_is_one_in_a_network(self):
+        """The second has queues and a socket of its own."""
+        self.start()
+        second = symtapd.Symtapd(self.net.gateway, bed.BUILD)
+        self.addCleanup(second.close)
+        for _ in range(2):
+            with self.assertRaisesRegex(symtapd.SymtapdError,
+                                        "another symtapd guards this network"):
+                second.start(datapath="{nfqueue: {first_queue: 2000}}")
+        self.check_whole(self.talk(seconds=0.2).finish())
+        self.assertNotIn("put back", self.symtapd.log())
+
     def test_mistakes_end_with_status_2(self):
         good, bad = self.symtapd.path("symtap.yaml"), self.symtapd.path("bad")
         self.symtapd.write_policy()
