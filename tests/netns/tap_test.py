@@ -224,7 +224,8 @@ class Tap(unittest.TestCase):
                                   count=BLAST)
             before = arrived()
             lab.eventually(lambda: arrived() > before, 5, 0.01)
-            self.carrier.terminate()
+            self.carrier.send_signal(signal.SIGHUP if ending == 5 else
+                                     signal.SIGTERM)
             self.assertEqual(self.carrier.wait(5), 0, self.said())
             blast.finish()
             self.assertTrue(lab.eventually(
