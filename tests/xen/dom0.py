@@ -34,6 +34,12 @@ def write(path, text):
     pathlib.Path(path).write_text(text, encoding="utf-8")
 
 
+def kernel_words():
+    """For a guest's, as for ours, which does something else in a panic."""
+    words = pathlib.Path("/proc/cmdline").read_text(encoding="ascii").split()
+    return " ".join(word for word in words if not word.startswith("panic="))
+
+
 def unpack_tools():
     """As if they had been installed."""
     packages = os.path.join(os.environ["SYMTAP_BUILD"], "packages")

@@ -75,7 +75,7 @@ class Options:
             f'name = "guest{number}"', 'type = "pv"',
             f'kernel = "{dom0.JOB}/vmlinux"', f'ramdisk = "{self.ramdisk}"',
             f"memory = {self.memory}", f"vcpus = {self.queues}",
-            f"vif = [{vifs}]", f'extra = "console=hvc0 quiet net.ifnames=0 '
+            f"vif = [{vifs}]", f'extra = "{dom0.kernel_words()} '
             f'address={own} {self.words}"', *self.lines, ""))
 
 
