@@ -135,9 +135,9 @@ def main():
     parser.add_argument("--ways", help="stock,netback,extension,..; modules, "
                         "anew and plug are parts, too")
     parser.add_argument("--parts", default=",".join(PARTS),
-                        help="of a row: large,small,free")
+                        help="of a row: large,small,free; empty for none")
     options = parser.parse_args()
-    parts = options.parts.split(",")
+    parts = [part for part in options.parts.split(",") if part]
     signal.signal(signal.SIGALRM, late)
     with lab.Lab("xen") as made:
         world = World(made)

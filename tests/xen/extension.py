@@ -137,9 +137,10 @@ class Extension(guests.Guest):
         if not lab.eventually(self.is_up, UP_SECONDS, 0.2):
             raise RuntimeError(f"it is not up:\n{self.console()}")
 
-    def create_again(self):
+    def create_again(self, meanwhile=lambda: None):
         """Of the same image, in another domain: it was destroyed."""
         self.domain = self._boot(self.name)
+        meanwhile()
         self._await()
 
     def end(self):

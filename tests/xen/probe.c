@@ -35,6 +35,7 @@ enum {
 
 struct probe {
 	double sent_s[SENT_MAX], took_ms[SENT_MAX];
+	double heard_s, silent_s; /* last, and the longest time between */
 	uint32_t sent, answered, at_once; /* 0: any number */
 };
 
@@ -81,6 +82,7 @@ static void ask(struct probe *probe, int fd, size_t bytes)
 static void hear(struct probe *probe, int fd)
 {
 	char datagram[BYTES_MAX];
+	double now_s;
 	uint32_t number;
 
 	while (recv(fd, datagram, sizeof(datagram), MSG_DONTWAIT) >=
@@ -89,8 +91,13 @@ static void hear(struct probe *probe, int fd)
 		number = ntohl(number);
 		if (number >= probe->sent || probe->answered == SENT_MAX)
 			continue;
+		now_s = seconds_now();
+		if (probe->answered > 0 &&
+		    now_s - probe->heard_s > probe->silent_s)
+			probe->silent_s = now_s - probe->heard_s;
+		probe->heard_s = now_s;
 		probe->took_ms[probe->answered++] =
-			(seconds_now() - probe->sent_s[number]) * 1e3;
+			(now_s - probe->sent_s[number]) * 1e3;
 	}
 }
 
@@ -123,9 +130,9 @@ static void tell(struct probe *probe)
 {
 	qsort(probe->took_ms, probe->answered, sizeof(double), by_size);
 	printf("{\"sent\": %u, \"answered\": %u, \"p50_ms\": %.3f, "
-	       "\"p99_ms\": %.3f, \"max_ms\": %.3f}\n",
+	       "\"p99_ms\": %.3f, \"max_ms\": %.3f, \"silent_ms\": %.3f}\n",
 	       probe->sent, probe->answered, at_pct(probe, 50),
-	       at_pct(probe, 99), at_pct(probe, 100));
+	       at_pct(probe, 99), at_pct(probe, 100), probe->silent_s * 1e3);
 }
 
 int main(int argc, char **argv)

@@ -155,6 +155,9 @@ class Driver(Setup):
     """
 
     name = "driver domain"
+    # A minute or two of them until its network is back, and then TCP sends
+    # again when it has been silent for as long once more.
+    anew_seconds = 300
 
     @property
     def vm(self):
@@ -171,20 +174,34 @@ class Driver(Setup):
     def ring_text(self):
         return self.vm.ask(f"cat {RINGS}/{self.guest().vif}/{RING}")
 
+    def _settle(self):
+        """The VM, made again, is what it was."""
+        self.vm.ask(AWAY)
+
+    def make_anew(self):
+        """The guest's vif goes with it, and somebody has to plug another."""
+        guest = self.guest()
+        guest.ask(KEEPS_ADDRESS.format(address=guest.address))
+        line = guest.options.vif_line(guest.number, 0).strip('"')
+        self.vm.destroy()
+        self.vm.create_again(lambda: dom0.call(
+            "xl", "network-detach", guest.name, "0"))
+        dom0.call("xl", "network-attach", guest.name, *line.split(","))
+        self._settle()
+
 
 class Extension(Driver):
     """The same, and symtapd in it."""
 
     name = "extension VM"
-    anew_seconds = 120
 
     def start(self):
         self.world.need_backend()
         self.guest()
         self.vm.ask(BACK)
-        self._await()
+        self._settle()
 
-    def _await(self):
+    def _settle(self):
         """It guards the guest, and its program is where packets are."""
         line = f"fast path at {self.guest().vif} "
         if not lab.eventually(lambda: line in self.vm.symtapctl("status"),
@@ -204,17 +221,6 @@ class Extension(Driver):
     def kill(self):
         self.vm.kill()
         return True
-
-    def make_anew(self):
-        """The guest's vif goes with it, and somebody has to plug another."""
-        guest = self.guest()
-        guest.ask(KEEPS_ADDRESS.format(address=guest.address))
-        line = guest.options.vif_line(guest.number, 0).strip('"')
-        self.vm.destroy()
-        self.vm.create_again()
-        dom0.call("xl", "network-detach", guest.name, "0")
-        dom0.call("xl", "network-attach", guest.name, *line.split(","))
-        self._await()
 
 
 class Granted(Setup):
