@@ -33,10 +33,10 @@ static inline void tapcarrier_count(struct tapcarrier *carrier,
 	carrier->stats.counter[counter]++;
 }
 
-/* What the judge may do follows what it asked for and was allowed. */
-/* Tell the owner. */
+/* Tell the owner what the judge may do. */
 void tapcarrier_tell_mode(struct tapcarrier *carrier);
 
+/* It follows what the judge asked for and was allowed. */
 void tapcarrier_renew_mode(struct tapcarrier *carrier, uint64_t now_ns);
 
 /* Read the wire.  However much a judge says, packets have their turn. */
