@@ -184,7 +184,9 @@ int loader_load(struct loader *loader, const struct fast_options *options,
 	*ret_heritage = (struct loader_heritage){ -1, -1, 0 };
 	snprintf(request.pin, sizeof(request.pin), "%s", pin);
 	snprintf(ret_text, FAST_TEXT_BYTES,
-		 "the process that loads it has ended");
+		 "the process that loads it has ended, or took longer than "
+		 "%d s",
+		 LOAD_SECONDS);
 	if (!ask(loader, &request, &answer, fds, &count))
 		return -EPIPE;
 	memcpy(ret_text, answer.text, FAST_TEXT_BYTES);
