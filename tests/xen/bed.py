@@ -146,6 +146,7 @@ class Case(unittest.TestCase):
     and finds neither policy nor rules of a test before it."""
 
     way = QUEUE
+    bridge = True
 
     @classmethod
     def setUpClass(cls):
@@ -174,7 +175,8 @@ class Case(unittest.TestCase):
 
     def start(self, *guarded, **policy):
         """symtapd, until it guards these guests."""
-        self.symtapd.start(bridge=True, **policy_of(self.way, **policy))
+        self.symtapd.start(bridge=self.bridge,
+                           **policy_of(self.way, **policy))
         for guest in guarded:
             self.until(guest.guarded)
 

@@ -30,6 +30,13 @@ def call(*argv):
     return done.stdout
 
 
+def show_frames_to_ip_rules(shown):
+    """As br_netfilter does unless it is told not to."""
+    call("sysctl", "-qw", *(
+        f"net.bridge.bridge-nf-call-{family}tables={int(shown)}"
+        for family in ("ip", "ip6", "arp")))
+
+
 def write(path, text):
     pathlib.Path(path).write_text(text, encoding="utf-8")
 

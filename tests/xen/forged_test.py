@@ -96,7 +96,7 @@ class Forged(bed.Case):
 
     def test_anothers_mac_is_written_over_where_that_is_asked_for(self):
         """In place of being dropped; what it tells of others still is."""
-        self.symtapd.write_policy(bridge=True, **bed.policy_of(
+        self.symtapd.write_policy(bridge=self.bridge, **bed.policy_of(
             self.way, xen="{vifs: follow, mac: overwrite}"))
         self.symtapd.reload()
         passes = {"its own IPv4 from another's MAC",

@@ -6,11 +6,12 @@ import figures
 # Where the guest waits with packets of which size, so that nothing may be
 # dropped; elsewhere what is dropped is counted.
 WAITS = {"queue": ("large",), "ring": ("large",), "rate": ("large", "small"),
-         "netback": ("large", "small"), "extension VM": ("large",),
+         "netback": ("large", "small"), "netback alone": ("large", "small"),
+         "extension VM": ("large",),
          "queue, no fast path": ("large",), "granted pages": ("large",)}
 SELECTIVE = ("queue", "queue, no fast path", "ring", "netback",
-             "extension VM", "granted pages")
-IN_DOM0 = ("queue", "ring", "rate", "netback")
+             "netback alone", "extension VM", "granted pages")
+IN_DOM0 = ("queue", "ring", "rate", "netback", "netback alone")
 LATER_PKTS_PER_S = 12
 SLOTS = 200
 INNOCENT_TIMES = 2

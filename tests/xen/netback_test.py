@@ -378,6 +378,18 @@ class Forged(Hooked, forged_test.Forged):
         self.only_its_own_leaves()
 
 
+class ForgedAlone(Hooked, forged_test.Forged):
+    """Where netback judges by itself nothing else has to stop them."""
+
+    bridge = False
+
+    def setUp(self):
+        dom0.show_frames_to_ip_rules(False)
+        self.addCleanup(dom0.show_frames_to_ip_rules, True)
+        super().setUp()
+        self.assertNotIn("bridge symtap", dom0.call("nft", "list", "tables"))
+
+
 class Queues(Hooked, flood_test.Queues_queue):
     way = NETBACK
 

@@ -112,15 +112,16 @@ class Setup:
 class Ours(Setup):
     """symtapd in dom0, with one of the ways."""
 
-    def __init__(self, world, way, fast="auto"):
+    def __init__(self, world, way, fast="auto", bridge=True):
         super().__init__(world)
-        self.way, self.fast, self.daemon = way, fast, None
-        self.name = way.name if fast else f"{way.name}, no fast path"
+        self.way, self.fast, self.bridge, self.daemon = way, fast, bridge, None
+        self.name = (f"{way.name} alone" if not bridge else way.name if fast
+                     else f"{way.name}, no fast path")
 
     def start(self):
         guest = self.guest()
         self.daemon = symtapd.Symtapd(self.world.host, bed.BUILD)
-        self.daemon.start(bridge=True, shipped=True, fast=self.fast,
+        self.daemon.start(bridge=self.bridge, shipped=True, fast=self.fast,
                           **bed.policy_of(self.way))
         wanted = [guest.guarded]
         # Netback is asked before a program sees a packet.
@@ -309,12 +310,15 @@ def dropped_in(vm):
     return sum(refused, sum(count[name] for name in bed.DROPS))
 
 
-def all_of(world):
+def all_of(world, bare_bridge):
     """By the names that are asked for."""
+    alone = {"netback-alone": Ours(world, netback_test.NETBACK, fast="",
+                                   bridge=False)} if bare_bridge else {}
     return {"stock": Setup(world),
             **{way.name: Ours(world, way)
                for way in (*bed.COMPARED, netback_test.NETBACK)},
             "queue-alone": Ours(world, bed.WAYS[0], fast=""),
+            **alone,
             "driver": Driver(world), "extension": Extension(world),
             "granted": Granted(world)}
 
