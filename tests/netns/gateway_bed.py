@@ -123,6 +123,21 @@ class Case(unittest.TestCase):
                             outside or self.net.outside, addresses, BUILD,
                             **options)
 
+    def check_fast(self, seconds=0.4, few=30):
+        """A conversation stays in the kernel, but for a few packets until it
+        is trusted.  A daemon that had no turn for that long trusts the next."""
+        for attempts_left in reversed(range(3)):
+            before = self.symtapd.settled()
+            talk = self.talk(seconds=seconds).finish()
+            self.check_whole(talk)
+            told = {name: count - before[name]
+                    for name, count in self.symtapd.settled().items()}
+            if told["received_pkts"] < few or attempts_left == 0:
+                break
+        self.assertLess(told["received_pkts"], few)
+        self.assertGreater(told["fast_out_pkts"], talk["sent"] - few)
+        self.assertGreater(told["fast_in_pkts"], talk["sent"] - few)
+
     def crowd(self, **options):
         """Of `build_crowd`."""
         return traffic.Crowd(self.net.host, self.net.outside, BUILD, **options)

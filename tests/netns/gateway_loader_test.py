@@ -16,7 +16,6 @@ import symtapd
 import traffic
 
 FAST = "lan0, lan1"
-FEW = 30  # packets that reach the daemon until it trusts a conversation
 WITHOUT = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                        "without.py")
 with open(os.path.join(os.path.dirname(WITHOUT),
@@ -35,18 +34,6 @@ class Case(bed.Case):
 
     def start_without(self, prefix, **policy):
         self.symtapd.start(prefix=prefix, **policy)
-
-    def check_fast(self, seconds=0.4):
-        """A conversation stays in the kernel."""
-        before = self.symtapd.settled()
-        talk = self.talk(seconds=seconds).finish()
-        after = self.symtapd.settled()
-        self.check_whole(talk)
-        self.assertLess(after["received_pkts"] - before["received_pkts"], FEW)
-        self.assertGreater(after["fast_out_pkts"] - before["fast_out_pkts"],
-                           talk["sent"] - FEW)
-        self.assertGreater(after["fast_in_pkts"] - before["fast_in_pkts"],
-                           talk["sent"] - FEW)
 
     def check_slow(self):
         """It goes by the queue, and a flood is held there."""
