@@ -8,6 +8,8 @@
 
 #include "policy/units.h"
 
+#define TOKEN "symtap"
+
 struct store {
 	struct xs_handle *xs;
 	uint32_t domain;              /* our own */
@@ -88,7 +90,13 @@ int store_watch(struct store *store, const char *path)
 {
 	if (store->lost)
 		return -ENOTCONN;
-	return xs_watch(store->xs, path, "symtap") ? 0 : error_of(store);
+	return xs_watch(store->xs, path, TOKEN) ? 0 : error_of(store);
+}
+
+void store_unwatch(struct store *store, const char *path)
+{
+	if (!store->lost && !xs_unwatch(store->xs, path, TOKEN))
+		error_of(store);
 }
 
 int store_fd(const struct store *store)

@@ -29,8 +29,10 @@ void store_close(struct store *store); /* NULL is fine */
 /* Our own. */
 uint32_t store_domain(const struct store *store);
 
-/* Changes at `path` and below it, and once at once. */
+/* Changes at `path` and below it, and once at once.  -EEXIST: they are watched
+ * already. */
 int store_watch(struct store *store, const char *path);
+void store_unwatch(struct store *store, const char *path);
 
 /* Readable when there may be a change. */
 int store_fd(const struct store *store);

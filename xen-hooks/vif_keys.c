@@ -109,7 +109,7 @@ static bool take_name(struct vifkeys *keys, char *text)
 	if (length == 0 || length >= sizeof(keys->name))
 		return false;
 	for (const char *at = text; *at != '\0'; at++)
-		if (*at <= ' ' || *at >= 0x7f || *at == '"')
+		if (*at < ' ' || *at >= 0x7f || *at == '"')
 			return false;
 	memset(keys->name, 0, sizeof(keys->name));
 	memcpy(keys->name, text, length);

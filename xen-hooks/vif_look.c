@@ -15,7 +15,7 @@ enum {
 	FOR_HELPERS = 8, /* vifs, of which there are more than that */
 };
 
-/* Whose mistake a wrong value is. */
+/* Whose mistake a wrong value is; ADVICE: a guard can do without. */
 enum owner { TOOL_STACK, GUEST, ADVICE };
 
 static void take(struct viflook *look, const char *name, const void *value,
@@ -29,8 +29,9 @@ static void take(struct viflook *look, const char *name, const void *value,
 	/* A guest cannot get rid of its guard by a value of its own. */
 	if (owner == GUEST)
 		return;
+	if (owner == TOOL_STACK || !look->wrong)
+		snprintf(look->why, sizeof(look->why), "%s", why);
 	look->wrong |= owner == TOOL_STACK;
-	memcpy(look->why, why, sizeof(why));
 }
 
 /* In a driver domain not all may be read. */
@@ -107,11 +108,11 @@ static int read_domain(struct store *store, struct viflook *look)
 	int error;
 
 	snprintf(path, sizeof(path), "/local/domain/%u/name", domain);
-	error = read_key(store, look, path, "name", TOOL_STACK);
+	error = read_key(store, look, path, "name", ADVICE);
 	if (error < 0)
 		return error;
 	snprintf(path, sizeof(path), "/local/domain/%u/vm", domain);
-	error = read_key(store, look, path, "uuid", TOOL_STACK);
+	error = read_key(store, look, path, "uuid", ADVICE);
 	if (error < 0)
 		return error;
 	snprintf(path, sizeof(path),

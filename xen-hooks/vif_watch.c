@@ -11,6 +11,7 @@
 #include "xen-hooks/vif_look.h"
 
 #define BACKEND "backend/vif"
+#define DOMAINS "/local/domain/"
 
 #define RETRY_NS     UINT64_C(100000000) /* xenstored does not answer */
 #define LOOK_NS      UINT64_C(1000000000)
@@ -23,7 +24,8 @@ enum {
 
 struct entry {
 	struct vifwatch_vif vif;
-	bool dirty; /* look at its keys again */
+	bool dirty;       /* look at its keys again */
+	bool name_is_new; /* watched, and not told of yet */
 	enum vif_state told_state;
 	char told_wrong[VIFKEYS_TEXT_BYTES];
 };
@@ -110,6 +112,22 @@ static struct entry *find(const struct vifwatch *watch, uint32_t domain,
 	return NULL;
 }
 
+static void name_of(const struct entry *entry, char ret_path[STORE_PATH_BYTES])
+{
+	snprintf(ret_path, STORE_PATH_BYTES, DOMAINS "%u/name",
+		 entry->vif.keys.domain);
+}
+
+/* Its policy may go by that, and no key of the vif tells when it becomes
+ * another.  A driver domain may not know it, nor watch as much. */
+static void watch_name(struct vifwatch *watch, struct entry *entry)
+{
+	char path[STORE_PATH_BYTES];
+
+	name_of(entry, path);
+	entry->name_is_new = store_watch(watch->store, path) == 0;
+}
+
 static struct entry *add(struct vifwatch *watch, uint32_t domain,
 			 uint32_t handle)
 {
@@ -131,6 +149,7 @@ static struct entry *add(struct vifwatch *watch, uint32_t domain,
 		return NULL;
 	vifkeys_init(&entry->vif.keys, domain, handle);
 	watch->entries[watch->stats.vifs++] = entry;
+	watch_name(watch, entry);
 	return entry;
 }
 
@@ -182,6 +201,39 @@ static void connect_again(struct vifwatch *watch, uint64_t now_ns)
 	watch->rescan = true;
 	watch->relook = true;
 	watch->policies_watched = false;
+	for (size_t i = 0; i < watch->stats.vifs; i++)
+		watch_name(watch, watch->entries[i]);
+}
+
+static bool is_name(const char *path, uint32_t *ret_domain)
+{
+	size_t length = strlen(DOMAINS);
+	char *end;
+
+	if (strncmp(path, DOMAINS, length) != 0)
+		return false;
+	*ret_domain = (uint32_t)strtoul(path + length, &end, 10);
+	return strcmp(end, "/name") == 0;
+}
+
+/* Of a guest with one vif or several. */
+static void take_name(struct vifwatch *watch, uint32_t domain)
+{
+	bool is_new = false;
+
+	for (size_t i = 0; i < watch->stats.vifs; i++) {
+		struct entry *entry = watch->entries[i];
+
+		if (entry->vif.keys.domain != domain)
+			continue;
+		is_new |= entry->name_is_new;
+		entry->name_is_new = false;
+	}
+	for (size_t i = 0; i < watch->stats.vifs && !is_new; i++)
+		if (watch->entries[i]->vif.keys.domain == domain) {
+			watch->entries[i]->dirty = true;
+			watch->dirty = true;
+		}
 }
 
 /* Of one guest, or of any of them. */
@@ -244,6 +296,10 @@ static bool take_events(struct vifwatch *watch)
 		if (got <= 0)
 			break;
 		watch->stats.events++;
+		if (is_name(path, &domain)) {
+			take_name(watch, domain);
+			continue;
+		}
 		if (strncmp(path, BACKEND, strlen(BACKEND)) != 0) {
 			take_policy(watch, path);
 			continue;
@@ -412,6 +468,27 @@ static bool is_forgotten(const struct entry *entry)
 	       (entry->vif.state == VIF_ABSENT || entry->vif.state == VIF_GONE);
 }
 
+static bool has_vif(const struct vifwatch *watch, uint32_t domain)
+{
+	for (size_t i = 0; i < watch->stats.vifs; i++)
+		if (watch->entries[i]->vif.keys.domain == domain)
+			return true;
+	return false;
+}
+
+static void forget(struct vifwatch *watch, struct entry *entry)
+{
+	char path[STORE_PATH_BYTES];
+
+	entry->vif.state = VIF_ABSENT;
+	entry->vif.wrong[0] = '\0';
+	tell(watch, entry);
+	name_of(entry, path);
+	if (!has_vif(watch, entry->vif.keys.domain))
+		store_unwatch(watch->store, path);
+	free(entry);
+}
+
 static void sweep(struct vifwatch *watch)
 {
 	size_t i = 0;
@@ -423,11 +500,8 @@ static void sweep(struct vifwatch *watch)
 			i++;
 			continue;
 		}
-		entry->vif.state = VIF_ABSENT;
-		entry->vif.wrong[0] = '\0';
-		tell(watch, entry);
-		free(entry);
 		watch->entries[i] = watch->entries[--watch->stats.vifs];
+		forget(watch, entry);
 	}
 }
 

@@ -268,6 +268,33 @@ class Vifs(vif_bed.Case):
                         (self.vif()["wrong"] or ""))
         self.assertFalse(self.arrives_from(STRANGER))
 
+    def test_another_name_is_another_line_of_the_operators(self):
+        """No key of the vif tells of it."""
+        self.start(xen='{vifs: follow, guests: ['
+                       '{name: "web*", guard: off}, {guard: on}]}')
+        self.store.vif(7, lab.GUARDED_MAC, GUEST)
+        self.guarded()
+        self.assertTrue(self.arrives_from(STRANGER, WAIT_S))
+        self.store.write("/local/domain/7/name", "Windows 10 (64-bit)")
+        self.eventually(
+            lambda: self.vif()["name"] == "Windows 10 (64-bit)")
+        self.eventually(lambda: not self.arrives_from(STRANGER))
+        self.store.write("/local/domain/7/name", "web2")
+        self.eventually(lambda: self.arrives_from(STRANGER))
+
+    def test_a_name_that_cannot_be_read_costs_no_guest_its_guard(self):
+        self.start()
+        for name in ("w\u00e4schenetz", "x" * 64, "x" * 4000, ""):
+            self.store.write("/local/domain/7/name", name)
+            self.store.vif(7, lab.GUARDED_MAC, GUEST)
+            self.eventually(lambda: self.symtapd.ask("vifs")["vifs"] and
+                            self.vif()["state"] == "active")
+            self.assertIn("name: not 1 to 63", self.vif()["wrong"])
+            self.assertFalse(self.arrives_from(STRANGER))
+            self.assertTrue(self.arrives_from(GUEST, WAIT_S))
+            self.store.unplug(7)
+            self.eventually(lambda: not self.symtapd.ask("vifs")["vifs"])
+
     def links(self, count):
         """So many vifs for the store to tell of, from the hundredth on."""
         names = [f"vif{number}.0" for number in range(100, 100 + count)]
