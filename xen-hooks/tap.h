@@ -53,6 +53,9 @@ enum {
 #define TAP_BEAT_NS    UINT64_C(200000000) /* something is said so often */
 #define TAP_SILENCE_NS UINT64_C(800000000)
 #define TAP_STATS_NS   UINT64_C(500000000) /* what was counted, as often */
+/* For its first word, of a judge that has connected: it may have to set up all
+ * else first. */
+#define TAP_HELLO_NS UINT64_C(30000000000)
 
 /* "observe" .. */
 const char *tap_mode_name(enum tap_mode mode);

@@ -311,8 +311,12 @@ void tapcarrier_advance(struct tapcarrier *carrier, bool readable,
 	if (readable)
 		carrier->wire.wake(carrier->wire.self);
 	tapcarrier_hear(carrier, now_ns);
-	if (carrier->talk == TALK_ON &&
-	    now_ns >= carrier->heard_ns + TAP_SILENCE_NS)
+	if (carrier->talk == TALK_BEGUN &&
+	    !carrier->wire.has_other(carrier->wire.self))
+		carrier->heard_ns = now_ns;
+	if (now_ns >= carrier->heard_ns + (carrier->talk == TALK_BEGUN
+						   ? TAP_HELLO_NS
+						   : TAP_SILENCE_NS))
 		tapcarrier_lose(carrier);
 	if (carrier->talk == TALK_ON &&
 	    now_ns >= carrier->said_ns + TAP_BEAT_NS)
@@ -327,7 +331,9 @@ uint64_t tapcarrier_next_ns(const struct tapcarrier *carrier)
 {
 	uint64_t next_ns = UINT64_MAX, oldest_ns;
 
-	if (carrier->talk != TALK_ON)
+	if (carrier->talk == TALK_BEGUN)
+		return carrier->heard_ns + TAP_HELLO_NS;
+	if (carrier->talk == TALK_NONE)
 		return next_ns;
 	if (carrier->more)
 		return 0;

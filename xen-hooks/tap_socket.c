@@ -17,6 +17,12 @@ static int fd_of(void *self)
 	return (int)(intptr_t)self;
 }
 
+static bool has_other(void *self)
+{
+	(void)self;
+	return true;
+}
+
 static void wake(void *self)
 {
 	(void)self;
@@ -58,6 +64,7 @@ void tapsocket_wire(int fd, struct tapwire *ret_wire)
 	*ret_wire = (struct tapwire){
 		.self = (void *)(intptr_t)fd,
 		.fd = fd,
+		.has_other = has_other,
 		.wake = wake,
 		.send = send_all,
 		.has_room = has_room,

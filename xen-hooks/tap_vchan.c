@@ -13,6 +13,11 @@ enum { PACKETS_BYTES = 1 << 17, VERDICTS_BYTES = 1 << 16 };
 
 _Static_assert(VERDICTS_BYTES > 2 * TAPMESSAGE_BYTES_MAX, "fits in a ring");
 
+static bool has_other(void *self)
+{
+	return libxenvchan_is_open(self) == 1;
+}
+
 /* libxenvchan waits for its event channel when it is told to look at it, and
  * so it is told only when there is an event. */
 static void wake(void *self)
@@ -57,6 +62,7 @@ static void fill(struct libxenvchan *vchan, struct tapwire *ret_wire)
 	*ret_wire = (struct tapwire){
 		.self = vchan,
 		.fd = libxenvchan_fd_for_select(vchan),
+		.has_other = has_other,
 		.wake = wake,
 		.send = send_all,
 		.has_room = has_room,

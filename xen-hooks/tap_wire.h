@@ -17,6 +17,8 @@ struct tapwire {
 	void *self;
 	int fd; /* poll for reading, also to hear that there is room again */
 
+	/* The other end has connected: it may come later than the wire. */
+	bool (*has_other)(void *self);
 	/* Before anything else when fd is readable. */
 	void (*wake)(void *self);
 	/* All of it, or nothing: 0; -EAGAIN: no room now; or -errno, the other

@@ -78,7 +78,7 @@ static void test_tap_judge_tells_its_mode_when_there_is_room(void **state)
 			  .hello = { TAPMESSAGE_VERSION, TAP_OBSERVE } },
 	};
 	struct tapjudge_config config = {
-		.wire = { &carrier, -1, wake, hear, has_room, speak,
+		.wire = { &carrier, -1, NULL, wake, hear, has_room, speak,
 			  close_wire },
 	};
 	struct policy *enforced = bed_policy("mode: enforce\n");
@@ -159,7 +159,7 @@ static void test_tap_judge_counts_a_super_packet_as_its_segments(void **state)
 			  .hello = { TAPMESSAGE_VERSION, TAP_OBSERVE } },
 	};
 	struct tapjudge_config config = {
-		.wire = { &carrier, -1, wake, hear, has_room, speak,
+		.wire = { &carrier, -1, NULL, wake, hear, has_room, speak,
 			  close_wire },
 	};
 	struct tapjudge *judge;

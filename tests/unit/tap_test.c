@@ -366,6 +366,47 @@ static void test_tap_a_silent_judge_is_none_within_a_second(void **state)
 	bed_fini(&bed);
 }
 
+static bool is_there;
+
+static bool has_other(void *self)
+{
+	(void)self;
+	return is_there;
+}
+
+/* Else it would keep out every other. */
+static void test_tap_a_judge_that_never_greets_is_none(void **state)
+{
+	struct tapwire wire;
+	struct bed bed;
+	int ends[2];
+
+	(void)state;
+	bed_init(&bed, TAP_INTERPOSE, true);
+	assert_int_equal(tapcarrier_next_ns(bed.carrier),
+			 bed.now_ns + TAP_HELLO_NS);
+	advance(&bed, TAP_HELLO_NS - 1);
+	assert_true(tapcarrier_is_connected(bed.carrier));
+	advance(&bed, 1);
+	assert_false(tapcarrier_is_connected(bed.carrier));
+	assert_int_equal(counter(&bed, TAPCARRIER_lost_judges), 0);
+	bed.judge.close(bed.judge.self);
+	/* A ring waits for its judge as long as it takes. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+	tapsocket_wire(ends[0], &wire);
+	tapsocket_wire(ends[1], &bed.judge);
+	wire.has_other = has_other;
+	tapcarrier_connect(bed.carrier, &wire, bed.now_ns);
+	is_there = false;
+	for (int i = 0; i < 10; i++)
+		advance(&bed, TAP_HELLO_NS);
+	assert_true(tapcarrier_is_connected(bed.carrier));
+	is_there = true;
+	advance(&bed, TAP_HELLO_NS);
+	assert_false(tapcarrier_is_connected(bed.carrier));
+	bed_fini(&bed);
+}
+
 static void test_tap_memory_and_patience_are_bounded(void **state)
 {
 	const struct tapmessage beat = { .kind = TAPMESSAGE_BEAT };
@@ -502,6 +543,7 @@ int main(void)
 			test_tap_a_judge_gets_no_more_than_was_allowed),
 		cmocka_unit_test(
 			test_tap_a_silent_judge_is_none_within_a_second),
+		cmocka_unit_test(test_tap_a_judge_that_never_greets_is_none),
 		cmocka_unit_test(test_tap_memory_and_patience_are_bounded),
 		cmocka_unit_test(test_tap_what_makes_no_sense_ends_it),
 		cmocka_unit_test(
