@@ -59,6 +59,12 @@ static uint64_t flow_of(const struct tapsegments *segments,
 	return siphash13(segments->seed, bytes, sizeof(bytes)) | 1;
 }
 
+/* One for all flows that have it; the last of them is whose it is. */
+static struct place *place_of(struct tapsegments *segments, uint64_t flow)
+{
+	return &segments->places[(flow >> 1) % TAPSEGMENTS_PLACES];
+}
+
 /* xorshift64 (Marsaglia 2003, 4) */
 static uint32_t take_left(struct tapsegments *segments)
 {
@@ -85,7 +91,7 @@ uint32_t tapsegments_count(struct tapsegments *segments,
 	if (!is_told(meta))
 		return 0;
 	flow = flow_of(segments, meta);
-	place = &segments->places[(flow >> 1) % TAPSEGMENTS_PLACES];
+	place = place_of(segments, flow);
 	if (place->flow != flow || place->bytes == 0 || place->left == 0) {
 		*place = (struct place){ .flow = flow,
 					 .left = take_left(segments) };
@@ -106,7 +112,7 @@ void tapsegments_learn(struct tapsegments *segments,
 	if (!is_told(meta))
 		return;
 	flow = flow_of(segments, meta);
-	place = &segments->places[(flow >> 1) % TAPSEGMENTS_PLACES];
+	place = place_of(segments, flow);
 	payload = meta->length_bytes - meta->header_bytes;
 	if (place->flow == flow && payload > place->bytes)
 		place->bytes = payload;
