@@ -214,6 +214,9 @@ static int set_up(struct engine *engine, uint8_t shard,
 		error = refusals_new(&engine->refusals);
 	if (error == 0 && engines->config.fast != NULL && shard > 0)
 		error = fastpost_new(&engines->fast_posts[shard]);
+	if (error < 0 && error != -ENOMEM)
+		snprintf(ret_wrong, ENGINES_TEXT_BYTES,
+			 "engine %u cannot be set up", shard);
 	if (error < 0)
 		return error;
 	return engines->config.tap != NULL
