@@ -248,6 +248,12 @@ static const char *take_number(const char *text, uint64_t max, uint32_t *ret)
 	return text + length;
 }
 
+bool vifkeys_parse_domain(const char *text, uint32_t *ret_domain)
+{
+	text = take_number(text, VIFKEYS_DOMAINS - 1, ret_domain);
+	return text != NULL && *text == '\0';
+}
+
 bool vifkeys_parse_place(const char *text, uint32_t *ret_domain,
 			 uint32_t *ret_handle)
 {

@@ -73,6 +73,9 @@ extern const char *const vifkeys_backend[];
 /* What a guard is made of is alike. */
 bool vifkeys_equal(const struct vifkeys *a, const struct vifkeys *b);
 
+/* "DOMAIN", and nothing else. */
+bool vifkeys_parse_domain(const char *text, uint32_t *ret_domain);
+
 /* "DOMAIN/HANDLE[/...]", as it stands behind ".../backend/vif/". */
 bool vifkeys_parse_place(const char *text, uint32_t *ret_domain,
 			 uint32_t *ret_handle);

@@ -216,6 +216,18 @@ static bool is_name(const char *path, uint32_t *ret_domain)
 	return strcmp(end, "/name") == 0;
 }
 
+static void touch_domain(struct vifwatch *watch, uint32_t domain)
+{
+	for (size_t i = 0; i < watch->stats.vifs; i++) {
+		struct entry *entry = watch->entries[i];
+
+		if (entry->vif.keys.domain != domain)
+			continue;
+		entry->dirty = true;
+		watch->dirty = true;
+	}
+}
+
 /* Of a guest with one vif or several. */
 static void take_name(struct vifwatch *watch, uint32_t domain)
 {
@@ -229,11 +241,8 @@ static void take_name(struct vifwatch *watch, uint32_t domain)
 		is_new |= entry->name_is_new;
 		entry->name_is_new = false;
 	}
-	for (size_t i = 0; i < watch->stats.vifs && !is_new; i++)
-		if (watch->entries[i]->vif.keys.domain == domain) {
-			watch->entries[i]->dirty = true;
-			watch->dirty = true;
-		}
+	if (!is_new)
+		touch_domain(watch, domain);
 }
 
 /* Of one guest, or of any of them. */
@@ -284,11 +293,27 @@ static bool is_rate(struct vifwatch *watch, const char *path, uint32_t domain,
 	return true;
 }
 
+/* Of what comes below a folder there are events of its own; when it goes there
+ * is none but the folder's. */
+static void take_place(struct vifwatch *watch, const char *path)
+{
+	const char *place = path + strlen(BACKEND);
+	uint32_t domain, handle;
+
+	if (*place == '\0')
+		watch->rescan = true;
+	else if (vifkeys_parse_domain(place + 1, &domain))
+		touch_domain(watch, domain);
+	else if (vifkeys_parse_place(place + 1, &domain, &handle) &&
+		 !is_rate(watch, path, domain, handle))
+		touch(watch, domain, handle);
+}
+
 /* false: the connection is lost. */
 static bool take_events(struct vifwatch *watch)
 {
 	char path[STORE_PATH_BYTES];
-	uint32_t domain, handle;
+	uint32_t domain;
 	int got = 0;
 
 	for (int i = 0; i < EVENTS_AT_ONCE; i++) {
@@ -296,22 +321,12 @@ static bool take_events(struct vifwatch *watch)
 		if (got <= 0)
 			break;
 		watch->stats.events++;
-		if (is_name(path, &domain)) {
+		if (is_name(path, &domain))
 			take_name(watch, domain);
-			continue;
-		}
-		if (strncmp(path, BACKEND, strlen(BACKEND)) != 0) {
+		else if (strncmp(path, BACKEND, strlen(BACKEND)) == 0)
+			take_place(watch, path);
+		else
 			take_policy(watch, path);
-			continue;
-		}
-		if (path[strlen(BACKEND)] == '/' &&
-		    vifkeys_parse_place(path + strlen(BACKEND) + 1, &domain,
-					&handle)) {
-			if (!is_rate(watch, path, domain, handle))
-				touch(watch, domain, handle);
-		} else {
-			watch->rescan = true;
-		}
 	}
 	return got >= 0;
 }
@@ -330,14 +345,14 @@ static void scan_name(void *self, const char *name)
 	char place[STORE_PATH_BYTES];
 	uint32_t domain, handle;
 
-	if (strlen(name) > 8)
-		return;
 	if (scan->domain != NULL) {
-		snprintf(place, sizeof(place), "%s/%s", scan->domain, name);
+		snprintf(place, sizeof(place), "%s/%.8s", scan->domain, name);
 		if (vifkeys_parse_place(place, &domain, &handle))
 			touch(scan->watch, domain, handle);
 		return;
 	}
+	if (!vifkeys_parse_domain(name, &domain))
+		return;
 	below.domain = name;
 	snprintf(place, sizeof(place), BACKEND "/%s", name);
 	if (store_list(scan->watch->store, place, scan_name, &below) ==

@@ -207,6 +207,13 @@ static void test_vifkeys_know_their_place(void **state)
 	assert_int_equal(12, handle);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_false(vifkeys_parse_place(wrong[i], &domain, &handle));
+	assert_true(vifkeys_parse_domain("32751", &domain));
+	assert_int_equal(32751, domain);
+	assert_false(vifkeys_parse_domain("", &domain));
+	assert_false(vifkeys_parse_domain("7/", &domain));
+	assert_false(vifkeys_parse_domain("7/0", &domain));
+	assert_false(vifkeys_parse_domain("x7", &domain));
+	assert_false(vifkeys_parse_domain("32752", &domain));
 }
 
 int main(void)

@@ -211,6 +211,37 @@ static void test_vifwatch_lives_through_the_end_of_xenstored(void **state)
 	assert_int_equal(1, vifwatch_stats(bed->watch)->vifs);
 }
 
+static void test_vifwatch_asks_for_what_changed_only(void **state)
+{
+	struct watch_bed *bed = *state;
+	uint64_t reads;
+
+	for (uint32_t id = 7; id < 10; id++) {
+		store_bed_domain(&bed->store, id);
+		store_bed_vif(&bed->store, id, "4");
+	}
+	watch_bed_await(bed, &bed->guards, 3);
+	watch_bed_settle(bed);
+	reads = vifwatch_stats(bed->watch)->reads;
+	for (uint32_t i = 0; i < 100; i++)
+		store_bed_put(bed->store.dom0, "",
+			      "/local/domain/0/backend/vif/%u/x", 40000 + i);
+	watch_bed_settle(bed);
+	assert_int_equal(reads, vifwatch_stats(bed->watch)->reads);
+	assert_true(xs_rm(bed->store.dom0, XBT_NULL,
+			  "/local/domain/0/backend/vif/8"));
+	watch_bed_await(bed, &bed->drains, 1);
+	watch_bed_settle(bed);
+	assert_int_equal(2, vifwatch_stats(bed->watch)->vifs);
+	assert_in_range(vifwatch_stats(bed->watch)->reads, reads + 1,
+			reads + 2);
+	store_bed_put(bed->store.dom0, "guest", "/local/domain/9/name");
+	watch_bed_settle(bed);
+	assert_string_equal("guest", bed->last.keys.name);
+	assert_in_range(vifwatch_stats(bed->watch)->reads, reads + 2,
+			reads + 3);
+}
+
 static void test_vifwatch_has_hundreds(void **state)
 {
 	struct watch_bed *bed = *state;
@@ -312,6 +343,9 @@ int main(void)
 			watch_bed_open, watch_bed_close),
 		cmocka_unit_test_setup_teardown(
 			test_vifwatch_lives_through_the_end_of_xenstored,
+			watch_bed_open, watch_bed_close),
+		cmocka_unit_test_setup_teardown(
+			test_vifwatch_asks_for_what_changed_only,
 			watch_bed_open, watch_bed_close),
 		cmocka_unit_test_setup_teardown(test_vifwatch_has_hundreds,
 						watch_bed_open,
