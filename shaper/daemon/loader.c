@@ -12,7 +12,7 @@
 #include "shaper/daemon/loader_wire.h"
 
 enum {
-	LOAD_SECONDS = 60, /* the verifier of an emulated machine */
+	LOAD_SECONDS = 60, /* longer than loader_serve.c waits for it */
 	ANSWER_SECONDS = 3,
 };
 

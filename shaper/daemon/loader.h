@@ -35,6 +35,10 @@ int loader_start(const struct priv_user *user, struct loader **ret_loader);
  * Once.  `pin`: the folder of a BPF file system where the table outlives the
  * daemon; "": nowhere.  0 or -errno, and ret_text says why this kernel has no
  * fast path.  When it has one: why there is no pin; "": there is one.
+ *
+ * A kernel that looks through the program for long goes on with that beside us,
+ * when the pump needs none (options->pump_only); until it is done loader_attach
+ * is -EAGAIN.
  */
 int loader_load(struct loader *loader, const struct fast_options *options,
 		const char *pin, struct fast **ret_fast,

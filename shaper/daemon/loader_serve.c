@@ -2,20 +2,32 @@
 /* The loader's side: see loader.h.  Who asks may be a daemon that a packet has
  * taken over, so no answer gives more than attaching our own program. */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shaper/daemon/loader_wire.h"
 #include "shaper/daemon/priv.h"
+#include "shaper/io/clock.h"
 #include "shaper/io/fast_pin.h"
 #include "shaper/io/fast_program.h"
 
-enum { SLOTS_MIN = 1024, SLOTS_MAX = 1 << 24 };
+#define UNLOADED "the kernel is still looking through the program"
+
+enum {
+	SLOTS_MIN = 1024,
+	SLOTS_MAX = 1 << 24,
+	NICE = 10,
+	SOON_S = 3,  /* then the daemon begins to judge by itself, ... */
+	LATE_S = 55, /* ... or not at all, if that is what `hold` wants */
+};
 
 struct server {
 	int socket;
@@ -24,6 +36,12 @@ struct server {
 	struct fastpin pin;
 	struct fastpin_left left;
 	bool gives_fds; /* with this answer */
+
+	/* The kernel looks through the program, and what it said then. */
+	pthread_t thread;
+	bool loading, settled;
+	int error;
+	char wrong[FAST_TEXT_BYTES];
 };
 
 /* ------ ends */
@@ -62,14 +80,66 @@ static int drop(const struct server *server, char ret_text[FAST_TEXT_BYTES])
 	return error;
 }
 
+/* Packets come first, which are judged meanwhile.  Its own thread, since who
+ * has become nice could never again be as quick to answer. */
+static void *load_nicely(void *self)
+{
+	struct server *server = self;
+
+	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+	server->error = fastprogram_load(server->program, server->wrong);
+	return NULL;
+}
+
+static bool has_loaded(struct server *server, time_t wait_s)
+{
+	uint64_t now_ns = clock_wall_ns();
+	const struct timespec until = {
+		.tv_sec = (time_t)(now_ns / 1000000000u) + wait_s,
+		.tv_nsec = (long)(now_ns % 1000000000u),
+	};
+
+	if (!server->loading)
+		return true;
+	server->loading = pthread_timedjoin_np(server->thread, NULL, &until) !=
+			  0;
+	return !server->loading;
+}
+
+/* Nothing needs these privileges any more. */
+static void settle(struct server *server)
+{
+	if (server->settled)
+		return;
+	server->settled = true;
+	end_with_daemon(false);
+	if (server->error == 0)
+		server->error = drop(server, server->wrong);
+}
+
+static void take_pin(struct server *server,
+		     const struct loader_request *request,
+		     struct loader_answer *answer)
+{
+	const struct priv_user *user = server->user;
+	struct fastpin_owner owner;
+	struct fast_fds fds;
+
+	fastprogram_fds(server->program, &fds);
+	if (user != NULL)
+		owner = (struct fastpin_owner){ user->uid, user->gid };
+	if (request->pin[0] != '\0')
+		fastpin_take(&server->pin, request->pin,
+			     user != NULL ? &owner : NULL, &fds, &server->left,
+			     answer->text);
+	answer->left_slots = server->left.slots_count;
+}
+
 static int load(struct server *server, const struct loader_request *request,
 		struct loader_answer *answer)
 {
 	const struct fast_options options = { .slots = request->slots,
 					      .pump_only = request->pump_only };
-	const struct priv_user *user = server->user;
-	struct fastpin_owner owner;
-	struct fast_fds fds;
 	int error;
 
 	if (server->program != NULL || request->slots < SLOTS_MIN ||
@@ -80,19 +150,27 @@ static int load(struct server *server, const struct loader_request *request,
 	error = fastprogram_new(&options, &server->program, answer->text);
 	if (error < 0)
 		return error;
-	answer->text[0] = '\0';
-	fastprogram_fds(server->program, &fds);
-	if (user != NULL)
-		owner = (struct fastpin_owner){ user->uid, user->gid };
-	if (request->pin[0] != '\0')
-		fastpin_take(&server->pin, request->pin,
-			     user != NULL ? &owner : NULL, &fds, &server->left,
-			     answer->text);
-	answer->left_slots = server->left.slots_count;
-	end_with_daemon(false);
-	error = drop(server, answer->text);
-	server->gives_fds = error == 0;
-	return error;
+	error = -pthread_create(&server->thread, NULL, load_nicely, server);
+	if (error < 0)
+		return error;
+	server->loading = true;
+	if (!has_loaded(server, options.pump_only ? SOON_S : LATE_S) &&
+	    !options.pump_only) {
+		snprintf(answer->text, sizeof(answer->text), "%s", UNLOADED);
+		return -ETIMEDOUT;
+	}
+	if (server->loading || server->error == 0) {
+		answer->text[0] = '\0';
+		take_pin(server, request, answer);
+	}
+	if (!server->loading)
+		settle(server);
+	if (!server->loading && server->error < 0) {
+		memcpy(answer->text, server->wrong, sizeof(answer->text));
+		return server->error;
+	}
+	server->gives_fds = true;
+	return 0;
 }
 
 /* ------ answering */
@@ -141,8 +219,18 @@ static bool send_answer(struct server *server, struct loader_answer *answer)
 static int attach(struct server *server, uint32_t ifindex,
 		  char ret_text[FAST_TEXT_BYTES])
 {
-	int error = fastprogram_attach(server->program, ifindex, ret_text);
+	int error;
 
+	if (!has_loaded(server, 0)) {
+		snprintf(ret_text, FAST_TEXT_BYTES, "%s", UNLOADED);
+		return -EAGAIN;
+	}
+	settle(server);
+	if (server->error < 0) {
+		memcpy(ret_text, server->wrong, FAST_TEXT_BYTES);
+		return server->error;
+	}
+	error = fastprogram_attach(server->program, ifindex, ret_text);
 	/* The engines run: they have what the one before had leased. */
 	fastpin_put(&server->pin);
 	if (error == 0)
@@ -175,7 +263,8 @@ static int answer_to(struct server *server,
 	case LOADER_IS_COMPLETE:
 		return fastprogram_is_complete(server->program) ? 0 : -ENOENT;
 	case LOADER_END:
-		fastprogram_free(server->program);
+		if (!server->loading)
+			fastprogram_free(server->program);
 		server->program = NULL;
 		fastpin_remove(&server->pin);
 		return 0;
@@ -214,6 +303,7 @@ _Noreturn void loader_serve(int socket, const struct priv_user *user,
 	outlive();
 	fastpin_init(&server.pin);
 	serve(&server);
-	fastprogram_free(server.program);
+	if (!server.loading)
+		fastprogram_free(server.program);
 	_exit(0);
 }

@@ -28,6 +28,7 @@ struct fast {
 	struct ring_buffer *ring;
 	struct fast_slot *slots;
 	uint32_t slots_count, slots_taken;
+	uint32_t attached; /* interfaces */
 	char names[FAST_INTERFACES][IF_NAMESIZE];
 	void (*on_event)(void *self, const struct fast_event *event);
 	void *on_event_self;
@@ -135,6 +136,11 @@ int fast_new(const struct fast_options *options, struct fast **ret_fast,
 
 	if (error < 0)
 		return error;
+	error = fastprogram_load(program, ret_wrong);
+	if (error < 0) {
+		fastprogram_free(program);
+		return error;
+	}
 	error = open_own(options, program, ret_fast);
 	if (error < 0) {
 		snprintf(ret_wrong, FAST_TEXT_BYTES,
@@ -193,10 +199,21 @@ uint32_t fast_ifindex(const struct fast *fast, size_t at)
 	return __atomic_load_n(&place(fast, at)->ifindex, __ATOMIC_ACQUIRE);
 }
 
+bool fast_is_attached(const struct fast *fast)
+{
+	return __atomic_load_n(&fast->attached, __ATOMIC_RELAXED) > 0;
+}
+
 void fast_set_ifindex(struct fast *fast, size_t at, uint32_t ifindex)
 {
-	if (fast_ifindex(fast, at) == ifindex)
+	uint32_t before = fast_ifindex(fast, at);
+
+	if (before == ifindex)
 		return;
+	if (before == 0)
+		__atomic_add_fetch(&fast->attached, 1, __ATOMIC_RELAXED);
+	else if (ifindex == 0)
+		__atomic_sub_fetch(&fast->attached, 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&place(fast, at)->ifindex, ifindex, __ATOMIC_RELEASE);
 	fastindex_make(&fast->memory->fast_config);
 }

@@ -64,6 +64,8 @@ uint16_t fast_zone(const struct fast *fast, size_t at);
 /* 0: no longer. */
 void fast_set_ifindex(struct fast *fast, size_t at, uint32_t ifindex);
 uint32_t fast_ifindex(const struct fast *fast, size_t at);
+/* To any.  By each thread. */
+bool fast_is_attached(const struct fast *fast);
 /* false: it is not one of them. */
 bool fast_zone_of(const struct fast *fast, uint32_t ifindex,
 		  uint16_t *ret_zone);

@@ -48,6 +48,12 @@ const char *fast_name(const struct fast *fast, size_t at)
 	abort();
 }
 
+bool fast_is_attached(const struct fast *fast)
+{
+	(void)fast;
+	abort();
+}
+
 void fast_set_ifindex(struct fast *fast, size_t at, uint32_t ifindex)
 {
 	(void)fast;
@@ -179,6 +185,14 @@ int fastprogram_new(const struct fast_options *options,
 	(void)ret_program;
 	snprintf(ret_wrong, FAST_TEXT_BYTES, "it was built without");
 	return -EOPNOTSUPP;
+}
+
+int fastprogram_load(struct fastprogram *program,
+		     char ret_wrong[FAST_TEXT_BYTES])
+{
+	(void)program;
+	(void)ret_wrong;
+	abort();
 }
 
 void fastprogram_free(struct fastprogram *program)

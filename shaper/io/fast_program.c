@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shaper/bpf/fast_maps.h"
 #include "shaper/io/fast_lacks.h"
@@ -21,6 +22,7 @@ enum { VERIFIER_LOG_BYTES = 1 << 20 };
 
 struct fastprogram {
 	struct symtap *skeleton;
+	char *verifier_log; /* until it is loaded */
 	struct fastlinks links[FAST_INTERFACES];
 };
 
@@ -44,10 +46,30 @@ static struct symtap *open_skeleton(char *verifier_log)
 	return symtap__open_opts(&options);
 }
 
-static int load(struct fastprogram *program, const struct fast_options *options,
-		char *verifier_log, char ret_wrong[FAST_TEXT_BYTES])
+/* Before the program, which takes long: the daemon begins with these. */
+static int make_map(struct bpf_map *map)
 {
-	struct symtap *skeleton = open_skeleton(verifier_log);
+	struct bpf_map_create_opts options = {
+		.sz = sizeof(options),
+		.map_flags = bpf_map__map_flags(map),
+	};
+	int error, fd;
+
+	fd = bpf_map_create(bpf_map__type(map), bpf_map__name(map),
+			    bpf_map__key_size(map), bpf_map__value_size(map),
+			    bpf_map__max_entries(map), &options);
+	if (fd < 0)
+		return fd;
+	error = bpf_map__reuse_fd(map, fd);
+	close(fd);
+	return error;
+}
+
+static int make_maps(struct fastprogram *program,
+		     const struct fast_options *options,
+		     char ret_wrong[FAST_TEXT_BYTES])
+{
+	struct symtap *skeleton = open_skeleton(program->verifier_log);
 	int error;
 
 	if (skeleton == NULL) {
@@ -61,9 +83,13 @@ static int load(struct fastprogram *program, const struct fast_options *options,
 	error = bpf_map__set_max_entries(skeleton->maps.symtap_slots,
 					 FAST_ELEMENTS * options->slots);
 	if (error == 0)
-		error = symtap__load(skeleton);
+		error = make_map(skeleton->maps.symtap_slots);
+	if (error == 0)
+		error = make_map(skeleton->maps.symtap_heard);
+	if (error == 0)
+		error = make_map(skeleton->maps.bss);
 	if (error < 0)
-		fastlacks_tell(error, verifier_log, ret_wrong);
+		fastlacks_tell(error, program->verifier_log, ret_wrong);
 	return error;
 }
 
@@ -72,20 +98,32 @@ int fastprogram_new(const struct fast_options *options,
 		    char ret_wrong[FAST_TEXT_BYTES])
 {
 	struct fastprogram *program = calloc(1, sizeof(*program));
-	char *verifier_log = calloc(1, VERIFIER_LOG_BYTES);
 	int error = -ENOMEM;
 
 	snprintf(ret_wrong, FAST_TEXT_BYTES, "out of memory");
 	libbpf_set_print(say_nothing);
-	if (program != NULL && verifier_log != NULL)
-		error = load(program, options, verifier_log, ret_wrong);
-	free(verifier_log);
+	if (program != NULL)
+		program->verifier_log = calloc(1, VERIFIER_LOG_BYTES);
+	if (program != NULL && program->verifier_log != NULL)
+		error = make_maps(program, options, ret_wrong);
 	if (error < 0) {
 		fastprogram_free(program);
 		return error;
 	}
 	*ret_program = program;
 	return 0;
+}
+
+int fastprogram_load(struct fastprogram *program,
+		     char ret_wrong[FAST_TEXT_BYTES])
+{
+	int error = symtap__load(program->skeleton);
+
+	if (error < 0)
+		fastlacks_tell(error, program->verifier_log, ret_wrong);
+	free(program->verifier_log);
+	program->verifier_log = NULL;
+	return error;
 }
 
 void fastprogram_free(struct fastprogram *program)
@@ -95,6 +133,7 @@ void fastprogram_free(struct fastprogram *program)
 	for (size_t i = 0; i < FAST_INTERFACES; i++)
 		fastlinks_detach(&program->links[i]);
 	symtap__destroy(program->skeleton);
+	free(program->verifier_log);
 	free(program);
 }
 

@@ -19,10 +19,16 @@
 
 struct fastprogram;
 
-/* 0 or -errno; then ret_wrong says why this kernel has no fast path. */
+/* What it shares.  0 or -errno; then ret_wrong says why this kernel has no fast
+ * path. */
 int fastprogram_new(const struct fast_options *options,
 		    struct fastprogram **ret_program,
 		    char ret_wrong[FAST_TEXT_BYTES]);
+/* The program itself, once, before it is attached: the kernel looks through it,
+ * which takes half a second, or on a machine that is emulated a minute.  Same
+ * result. */
+int fastprogram_load(struct fastprogram *program,
+		     char ret_wrong[FAST_TEXT_BYTES]);
 /* Detaches it everywhere. */
 void fastprogram_free(struct fastprogram *program);
 

@@ -263,7 +263,8 @@ void nfqueue_fast_offer(struct nfqueue *nfqueue, uint64_t now_ns)
 	const struct nfqueue_batch *batch = &nfqueue->main_batch;
 	struct flow_key flow;
 
-	if (nfqueue->fast == NULL)
+	/* Where no program is yet, or any more, there is nobody to lease to. */
+	if (nfqueue->fast == NULL || !fast_is_attached(nfqueue->fast->program))
 		return;
 	for (size_t i = 0; i < batch->judged_count; i++) {
 		const struct pump_packet *packet = &batch->packets[i];

@@ -115,6 +115,54 @@ class Without(Case):
         self.start_slow(NO_TCX, "neither tcx links")
 
 
+class Late(Case):
+    """A kernel that looks through the program for long."""
+
+    SLOW_SECONDS = 10
+    SLOW = (WITHOUT, f"BPF_PROG_LOAD={SLOW_SECONDS}")
+    MEANWHILE = "the kernel is still looking through the program"
+
+    def start_slow(self):
+        begin = time.monotonic()
+        self.start_without(self.SLOW)
+        self.assertLess(time.monotonic() - begin, self.SLOW_SECONDS)
+        self.assertTrue(lab.eventually(
+            lambda: self.MEANWHILE in self.symtapd.log(), 5))
+
+    def loader(self):
+        """Behind who makes it slow."""
+        return processes(self.symtapd)[-1]
+
+    def niceness(self):
+        """Of the loader's threads."""
+        folder = f"/proc/{self.loader()}/task"
+        found = []
+        for thread in os.listdir(folder):
+            with open(f"{folder}/{thread}/stat", encoding="ascii") as file:
+                found.append(int(file.read().rsplit(")", 1)[1].split()[16]))
+        return sorted(found)
+
+    def test_it_judges_meanwhile_and_takes_the_fast_path_then(self):
+        self.start_slow()
+        self.assertEqual(self.niceness(), [0, 10])
+        self.check_slow()
+        self.assertNotIn("attached to", self.symtapd.log())
+        self.assertTrue(lab.eventually(
+            lambda: self.symtapd.log().count("attached to") == 2,
+            2 * self.SLOW_SECONDS, 0.1), self.symtapd.log())
+        self.assertEqual(self.niceness(), [0])
+        self.check_fast()
+
+    def test_it_ends_meanwhile(self):
+        self.start_slow()
+        loader = self.loader()
+        begin = time.monotonic()
+        self.symtapd.stop()
+        self.assertTrue(lab.eventually(
+            lambda: not os.path.exists(f"/proc/{loader}"), 5))
+        self.assertLess(time.monotonic() - begin, self.SLOW_SECONDS / 2)
+
+
 class Follow(Case):
     """Interfaces come and go, and so does what is attached to them."""
 

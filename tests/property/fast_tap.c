@@ -369,6 +369,8 @@ static void set_up(struct world *world)
 		skip("network namespaces need root", errno);
 	ifindex = make_tap(world);
 	error = fastprogram_new(&options, &world->program, wrong);
+	if (error == 0)
+		error = fastprogram_load(world->program, wrong);
 	if (error < 0)
 		skip(wrong, -error);
 	fastprogram_fds(world->program, &fds);
