@@ -50,6 +50,12 @@ enum {
 	TAP_WAITING_MAX = 65536,
 };
 
+/* Packets of a flow that conforms, which the judge lets go without being asked:
+ * so many at most, in that time, and they are shown to him a little later. */
+enum { TAP_LEASE_PKTS = 65535 };
+#define TAP_LEASE_NS  UINT64_C(100000000)
+#define TAP_UNSAID_NS UINT64_C(20000000)
+
 #define TAP_BEAT_NS    UINT64_C(200000000) /* something is said so often */
 #define TAP_SILENCE_NS UINT64_C(800000000)
 #define TAP_STATS_NS   UINT64_C(500000000) /* what was counted, as often */

@@ -2,7 +2,6 @@
 #include "xen-hooks/tap_carrier.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,8 +20,9 @@ struct tapcarrier *tapcarrier_new(const struct tapcarrier_config *config,
 	carrier->owner = *owner;
 	carrier->allowed = config->most;
 	carrier->waiting = tapwaiting_new(config->waiting_max);
-	if (carrier->waiting == NULL) {
-		free(carrier);
+	carrier->leases = tapleases_new(config->seed);
+	if (carrier->waiting == NULL || carrier->leases == NULL) {
+		tapcarrier_free(carrier);
 		return NULL;
 	}
 	return carrier;
@@ -42,18 +42,51 @@ static void fail(struct tapcarrier *carrier, uint64_t token,
 	give(carrier, token, carrier->config.fail_open ? TAP_PASS : TAP_DROP);
 }
 
+static bool take_oldest(struct tapcarrier *carrier, uint64_t until_ns,
+			struct tapwaiting_packet *ret_packet)
+{
+	if (!tapwaiting_take_oldest(carrier->waiting, until_ns, ret_packet))
+		return false;
+	tapleases_leave(carrier->leases, ret_packet->lease,
+			ret_packet->follows);
+	return true;
+}
+
+bool tapcarrier_take(struct tapcarrier *carrier, uint64_t id,
+		     struct tapwaiting_packet *ret_packet)
+{
+	if (!tapwaiting_take(carrier->waiting, id & ~TAPMESSAGE_MAY_LEASE,
+			     ret_packet))
+		return false;
+	tapleases_leave(carrier->leases, ret_packet->lease, false);
+	return true;
+}
+
+void tapcarrier_let_follow(struct tapcarrier *carrier, uint32_t lease)
+{
+	struct tapwaiting_packet packet;
+
+	while (tapleases_is_followed(carrier->leases, lease) &&
+	       tapwaiting_take_follower(carrier->waiting, lease, &packet)) {
+		tapleases_leave(carrier->leases, lease, true);
+		give(carrier, packet.token, TAP_PASS);
+	}
+}
+
 void tapcarrier_lose(struct tapcarrier *carrier)
 {
-	uint64_t token;
+	struct tapwaiting_packet packet;
 
 	if (carrier->talk == TALK_NONE)
 		return;
 	if (carrier->talk == TALK_ON)
 		tapcarrier_count(carrier, TAPCARRIER_lost_judges);
 	carrier->talk = TALK_NONE;
+	carrier->unsaid_bytes = 0;
 	carrier->wire.close(carrier->wire.self);
-	while (tapwaiting_take_oldest(carrier->waiting, UINT64_MAX, &token))
-		fail(carrier, token, TAPCARRIER_abandoned_pkts);
+	tapleases_end(carrier->leases);
+	while (take_oldest(carrier, UINT64_MAX, &packet))
+		fail(carrier, packet.token, TAPCARRIER_abandoned_pkts);
 }
 
 void tapcarrier_free(struct tapcarrier *carrier)
@@ -62,6 +95,7 @@ void tapcarrier_free(struct tapcarrier *carrier)
 		return;
 	tapcarrier_lose(carrier);
 	tapwaiting_free(carrier->waiting);
+	tapleases_free(carrier->leases);
 	free(carrier);
 }
 
@@ -81,30 +115,6 @@ tapcarrier_stats(const struct tapcarrier *carrier)
 	return &carrier->stats;
 }
 
-/* 0 or -errno; -EAGAIN: the wire is full.  Any other loses the judge. */
-static int say(struct tapcarrier *carrier, const struct tapmessage *message,
-	       uint64_t now_ns)
-{
-	int error = tapwire_say(&carrier->wire, message);
-
-	if (error == 0)
-		carrier->said_ns = now_ns;
-	else if (error != -EAGAIN)
-		tapcarrier_lose(carrier);
-	return error;
-}
-
-static void say_mode(struct tapcarrier *carrier, enum tapmessage_kind kind,
-		     uint64_t now_ns)
-{
-	const struct tapmessage message = {
-		.kind = kind,
-		.hello = { TAPMESSAGE_VERSION, carrier->mode },
-	};
-
-	say(carrier, &message, now_ns);
-}
-
 void tapcarrier_connect(struct tapcarrier *carrier, const struct tapwire *wire,
 			uint64_t now_ns)
 {
@@ -116,7 +126,7 @@ void tapcarrier_connect(struct tapcarrier *carrier, const struct tapwire *wire,
 	carrier->heard_ns = now_ns;
 	carrier->mode = TAP_OBSERVE;
 	carrier->mode_before = TAP_OBSERVE;
-	say_mode(carrier, TAPMESSAGE_HELLO, now_ns);
+	tapcarrier_say_mode(carrier, TAPMESSAGE_HELLO, now_ns);
 }
 
 void tapcarrier_tell_mode(struct tapcarrier *carrier)
@@ -132,7 +142,7 @@ void tapcarrier_tell_mode(struct tapcarrier *carrier)
 void tapcarrier_renew_mode(struct tapcarrier *carrier, uint64_t now_ns)
 {
 	enum tap_mode mode = carrier->asked;
-	uint64_t token;
+	struct tapwaiting_packet packet;
 
 	if (mode > carrier->allowed)
 		mode = carrier->allowed;
@@ -141,12 +151,12 @@ void tapcarrier_renew_mode(struct tapcarrier *carrier, uint64_t now_ns)
 	carrier->mode_before = carrier->mode;
 	carrier->mode = mode;
 	tapcarrier_tell_mode(carrier);
-	say_mode(carrier, TAPMESSAGE_MODE, now_ns);
+	tapcarrier_say_mode(carrier, TAPMESSAGE_MODE, now_ns);
 	/* Who only observes delays nobody. */
 	while (mode == TAP_OBSERVE &&
-	       tapwaiting_take_oldest(carrier->waiting, UINT64_MAX, &token)) {
+	       take_oldest(carrier, UINT64_MAX, &packet)) {
 		tapcarrier_count(carrier, TAPCARRIER_passed_pkts);
-		give(carrier, token, TAP_PASS);
+		give(carrier, packet.token, TAP_PASS);
 	}
 }
 
@@ -161,51 +171,90 @@ void tapcarrier_allow(struct tapcarrier *carrier, enum tap_mode mode,
 
 /* ------ a packet */
 
-static int show(struct tapcarrier *carrier,
-		const struct tapcarrier_packet *packet, enum tap_mode mode,
-		uint64_t id, uint64_t now_ns)
-{
-	struct tapmessage message = {
-		.kind = TAPMESSAGE_PACKET,
-		.packet = packet->seen,
-		.bytes = packet->bytes,
-		.bytes_count = packet->bytes_count,
-	};
-	size_t most = mode == TAP_INTERCEPT ? TAP_PACKET_BYTES
-					    : TAP_HEADERS_BYTES;
-
-	message.packet.id = id;
-	message.packet.mode = (uint8_t)mode;
-	if (message.bytes_count > most)
-		message.bytes_count = most;
-	return say(carrier, &message, now_ns);
-}
-
 static void observe(struct tapcarrier *carrier,
 		    const struct tapcarrier_packet *packet, uint64_t now_ns)
 {
 	enum tapcarrier_counter counter = TAPCARRIER_observed_pkts;
 
-	if (show(carrier, packet, TAP_OBSERVE, TAPMESSAGE_SEEN, now_ns) < 0)
+	if (tapcarrier_show(carrier, packet, TAP_OBSERVE, TAPMESSAGE_SEEN,
+			    now_ns) < 0)
 		counter = TAPCARRIER_untold_pkts;
 	tapcarrier_count(carrier, counter);
 	give(carrier, packet->token, TAP_PASS);
 }
 
+static uint32_t wire_pkts_of(const struct tapcarrier_packet *packet)
+{
+	return packet->seen.wire_pkts > 0 ? packet->seen.wire_pkts : 1;
+}
+
+/* Its id; 0: it does not wait, and has its verdict. */
+static uint64_t wait(struct tapcarrier *carrier,
+		     const struct tapwaiting_packet *packet, uint64_t now_ns)
+{
+	uint64_t id = tapwaiting_add(carrier->waiting, packet, now_ns);
+
+	if (id == 0)
+		fail(carrier, packet->token, TAPCARRIER_full_pkts);
+	else
+		tapleases_wait(carrier->leases, packet->lease, packet->follows);
+	return id;
+}
+
+/* The judge has said so before. */
+static void pass_unasked(struct tapcarrier *carrier,
+			 const struct tapcarrier_packet *packet,
+			 const struct tapwaiting_packet *waits, bool renew,
+			 uint64_t now_ns)
+{
+	int error;
+
+	if (renew)
+		error = tapcarrier_show(carrier, packet, TAP_INTERPOSE,
+					tapleases_ask(carrier->leases,
+						      waits->lease, now_ns),
+					now_ns);
+	else
+		error = tapcarrier_show_later(carrier, packet, now_ns);
+	if (error < 0) {
+		fail(carrier, packet->token, TAPCARRIER_untold_pkts);
+		return;
+	}
+	tapcarrier_count(carrier, TAPCARRIER_observed_pkts);
+	if (waits->follows)
+		wait(carrier, waits, now_ns);
+	else
+		give(carrier, packet->token, TAP_PASS);
+}
+
 static void ask(struct tapcarrier *carrier,
 		const struct tapcarrier_packet *packet, uint64_t now_ns)
 {
-	uint64_t id = tapwaiting_add(carrier->waiting, packet->token, now_ns);
-	uint64_t token;
+	struct tapwaiting_packet waits = {
+		.token = packet->token,
+		.lease = tapleases_find(carrier->leases, &packet->seen,
+					packet->bytes, packet->bytes_count,
+					now_ns),
+	};
+	enum tapleases_way way = tapleases_take(carrier->leases, waits.lease,
+						wire_pkts_of(packet), now_ns);
+	uint64_t id;
 
-	if (id == 0) {
-		fail(carrier, packet->token, TAPCARRIER_full_pkts);
+	waits.follows = way == TAPLEASES_FOLLOW;
+	if (way != TAPLEASES_ASK) {
+		pass_unasked(carrier, packet, &waits, way == TAPLEASES_RENEW,
+			     now_ns);
 		return;
 	}
-	if (show(carrier, packet, TAP_INTERPOSE, id, now_ns) == 0)
+	id = wait(carrier, &waits, now_ns);
+	if (id == 0)
+		return;
+	if (waits.lease != TAPLEASES_NONE)
+		id |= TAPMESSAGE_MAY_LEASE;
+	if (tapcarrier_show(carrier, packet, TAP_INTERPOSE, id, now_ns) == 0)
 		tapcarrier_count(carrier, TAPCARRIER_asked_pkts);
-	else if (tapwaiting_take(carrier->waiting, id, &token))
-		fail(carrier, token, TAPCARRIER_untold_pkts);
+	else if (tapcarrier_take(carrier, id, &waits))
+		fail(carrier, waits.token, TAPCARRIER_untold_pkts);
 }
 
 static bool is_cut(const struct tapcarrier_packet *packet)
@@ -232,8 +281,8 @@ static void intercept(struct tapcarrier *carrier,
 
 	if (is_cut(packet))
 		counter = TAPCARRIER_cut_pkts;
-	else if (show(carrier, packet, TAP_INTERCEPT, TAPMESSAGE_SEEN, now_ns) <
-		 0)
+	else if (tapcarrier_show(carrier, packet, TAP_INTERCEPT,
+				 TAPMESSAGE_SEEN, now_ns) < 0)
 		counter = TAPCARRIER_untold_pkts;
 	tapcarrier_count(carrier, counter);
 	give(carrier, packet->token, TAP_DROP);
@@ -243,10 +292,12 @@ bool tapcarrier_has_room(const struct tapcarrier *carrier)
 {
 	if (carrier->talk != TALK_ON)
 		return true;
-	return carrier->wire.has_room(carrier->wire.self,
-				      carrier->mode == TAP_INTERCEPT
-					      ? TAPMESSAGE_BYTES_MAX
-					      : TAPMESSAGE_HEADERS_MAX) &&
+	return carrier->wire.has_room(
+		       carrier->wire.self,
+		       carrier->unsaid_bytes +
+			       (carrier->mode == TAP_INTERCEPT
+					? TAPMESSAGE_BYTES_MAX
+					: TAPMESSAGE_HEADERS_MAX)) &&
 	       (carrier->mode != TAP_INTERPOSE ||
 		tapwaiting_count(carrier->waiting) <
 			carrier->config.waiting_max);
@@ -279,33 +330,20 @@ void tapcarrier_offer(struct tapcarrier *carrier,
 
 static void give_up(struct tapcarrier *carrier, uint64_t now_ns)
 {
-	uint64_t token;
+	struct tapwaiting_packet packet;
 
 	if (now_ns < carrier->config.longest_ns)
 		return;
-	while (tapwaiting_take_oldest(
-		carrier->waiting, now_ns - carrier->config.longest_ns, &token))
-		fail(carrier, token, TAPCARRIER_late_pkts);
-}
-
-/* Who is to show it; a wire that is full is no reason to lose anything. */
-static void tell_stats(struct tapcarrier *carrier, uint64_t now_ns)
-{
-	const struct tapmessage message = {
-		.kind = TAPMESSAGE_STATS,
-		.bytes = (const uint8_t *)&carrier->stats,
-		.bytes_count = sizeof(carrier->stats),
-	};
-
-	carrier->told_ns = now_ns;
-	say(carrier, &message, now_ns);
+	while (take_oldest(carrier, now_ns - carrier->config.longest_ns,
+			   &packet)) {
+		fail(carrier, packet.token, TAPCARRIER_late_pkts);
+		tapcarrier_let_follow(carrier, packet.lease);
+	}
 }
 
 void tapcarrier_advance(struct tapcarrier *carrier, bool readable,
 			uint64_t now_ns)
 {
-	const struct tapmessage beat = { .kind = TAPMESSAGE_BEAT };
-
 	if (carrier->talk == TALK_NONE)
 		return;
 	if (readable)
@@ -318,12 +356,7 @@ void tapcarrier_advance(struct tapcarrier *carrier, bool readable,
 						   ? TAP_HELLO_NS
 						   : TAP_SILENCE_NS))
 		tapcarrier_lose(carrier);
-	if (carrier->talk == TALK_ON &&
-	    now_ns >= carrier->said_ns + TAP_BEAT_NS)
-		say(carrier, &beat, now_ns);
-	if (carrier->talk == TALK_ON &&
-	    now_ns >= carrier->told_ns + TAP_STATS_NS)
-		tell_stats(carrier, now_ns);
+	tapcarrier_say_what_is_due(carrier, now_ns);
 	give_up(carrier, now_ns);
 }
 
@@ -342,6 +375,9 @@ uint64_t tapcarrier_next_ns(const struct tapcarrier *carrier)
 		next_ns = carrier->said_ns + TAP_BEAT_NS;
 	if (carrier->told_ns + TAP_STATS_NS < next_ns)
 		next_ns = carrier->told_ns + TAP_STATS_NS;
+	if (carrier->unsaid_bytes > 0 &&
+	    carrier->unsaid_ns + TAP_UNSAID_NS < next_ns)
+		next_ns = carrier->unsaid_ns + TAP_UNSAID_NS;
 	oldest_ns = tapwaiting_oldest_ns(carrier->waiting);
 	if (oldest_ns != UINT64_MAX &&
 	    oldest_ns + carrier->config.longest_ns < next_ns)

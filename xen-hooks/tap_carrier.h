@@ -28,6 +28,7 @@ struct tapcarrier_config {
 	bool fail_open;       /* what no judge judges is passed */
 	uint32_t waiting_max; /* for a verdict; 1..TAP_WAITING_MAX */
 	uint64_t longest_ns;  /* then, it is as if there were no judge */
+	uint8_t seed[16];     /* random; keys the hash of leases */
 };
 
 struct tapcarrier_packet {

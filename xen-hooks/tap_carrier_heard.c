@@ -5,22 +5,32 @@
 enum { MESSAGES_AT_ONCE = 1024 };
 
 static void carry_out(struct tapcarrier *carrier,
-		      const struct tapmessage *message)
+		      const struct tapmessage *message, uint64_t now_ns)
 {
 	static const enum tapcarrier_counter counters[TAP_VERDICTS] = {
 		TAPCARRIER_passed_pkts, TAPCARRIER_dropped_pkts,
 		TAPCARRIER_replaced_pkts
 	};
 	enum tap_verdict verdict = message->verdict.verdict;
-	uint64_t token;
+	struct tapwaiting_packet packet;
 
-	if (!tapwaiting_take(carrier->waiting, message->verdict.id, &token)) {
+	if (tapleases_is_asked(message->verdict.id)) {
+		if (!tapleases_renew(carrier->leases, message->verdict.id,
+				     message->verdict.lease_pkts, now_ns))
+			tapcarrier_count(carrier, TAPCARRIER_stale_verdicts);
+		return;
+	}
+	if (!tapcarrier_take(carrier, message->verdict.id, &packet)) {
 		tapcarrier_count(carrier, TAPCARRIER_stale_verdicts);
 		return;
 	}
 	tapcarrier_count(carrier, counters[verdict]);
-	carrier->owner.on_verdict(carrier->owner.self, token, verdict,
+	carrier->owner.on_verdict(carrier->owner.self, packet.token, verdict,
 				  message->bytes, message->bytes_count);
+	if (message->verdict.lease_pkts > 0)
+		tapleases_give(carrier->leases, packet.lease,
+			       message->verdict.lease_pkts, now_ns);
+	tapcarrier_let_follow(carrier, packet.lease);
 }
 
 static void put_out(struct tapcarrier *carrier,
@@ -62,7 +72,7 @@ static bool hear(struct tapcarrier *carrier, const struct tapmessage *message,
 		tapcarrier_renew_mode(carrier, now_ns);
 		return true;
 	case TAPMESSAGE_VERDICT:
-		carry_out(carrier, message);
+		carry_out(carrier, message, now_ns);
 		return true;
 	case TAPMESSAGE_FRAME:
 		put_out(carrier, message);

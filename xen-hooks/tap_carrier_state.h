@@ -5,6 +5,7 @@
 /* Internal to tap_carrier*.c. */
 
 #include "xen-hooks/tap_carrier.h"
+#include "xen-hooks/tap_leases.h"
 #include "xen-hooks/tap_waiting.h"
 
 enum talk {
@@ -17,6 +18,7 @@ struct tapcarrier {
 	struct tapcarrier_config config;
 	struct tapcarrier_owner owner;
 	struct tapwaiting *waiting;
+	struct tapleases *leases;
 	struct tapwire wire;
 	struct tapinbox inbox;
 	enum talk talk;
@@ -24,6 +26,10 @@ struct tapcarrier {
 	uint32_t version;                    /* of the judge */
 	uint64_t heard_ns, said_ns, told_ns; /* told: what was counted */
 	bool more;                           /* was said, and not read yet */
+	/* Packets that went unasked, which the judge is to hear of. */
+	uint8_t unsaid[TAPMESSAGE_BYTES_MAX];
+	size_t unsaid_bytes;
+	uint64_t unsaid_ns; /* since when */
 	struct tapcarrier_stats stats;
 };
 
@@ -32,6 +38,33 @@ static inline void tapcarrier_count(struct tapcarrier *carrier,
 {
 	carrier->stats.counter[counter]++;
 }
+
+/* What waits for its verdict does so no more; false: it did not. */
+bool tapcarrier_take(struct tapcarrier *carrier, uint64_t id,
+		     struct tapwaiting_packet *ret_packet);
+
+/* Who was only behind what has its verdict by now goes on. */
+void tapcarrier_let_follow(struct tapcarrier *carrier, uint32_t lease);
+
+/* ------ said: 0 or -errno; -EAGAIN: the wire is full.  Any other loses the
+ * judge. */
+
+int tapcarrier_say(struct tapcarrier *carrier, const struct tapmessage *message,
+		   uint64_t now_ns);
+void tapcarrier_say_mode(struct tapcarrier *carrier, enum tapmessage_kind kind,
+			 uint64_t now_ns);
+int tapcarrier_show(struct tapcarrier *carrier,
+		    const struct tapcarrier_packet *packet, enum tap_mode mode,
+		    uint64_t id, uint64_t now_ns);
+/* Of one that went unasked: before anything else is said, or within
+ * TAP_UNSAID_NS. */
+int tapcarrier_show_later(struct tapcarrier *carrier,
+			  const struct tapcarrier_packet *packet,
+			  uint64_t now_ns);
+int tapcarrier_say_unsaid(struct tapcarrier *carrier, uint64_t now_ns);
+void tapcarrier_say_what_is_due(struct tapcarrier *carrier, uint64_t now_ns);
+
+/* ------ */
 
 /* Tell the owner what the judge may do. */
 void tapcarrier_tell_mode(struct tapcarrier *carrier);

@@ -10,6 +10,7 @@
 #include "policy/policy.h"
 #include "policy/zones.h"
 #include "shaper/pump.h"
+#include "xen-hooks/tap_grants.h"
 #include "xen-hooks/tap_verdicts.h"
 
 enum {
@@ -30,6 +31,7 @@ struct tapjudge {
 	struct pump_packet packets[BATCH], held[BATCH];
 	struct pump_release releases[BATCH];
 	struct tapverdicts verdicts;
+	struct tapgrants grants;
 	struct tapjudge_stats stats;
 };
 
@@ -73,8 +75,8 @@ static void send_unsent(struct tapjudge *judge, uint64_t now_ns)
 		judge->said_ns = now_ns;
 }
 
-static void give(struct tapjudge *judge, uint64_t id, uint8_t said,
-		 uint64_t now_ns)
+static void give_lease(struct tapjudge *judge, uint64_t id, uint8_t said,
+		       uint32_t lease_pkts, uint64_t now_ns)
 {
 	count(judge,
 	      said == PUMP_DROP ? TAPJUDGE_dropped_pkts : TAPJUDGE_passed_pkts);
@@ -82,13 +84,34 @@ static void give(struct tapjudge *judge, uint64_t id, uint8_t said,
 		return;
 	/* Without it, its packet has the verdict of who waits for too long. */
 	if (!tapverdicts_add(&judge->verdicts, id,
-			     said == PUMP_DROP ? TAP_DROP : TAP_PASS))
+			     said == PUMP_DROP ? TAP_DROP : TAP_PASS,
+			     lease_pkts))
 		count(judge, TAPJUDGE_lost_verdicts);
 	if (tapverdicts_send(&judge->verdicts, &judge->config.wire))
 		judge->said_ns = now_ns;
 }
 
+static void give(struct tapjudge *judge, uint64_t id, uint8_t said,
+		 uint64_t now_ns)
+{
+	give_lease(judge, id, said, 0, now_ns);
+}
+
 /* ------ the pump */
+
+/* What the pump says of a packet at once. */
+static void give_at_once(struct tapjudge *judge,
+			 const struct pump_packet *packet, uint64_t now_ns)
+{
+	uint32_t lease_pkts = 0;
+
+	if (packet->verdict == PUMP_PASS && packet->id & TAPMESSAGE_MAY_LEASE)
+		lease_pkts = tapgrants_take(&judge->grants, judge->config.seed,
+					    judge->config.pump,
+					    judge->config.policy, packet,
+					    now_ns);
+	give_lease(judge, packet->id, packet->verdict, lease_pkts, now_ns);
+}
 
 static void collect(struct tapjudge *judge, uint64_t now_ns)
 {
@@ -120,8 +143,7 @@ static void judge_batch(struct tapjudge *judge, size_t batch_count,
 			if (from[i].verdict == PUMP_WAIT)
 				judge->held[held++] = from[i];
 			else
-				give(judge, from[i].id, from[i].verdict,
-				     now_ns);
+				give_at_once(judge, &from[i], now_ns);
 		}
 		pump_hold(pump, judge->held, held, now_ns);
 		collect(judge, now_ns);

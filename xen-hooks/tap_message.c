@@ -45,6 +45,14 @@ static bool is_name(const char name[TAP_NAME_BYTES])
 	return true;
 }
 
+static bool is_lease(const struct tapmessage_verdict *verdict)
+{
+	return verdict->lease_pkts == 0 ||
+	       (verdict->lease_pkts <= TAP_LEASE_PKTS &&
+		verdict->verdict == TAP_PASS &&
+		(verdict->id & TAPMESSAGE_MAY_LEASE) != 0);
+}
+
 static bool makes_sense(const struct tapmessage *message)
 {
 	const struct tapmessage_packet *packet = &message->packet;
@@ -65,7 +73,7 @@ static bool makes_sense(const struct tapmessage *message)
 			       (packet->id != TAPMESSAGE_SEEN);
 	case TAPMESSAGE_VERDICT:
 		return message->verdict.verdict < TAP_VERDICTS &&
-		       message->verdict.reserved == 0 &&
+		       is_lease(&message->verdict) &&
 		       message->verdict.id != TAPMESSAGE_SEEN &&
 		       (message->verdict.verdict == TAP_REPLACE) ==
 			       (message->bytes_count > 0);

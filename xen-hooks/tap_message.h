@@ -35,6 +35,10 @@ enum {
 	TAPMESSAGE_SEEN = 0
 };
 
+/* Of a packet's id: the carrier knows a lease.  A judge that knows none gives
+ * it back as it is, and a carrier that does not never has it. */
+#define TAPMESSAGE_MAY_LEASE (UINT64_C(1) << 63)
+
 struct tapmessage_head {
 	uint32_t length_bytes; /* of all of the message */
 	uint32_t kind;
@@ -61,7 +65,8 @@ struct tapmessage_packet {
 struct tapmessage_verdict {
 	uint64_t id;
 	uint32_t verdict;
-	uint32_t reserved; /* 0 */
+	uint32_t lease_pkts; /* TAP_PASS: so many more wire packets of its flow
+			      * may go within TAP_LEASE_NS */
 }; /* then, with TAP_REPLACE, the other packet, from layer 3 on */
 
 struct tapmessage_frame {

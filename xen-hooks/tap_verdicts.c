@@ -4,7 +4,7 @@
 #include "xen-hooks/tap_wire.h"
 
 bool tapverdicts_add(struct tapverdicts *verdicts, uint64_t id,
-		     enum tap_verdict verdict)
+		     enum tap_verdict verdict, uint32_t lease_pkts)
 {
 	size_t at = (verdicts->from + verdicts->count) % TAPVERDICTS_MAX;
 
@@ -12,6 +12,7 @@ bool tapverdicts_add(struct tapverdicts *verdicts, uint64_t id,
 		return false;
 	verdicts->waiting[at].id = id;
 	verdicts->waiting[at].verdict = verdict;
+	verdicts->waiting[at].lease_pkts = lease_pkts;
 	verdicts->count++;
 	return true;
 }
@@ -24,8 +25,11 @@ bool tapverdicts_send(struct tapverdicts *verdicts, const struct tapwire *wire)
 		size_t at = verdicts->from;
 		const struct tapmessage message = {
 			.kind = TAPMESSAGE_VERDICT,
-			.verdict = { .id = verdicts->waiting[at].id,
-				     .verdict = verdicts->waiting[at].verdict },
+			.verdict = {
+				.id = verdicts->waiting[at].id,
+				.verdict = verdicts->waiting[at].verdict,
+				.lease_pkts = verdicts->waiting[at].lease_pkts,
+			},
 		};
 
 		if (tapwire_say(wire, &message) < 0)

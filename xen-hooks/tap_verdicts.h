@@ -20,14 +20,14 @@ enum { TAPVERDICTS_MAX = 8192 };
 struct tapverdicts {
 	struct {
 		uint64_t id;
-		uint32_t verdict;
+		uint32_t verdict, lease_pkts;
 	} waiting[TAPVERDICTS_MAX];
 	size_t from, count;
 };
 
 /* false: too many wait. */
 bool tapverdicts_add(struct tapverdicts *verdicts, uint64_t id,
-		     enum tap_verdict verdict);
+		     enum tap_verdict verdict, uint32_t lease_pkts);
 
 /* As many as there is room for.  true: something was sent. */
 bool tapverdicts_send(struct tapverdicts *verdicts, const struct tapwire *wire);

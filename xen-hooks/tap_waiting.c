@@ -7,7 +7,8 @@
 
 /* Free places have no token, and are in a list of their own. */
 struct place {
-	uint64_t token, since_ns;
+	struct tapwaiting_packet packet;
+	uint64_t since_ns;
 	uint32_t use; /* counts up with each packet: from 1 */
 	uint32_t older, newer;
 	bool taken;
@@ -42,8 +43,8 @@ void tapwaiting_free(struct tapwaiting *waiting)
 	free(waiting);
 }
 
-uint64_t tapwaiting_add(struct tapwaiting *waiting, uint64_t token,
-			uint64_t now_ns)
+uint64_t tapwaiting_add(struct tapwaiting *waiting,
+			const struct tapwaiting_packet *packet, uint64_t now_ns)
 {
 	uint32_t at = waiting->unused;
 	struct place *place = &waiting->places[at];
@@ -51,10 +52,10 @@ uint64_t tapwaiting_add(struct tapwaiting *waiting, uint64_t token,
 	if (at == NOBODY)
 		return 0;
 	waiting->unused = place->newer;
-	place->token = token;
+	place->packet = *packet;
 	place->since_ns = now_ns;
 	place->taken = true;
-	place->use = place->use == UINT32_MAX ? 1 : place->use + 1;
+	place->use = place->use == INT32_MAX ? 1 : place->use + 1;
 	place->older = waiting->newest;
 	place->newer = NOBODY;
 	if (waiting->newest != NOBODY)
@@ -66,7 +67,7 @@ uint64_t tapwaiting_add(struct tapwaiting *waiting, uint64_t token,
 	return (uint64_t)place->use << 32 | at;
 }
 
-static uint64_t leave(struct tapwaiting *waiting, uint32_t at)
+static struct tapwaiting_packet leave(struct tapwaiting *waiting, uint32_t at)
 {
 	struct place *place = &waiting->places[at];
 
@@ -82,29 +83,43 @@ static uint64_t leave(struct tapwaiting *waiting, uint32_t at)
 	place->newer = waiting->unused;
 	waiting->unused = at;
 	waiting->count--;
-	return place->token;
+	return place->packet;
 }
 
 bool tapwaiting_take(struct tapwaiting *waiting, uint64_t id,
-		     uint64_t *ret_token)
+		     struct tapwaiting_packet *ret_packet)
 {
 	uint32_t at = (uint32_t)id;
 
 	if (at >= waiting->places_count || !waiting->places[at].taken ||
-	    waiting->places[at].use != id >> 32)
+	    waiting->places[at].use != id >> 32 ||
+	    waiting->places[at].packet.follows)
 		return false;
-	*ret_token = leave(waiting, at);
+	*ret_packet = leave(waiting, at);
 	return true;
 }
 
 bool tapwaiting_take_oldest(struct tapwaiting *waiting, uint64_t until_ns,
-			    uint64_t *ret_token)
+			    struct tapwaiting_packet *ret_packet)
 {
 	uint32_t at = waiting->oldest;
 
 	if (at == NOBODY || waiting->places[at].since_ns > until_ns)
 		return false;
-	*ret_token = leave(waiting, at);
+	*ret_packet = leave(waiting, at);
+	return true;
+}
+
+bool tapwaiting_take_follower(struct tapwaiting *waiting, uint32_t lease,
+			      struct tapwaiting_packet *ret_packet)
+{
+	uint32_t at = waiting->oldest;
+
+	while (at != NOBODY && waiting->places[at].packet.lease != lease)
+		at = waiting->places[at].newer;
+	if (at == NOBODY || !waiting->places[at].packet.follows)
+		return false;
+	*ret_packet = leave(waiting, at);
 	return true;
 }
 

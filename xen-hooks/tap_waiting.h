@@ -12,20 +12,31 @@
 
 struct tapwaiting;
 
+struct tapwaiting_packet {
+	uint64_t token;
+	uint32_t lease; /* of tap_leases.h */
+	bool follows;   /* others of it, and no verdict */
+};
+
 /* NULL: out of memory. */
 struct tapwaiting *tapwaiting_new(uint32_t places);
 void tapwaiting_free(struct tapwaiting *waiting); /* NULL is fine */
 
-/* An id that no other has, and is not 0; 0: all places are taken. */
-uint64_t tapwaiting_add(struct tapwaiting *waiting, uint64_t token,
+/* An id that no other has, and is not 0 nor has the highest bit; 0: all places
+ * are taken. */
+uint64_t tapwaiting_add(struct tapwaiting *waiting,
+			const struct tapwaiting_packet *packet,
 			uint64_t now_ns);
 
 /* It waits no more; false: it did not. */
 bool tapwaiting_take(struct tapwaiting *waiting, uint64_t id,
-		     uint64_t *ret_token);
+		     struct tapwaiting_packet *ret_packet);
 /* The same of whoever waits longest, if that is since `until_ns` or before. */
 bool tapwaiting_take_oldest(struct tapwaiting *waiting, uint64_t until_ns,
-			    uint64_t *ret_token);
+			    struct tapwaiting_packet *ret_packet);
+/* The same of the oldest of this lease, if it follows. */
+bool tapwaiting_take_follower(struct tapwaiting *waiting, uint32_t lease,
+			      struct tapwaiting_packet *ret_packet);
 
 /* Since when the oldest waits; UINT64_MAX: nobody does. */
 uint64_t tapwaiting_oldest_ns(const struct tapwaiting *waiting);

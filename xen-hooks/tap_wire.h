@@ -21,8 +21,9 @@ struct tapwire {
 	bool (*has_other)(void *self);
 	/* Before anything else when fd is readable. */
 	void (*wake)(void *self);
-	/* All of it, or nothing: 0; -EAGAIN: no room now; or -errno, the other
-	 * end is gone. */
+	/* One or more messages, as long as the longest at most.  All of them,
+	 * or nothing: 0; -EAGAIN: no room now; or -errno, the other end is
+	 * gone. */
 	int (*send)(void *self, const uint8_t *bytes, size_t count);
 	/* A message of so many bytes would find room now.  When not, there is
 	 * something to read before long: the other end answers what it read. */

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -253,7 +254,7 @@ static void set_up(struct tap *tap)
 {
 	const struct tapcarrier_owner owner = { on_verdict, on_frame, on_mode,
 						tap };
-	const struct tapcarrier_config *config = &tap->options.carrier;
+	struct tapcarrier_config *config = &tap->options.carrier;
 	int error;
 
 	tap->listening = -1;
@@ -270,6 +271,9 @@ static void set_up(struct tap *tap)
 			fatal(EXIT_FAILURE, -tap->frames,
 			      "frames cannot be sent");
 	}
+	if (getrandom(config->seed, sizeof(config->seed), 0) !=
+	    (ssize_t)sizeof(config->seed))
+		fatal(EXIT_FAILURE, errno, "there are no random numbers");
 	tap->carrier = tapcarrier_new(config, &owner);
 	if (tap->carrier == NULL)
 		fatal(EXIT_FAILURE, ENOMEM, "no packet can wait");

@@ -36,7 +36,14 @@ static int hear_all(void *self, const uint8_t *bytes, size_t count)
 	struct mouth *mouth = self;
 	struct tapmessage message;
 
-	assert(tapmessage_read(bytes, count, &message) == (long)count);
+	assert(count > 0 && count <= TAPMESSAGE_BYTES_MAX);
+	while (count > 0) {
+		long length = tapmessage_read(bytes, count, &message);
+
+		assert(length > 0);
+		bytes += length;
+		count -= (size_t)length;
+	}
 	mouth->heard++;
 	return mouth->heard % 7 == 6 ? -EAGAIN : 0;
 }
@@ -141,7 +148,12 @@ static void on_mode(void *self, enum tap_mode mode, bool super_packets)
 
 static void judge_badly(const uint8_t *bytes, size_t size_bytes, uint8_t most)
 {
-	static const uint8_t packet[60] = { 0x45 };
+	/* Of one flow, and what is not to be read. */
+	static const uint8_t packets[2][28] = {
+		{ 0x45, 0, 0, 28,  0, 0, 0, 0, 64, 17, 0,  0, 10,
+		  0,    0, 1, 192, 0, 2, 1, 4, 0,  0,  53, 0, 8 },
+		{ 0x45 },
+	};
 	const struct tapcarrier_config config = {
 		.most = most % TAP_MODES,
 		.waiting_max = 16,
@@ -159,10 +171,12 @@ static void judge_badly(const uint8_t *bytes, size_t size_bytes, uint8_t most)
 	for (uint64_t i = 0; i < PACKETS; i++) {
 		const struct tapcarrier_packet offered = {
 			.token = i,
-			.seen = { .wire_bytes = sizeof(packet),
+			.seen = { .wire_bytes = sizeof(packets[0]),
+				  .mtu_bytes = 1500,
+				  .ethertype = 0x0800,
 				  .in = "vif1.0" },
-			.bytes = packet,
-			.bytes_count = sizeof(packet),
+			.bytes = packets[i % 8 == 7],
+			.bytes_count = sizeof(packets[0]),
 		};
 
 		tapcarrier_offer(carrier, &offered, now_ns);

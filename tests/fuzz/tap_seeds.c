@@ -51,7 +51,7 @@ static void write_carrier(const char *folder)
 
 	greet(0, TAP_INTERPOSE);
 	for (uint64_t i = 1; i <= PACKETS; i++) {
-		packet.packet.id = i << 32;
+		packet.packet.id = i << 32 | TAPMESSAGE_MAY_LEASE;
 		say(&packet);
 	}
 	say(&counted);
@@ -78,6 +78,10 @@ static void write_judge(const char *folder)
 	for (uint64_t i = 0; i < PACKETS; i++) {
 		verdict.verdict.id = UINT64_C(1) << 32 | (i % 16);
 		verdict.verdict.verdict = (uint32_t)(i % TAP_VERDICTS);
+		verdict.verdict.lease_pkts =
+			verdict.verdict.verdict == TAP_PASS ? 2 : 0;
+		if (verdict.verdict.lease_pkts > 0)
+			verdict.verdict.id |= TAPMESSAGE_MAY_LEASE;
 		verdict.bytes_count = i % TAP_VERDICTS == TAP_REPLACE ? 40 : 0;
 		say(&verdict);
 		say(&beat);

@@ -92,6 +92,28 @@ class Tap(unittest.TestCase):
         arrived += self.ear.receive(5, sent - len(arrived))
         self.assertEqual(len(arrived), sent)
 
+    def counted(self):
+        """By both ends."""
+        return {(row["of"], row["name"]): row["value"]
+                for row in self.symtapd.ask("stats")["counters"]}
+
+    def test_what_conforms_goes_unasked(self):
+        """And is told of all the same; a flood after it is held."""
+        self.carry()
+        self.judge()
+        self.says("the judge may interpose")
+        said = self.net.host.run("ping", "-c", "400", "-i", "0.005", "-q",
+                                 lab.OUTSIDE)
+        self.assertIn(" 0% packet loss", said)
+        self.assertTrue(lab.eventually(
+            lambda: (now := self.counted())["tap", "received_pkts"] ==
+            now["carrier", "offered_pkts"] >= 800), self.counted())
+        counted = self.counted()
+        self.assertGreater(counted["carrier", "observed_pkts"],
+                           counted["carrier", "asked_pkts"])
+        _, arrived = self.flood()
+        self.assertLessEqual(arrived, 24)
+
     def test_what_another_network_judges_is_held_here(self):
         self.carry()
         self.judge()
@@ -112,14 +134,10 @@ class Tap(unittest.TestCase):
         # The carrier tells the judge, twice a second.
         self.symtapd.wait_for("offered_pkts", sent)
 
-        def rows():
-            return {(row["of"], row["name"]): row["value"]
-                    for row in self.symtapd.ask("stats")["counters"]}
-
         self.assertTrue(lab.eventually(
-            lambda: (now := rows())["tap", "received_pkts"] ==
-            now["carrier", "asked_pkts"]), rows())
-        self.assertEqual(rows()["carrier", "judges"], 1)
+            lambda: (now := self.counted())["tap", "received_pkts"] ==
+            now["carrier", "asked_pkts"]), self.counted())
+        self.assertEqual(self.counted()["carrier", "judges"], 1)
         tap = self.symtapd.ask("status")["tap"]
         self.assertEqual(tap["mode"], "interpose")
         self.assertTrue(lab.eventually(

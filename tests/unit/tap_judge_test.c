@@ -21,6 +21,7 @@ struct carrier {
 	bool is_full;
 	enum tap_mode asked; /* TAP_MODES: nothing yet */
 	struct tapmessage says;
+	uint32_t lease_pkts; /* granted last */
 };
 
 static void wake(void *self)
@@ -38,6 +39,8 @@ static int hear(void *self, const uint8_t *bytes, size_t count)
 	assert_int_equal(tapmessage_read(bytes, count, &message), count);
 	if (message.kind == TAPMESSAGE_HELLO || message.kind == TAPMESSAGE_MODE)
 		carrier->asked = message.hello.mode;
+	if (message.kind == TAPMESSAGE_VERDICT)
+		carrier->lease_pkts = message.verdict.lease_pkts;
 	return 0;
 }
 
@@ -188,6 +191,87 @@ static void test_tap_judge_counts_a_super_packet_as_its_segments(void **state)
 	bed_fini(&bed);
 }
 
+enum { ACK = 0x10 };
+
+/* Of one connection, asked about; what was granted. */
+static uint32_t ask(const struct datapath *path, struct carrier *carrier,
+		    bool in, uint64_t now_ns)
+{
+	static const uint8_t ends[2][8] = { { 10, 0, 0, 1, 192, 0, 2, 1 },
+					    { 192, 0, 2, 1, 10, 0, 0, 1 } };
+	static const uint8_t ports[2][4] = { { 0x80, 1, 0, 80 },
+					     { 0, 80, 0x80, 1 } };
+	static uint64_t id;
+	uint8_t bytes[40] = { [0] = 0x45, [3] = 40, [8] = 64,    [9] = 6,
+			      [27] = 1,   [31] = 1, [32] = 0x50, [33] = ACK };
+
+	memcpy(bytes + 12, ends[in], sizeof(ends[in]));
+	memcpy(bytes + 20, ports[in], sizeof(ports[in]));
+	carrier->says = (struct tapmessage){
+		.kind = TAPMESSAGE_PACKET,
+		.packet = { .id = ++id | TAPMESSAGE_MAY_LEASE,
+			    .mode = TAP_INTERPOSE,
+			    .wire_bytes = sizeof(bytes),
+			    .mtu_bytes = 1500,
+			    .ethertype = 0x0800 },
+		.bytes = bytes,
+		.bytes_count = sizeof(bytes),
+	};
+	carrier->lease_pkts = 0;
+	assert_int_equal(path->advance(path->self, now_ns), 0);
+	return carrier->lease_pkts;
+}
+
+/* Half of what may leave before S is T - 1/2, in all of a while, and
+ * nothing once it is near. */
+static void test_tap_judge_leases_what_conforms(void **state)
+{
+	static struct bed bed;
+	struct carrier carrier = {
+		.says = { .kind = TAPMESSAGE_HELLO,
+			  .hello = { TAPMESSAGE_VERSION, TAP_OBSERVE } },
+	};
+	struct tapjudge_config config = {
+		.wire = { &carrier, -1, NULL, wake, hear, has_room, speak,
+			  close_wire },
+	};
+	struct tapjudge *judge;
+	struct datapath path;
+	uint64_t now_ns = 1000 * MS;
+	uint32_t spare_pkts, granted = 0;
+
+	(void)state;
+	bed_init(&bed, "mode: enforce\n");
+	config.pump = bed.pump;
+	config.zones = bed.zones;
+	config.policy = bed.policy;
+	judge = tapjudge_new(&config);
+	assert_non_null(judge);
+	tapjudge_datapath(judge, &path);
+	assert_int_equal(path.advance(path.self, now_ns), 0);
+	assert_int_equal(ask(&path, &carrier, false, now_ns), 0);
+	for (int i = 0; i < 100; i++) {
+		ask(&path, &carrier, true, now_ns);
+		ask(&path, &carrier, false, now_ns);
+		now_ns += 1 * MS;
+	}
+	/* 2^1.5 times those that were heard. */
+	now_ns += 2 * TAP_LEASE_NS;
+	spare_pkts = (uint32_t)(2.8284 * 101) - 103;
+	granted = ask(&path, &carrier, false, now_ns);
+	assert_int_equal(granted, spare_pkts / 2);
+	for (int i = 0; i < 50; i++) {
+		granted += ask(&path, &carrier, false, now_ns);
+		assert_true(granted < spare_pkts);
+	}
+	now_ns += 2 * TAP_LEASE_NS;
+	for (int i = 0; i < 100; i++)
+		ask(&path, &carrier, false, now_ns);
+	assert_int_equal(ask(&path, &carrier, false, now_ns), 0);
+	tapjudge_free(judge);
+	bed_fini(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +279,7 @@ int main(void)
 			test_tap_judge_tells_its_mode_when_there_is_room),
 		cmocka_unit_test(
 			test_tap_judge_counts_a_super_packet_as_its_segments),
+		cmocka_unit_test(test_tap_judge_leases_what_conforms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef XEN_HOOKS_TAP_LEASES_H
+#define XEN_HOOKS_TAP_LEASES_H
+
+/*
+ * Flows of which the judge lets some packets go without being asked: each way
+ * of a conversation is one, by all that a packet of it is judged by.  What
+ * begins or ends a connection, fragments, and what need not be answered are
+ * always asked about.  A fixed number of places; who finds none is asked about.
+ * Internal to the carrier.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "xen-hooks/tap_message.h"
+
+struct tapleases;
+
+/* What is to be done with a packet. */
+enum tapleases_way {
+	TAPLEASES_ASK,
+	TAPLEASES_FOLLOW, /* it may go when those that were asked about have */
+	TAPLEASES_PASS,
+	TAPLEASES_RENEW /* it may go, and the judge is asked for more */
+};
+
+enum { TAPLEASES_NONE = 0 };
+
+/* NULL: out of memory.  `seed` keys the hash. */
+struct tapleases *tapleases_new(const uint8_t seed[16]);
+void tapleases_free(struct tapleases *leases); /* NULL is fine */
+
+/* The number of a packet's flow, or TAPLEASES_NONE. */
+uint32_t tapleases_find(struct tapleases *leases,
+			const struct tapmessage_packet *seen,
+			const uint8_t *bytes, size_t bytes_count,
+			uint64_t now_ns);
+
+/* Take so many of what it may send. */
+enum tapleases_way tapleases_take(struct tapleases *leases, uint32_t number,
+				  uint32_t wire_pkts, uint64_t now_ns);
+
+/* A packet of it waits: it is asked about, or follows.  And no more. */
+void tapleases_wait(struct tapleases *leases, uint32_t number, bool follows);
+void tapleases_leave(struct tapleases *leases, uint32_t number, bool follows);
+/* Some follow. */
+bool tapleases_is_followed(const struct tapleases *leases, uint32_t number);
+
+/* The judge's word: so many from now on, for TAP_LEASE_NS. */
+void tapleases_give(struct tapleases *leases, uint32_t number,
+		    uint32_t wire_pkts, uint64_t now_ns);
+
+/* The id that a packet which goes has for the judge when he is asked for more.
+ * No packet that waits has such a one. */
+uint64_t tapleases_ask(struct tapleases *leases, uint32_t number,
+		       uint64_t now_ns);
+static inline bool tapleases_is_asked(uint64_t id)
+{
+	return (id & ~TAPMESSAGE_MAY_LEASE) >> 32 == 0;
+}
+/* His answer; 0: no more than there is.  false: he was not asked. */
+bool tapleases_renew(struct tapleases *leases, uint64_t id, uint32_t wire_pkts,
+		     uint64_t now_ns);
+
+/* There is another judge, or none: nobody goes unasked. */
+void tapleases_end(struct tapleases *leases);
+
+#endif
