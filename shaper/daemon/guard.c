@@ -33,7 +33,7 @@ struct guard {
 	size_t fast_count;
 	bool refuses; /* there may be elements in the sets of refusals */
 	bool unsure;  /* the rules may not be there */
-	bool behind;  /* they are of a policy that was taken back */
+	bool behind;  /* they may be of a policy that was taken back */
 	uint64_t seen_changes; /* of interfaces */
 	uint64_t counted_ns;
 };
@@ -129,10 +129,10 @@ int guard_update(struct guard *guard, const struct policy *policy)
 		return 0;
 	config = rules_config(guard, policy);
 	error = nftrules_update(guard->rules, &config);
+	guard->behind = error < 0;
 	if (error < 0)
 		return error;
 	guard->config.policy = policy;
-	guard->behind = false;
 	return 0;
 }
 
@@ -143,7 +143,6 @@ void guard_go_back(struct guard *guard, const struct policy *policy)
 	log_limited(&guard->log_rules, LOG_LEVEL_ERROR, 0, "rules: %s",
 		    nftrules_error(guard->rules));
 	guard->config.policy = policy;
-	guard->behind = true;
 }
 
 int guard_set_fast(struct guard *guard, const uint32_t *ifindexes, size_t count)
@@ -155,8 +154,10 @@ int guard_set_fast(struct guard *guard, const uint32_t *ifindexes, size_t count)
 	memcpy(guard->fast_ifindexes, ifindexes, count * sizeof(*ifindexes));
 	guard->fast_count = count;
 	error = guard_update(guard, guard->config.policy);
-	if (error < 0)
+	if (error < 0) {
 		*guard = before;
+		guard->behind = true;
+	}
 	return error;
 }
 

@@ -64,8 +64,10 @@ int nfthandle_fail(struct nftrules *rules, int error, const char *format, ...)
 /* One more netlink socket, known as ours.  NULL: errno says why. */
 struct mnl_socket *nfthandle_socket(struct nftrules *rules);
 
-/* Notes what refusals have to know of the policy.  false: out of memory. */
-bool nfthandle_note_hosts(struct nftrules *rules, const struct policy *policy);
+/* What refusals have to know of the policy, sorted; the caller's.  NULL: out of
+ * memory. */
+struct nfthandle_bound *nfthandle_find_hosts(const struct policy *policy,
+					     size_t *ret_count);
 /* The addresses that `host` stands for; *ret_count 0: itself alone. */
 const struct nfthandle_bound *nfthandle_addresses(const struct nftrules *rules,
 						  const uint8_t host[16],

@@ -34,7 +34,8 @@ static size_t collect(const struct policy *policy,
 	return count;
 }
 
-bool nfthandle_note_hosts(struct nftrules *rules, const struct policy *policy)
+struct nfthandle_bound *nfthandle_find_hosts(const struct policy *policy,
+					     size_t *ret_count)
 {
 	struct nfthandle_bound *bound;
 	size_t count = 0;
@@ -44,14 +45,10 @@ bool nfthandle_note_hosts(struct nftrules *rules, const struct policy *policy)
 		count += policy->bindings[i].addresses.count;
 	bound = calloc(count + 1, sizeof(*bound));
 	if (!bound)
-		return false;
-	count = collect(policy, bound);
-	qsort(bound, count, sizeof(*bound), compare_all);
-	free(rules->bound);
-	rules->bound = bound;
-	rules->bound_count = count;
-	rules->host_prefix6 = policy->host_prefix6;
-	return true;
+		return NULL;
+	*ret_count = collect(policy, bound);
+	qsort(bound, *ret_count, sizeof(*bound), compare_all);
+	return bound;
 }
 
 const struct nfthandle_bound *nfthandle_addresses(const struct nftrules *rules,

@@ -79,13 +79,15 @@ static int ask(struct nlmsghdr *request, struct nftlinks *links)
 {
 	struct mnl_socket *socket =
 		mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	char *answer = malloc(ANSWER_BYTES);
+	char *answer;
 	ssize_t bytes;
 	int result = MNL_CB_ERROR;
 
+	if (!socket)
+		return -errno;
 	errno = ENOMEM;
-	if (!socket || !answer ||
-	    mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	answer = malloc(ANSWER_BYTES);
+	if (!answer || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
 	    mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
 		goto end;
 	do {
@@ -98,8 +100,7 @@ static int ask(struct nlmsghdr *request, struct nftlinks *links)
 	} while (result == MNL_CB_OK);
 end:
 	result = result == MNL_CB_ERROR ? -errno : 0;
-	if (socket)
-		mnl_socket_close(socket);
+	mnl_socket_close(socket);
 	free(answer);
 	return result;
 }

@@ -83,6 +83,7 @@ int nfthandle_put(struct nftrules *rules, const struct nftcompile *compile,
 		  enum nfthandle_change how)
 {
 	struct nftplan *plan = nftcompile_plan(compile);
+	bool read_back = false;
 	int error = 0;
 
 	if (!plan)
@@ -90,14 +91,15 @@ int nfthandle_put(struct nftrules *rules, const struct nftcompile *compile,
 	if (how == NFTHANDLE_WHOLE || !rules->plan ||
 	    !put_difference(rules, plan)) {
 		error = nfthandle_change(rules, plan);
-		if (!error)
-			error = nfthandle_verify(rules, plan);
+		read_back = true;
 	}
 	if (error) {
 		nftplan_free(plan);
 		return error;
 	}
+	/* Also when it cannot be read back: it is what the next differs from.
+	 */
 	nftplan_free(rules->plan);
 	rules->plan = plan;
-	return 0;
+	return read_back ? nfthandle_verify(rules, plan) : 0;
 }

@@ -56,10 +56,10 @@ static void take_message(struct collector *collector,
 
 /* To its end also when it is interrupted, where the library leaves off: what is
  * left of it would be the answer to the next question. */
-static int receive(struct mnl_socket *socket, struct collector *collector)
+static int receive(struct mnl_socket *socket, struct collector *collector,
+		   char *answer)
 {
-	char *answer = malloc(ANSWER_BYTES);
-	int error = answer ? 0 : -ENOMEM;
+	int error = 0;
 
 	while (error == 0 && !collector->ended) {
 		const struct nlmsghdr *message = (const void *)answer;
@@ -73,7 +73,6 @@ static int receive(struct mnl_socket *socket, struct collector *collector)
 		     message = mnl_nlmsg_next(message, &left))
 			take_message(collector, message);
 	}
-	free(answer);
 	if (error)
 		return error;
 	return collector->interrupted ? -EINTR : collector->error;
@@ -87,6 +86,8 @@ int nftread_dump(struct mnl_socket *socket,
 	struct collector collector = { .request = request,
 				       .sequence = ++sequence };
 	struct nlmsghdr *header;
+	char *answer;
+	int error;
 
 	header = nftnl_nlmsg_build_hdr(bytes, request->type,
 				       (uint16_t)request->family, NLM_F_DUMP,
@@ -96,9 +97,16 @@ int nftread_dump(struct mnl_socket *socket,
 		mnl_attr_put_strz(header, NFTA_SET_TABLE, request->table);
 	if (request->name)
 		mnl_attr_put_strz(header, NFTA_SET_NAME, request->name);
+	/* An answer that nobody takes is in the next question's way. */
+	answer = malloc(ANSWER_BYTES);
+	if (!answer)
+		return -ENOMEM;
 	if (mnl_socket_sendto(socket, header, header->nlmsg_len) < 0)
-		return -errno;
-	return receive(socket, &collector);
+		error = -errno;
+	else
+		error = receive(socket, &collector, answer);
+	free(answer);
+	return error;
 }
 
 static bool is_ours(const char *table)

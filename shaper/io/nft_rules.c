@@ -305,6 +305,29 @@ static bool has_log_rules(const struct policy *policy)
 	return false;
 }
 
+/* What there is no memory for is found out before the tables change. */
+static int put(struct nftrules *rules, const struct nftcompile *compile,
+	       enum nfthandle_change how)
+{
+	size_t count = 0;
+	struct nfthandle_bound *bound =
+		nfthandle_find_hosts(compile->policy, &count);
+	int error;
+
+	if (!bound)
+		return nfthandle_fail(rules, -ENOMEM, "bindings");
+	error = nfthandle_put(rules, compile, how);
+	if (error) {
+		free(bound);
+		return error;
+	}
+	free(rules->bound);
+	rules->bound = bound;
+	rules->bound_count = count;
+	rules->host_prefix6 = compile->policy->host_prefix6;
+	return 0;
+}
+
 static int install(struct nftrules *rules, const struct nftrules_config *config,
 		   enum nfthandle_change how)
 {
@@ -330,7 +353,7 @@ static int install(struct nftrules *rules, const struct nftrules_config *config,
 	compile.method = rules->method;
 	error = be_alive(rules, &compile);
 	if (!error)
-		error = nfthandle_put(rules, &compile, how);
+		error = put(rules, &compile, how);
 	if (error)
 		return error;
 	rules->way = compile.way;
@@ -339,8 +362,6 @@ static int install(struct nftrules *rules, const struct nftrules_config *config,
 	rules->refusal_family = compile.way == NFTCOMPILE_ROUTED
 					? NFPROTO_INET
 					: NFPROTO_BRIDGE;
-	if (!nfthandle_note_hosts(rules, config->policy))
-		return nfthandle_fail(rules, -ENOMEM, "bindings");
 	/* Only now: should we die, the tables know what to put back. */
 	error = nftbridge_switch_on(&rules->settings);
 	if (error)

@@ -61,7 +61,9 @@ void nftrules_close(struct nftrules *rules);
 /* What the last failure was; "" when there was none.  Borrowed. */
 const char *nftrules_error(const struct nftrules *rules);
 
-/* -EBUSY: a bridge or sysctl that we may not touch; the text names it. */
+/* -EBUSY: a bridge or sysctl that we may not touch; the text names it.  What
+ * fails may be in force all the same, when it could not be read back: update to
+ * what was before. */
 int nftrules_install(struct nftrules *rules,
 		     const struct nftrules_config *config);
 int nftrules_update(struct nftrules *rules,

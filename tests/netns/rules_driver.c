@@ -32,7 +32,30 @@ struct driver {
 	struct nftrules_refuser *refuser;
 	struct policy *policy;
 	struct nftrules_config config;
+	unsigned long lacks;
 };
+
+/* The linker sends what is asked for memory through here. */
+static unsigned long asked, lacks_at;
+
+static bool lacks(void)
+{
+	return lacks_at > 0 && ++asked == lacks_at;
+}
+
+void *__real_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes)
+{
+	return lacks() ? NULL : __real_malloc(bytes);
+}
+
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+	return lacks() ? NULL : __real_calloc(count, bytes);
+}
 
 static uint64_t now_ns(void)
 {
@@ -127,10 +150,12 @@ static bool add_judged(struct policy *policy)
 	return policy_prepare(policy);
 }
 
-/* update PATH [owners [judged]] */
+/* update PATH [owners [judged]]; lack N: in the next one, the N-th time that
+ * memory is asked for there is none */
 static int update(struct driver *driver, const char *path, bool owners,
 		  bool judged)
 {
+	unsigned long lacks_next = driver->lacks;
 	struct policy *policy = load(path);
 	int error;
 
@@ -139,7 +164,12 @@ static int update(struct driver *driver, const char *path, bool owners,
 		return -EINVAL;
 	driver->config.fast = judged;
 	driver->config.policy = policy;
+	driver->lacks = 0;
+	asked = 0;
+	lacks_at = lacks_next;
 	error = nftrules_update(driver->rules, &driver->config);
+	lacks_at = 0;
+	printf("asked %lu\n", asked);
 	if (error) {
 		driver->config.policy = driver->policy;
 		policy_free(policy);
@@ -330,6 +360,10 @@ static int run(struct driver *driver, char **words, size_t count)
 
 	if (strcmp(words[0], "install") == 0)
 		return install(driver);
+	if (strcmp(words[0], "lack") == 0 && count > 1) {
+		driver->lacks = strtoul(words[1], NULL, 10);
+		return 0;
+	}
 	if (strcmp(words[0], "update") == 0 && count > 1)
 		return update(driver, words[1], count > 2, count > 3);
 	if (strcmp(words[0], "verify") == 0)

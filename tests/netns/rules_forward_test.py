@@ -3,6 +3,7 @@
 """Which packets reach which queue, and what the kernel decides by itself:
 rules_forward_test.py DRIVER"""
 
+import errno
 import ipaddress
 import os
 import re
@@ -307,6 +308,40 @@ class Life(rules_bed.Case):
         before = handles()
         driver.update(RULES)
         self.assertEqual(before, handles())
+
+    def listed(self):
+        return self.net.gateway.run("nft", "list", "ruleset")
+
+    def refuse_each(self, policy, sign):
+        """Whatever memory it lacks.  How often it was refused, and how often it
+        was in force all the same."""
+        driver = self.install(rules_bed.POLICY)
+        asked, lacks, refused, changed = 1, 0, 0, 0
+        while asked >= lacks:
+            lacks += 1
+            driver.ask("lack", lacks)
+            try:
+                asked = int(driver.update(policy)[0].split()[1])
+            except RuntimeError as why:
+                self.assertIn(f"no {errno.ENOMEM} ", str(why))
+                refused, asked = refused + 1, lacks
+                changed += re.search(sign, self.listed()) is not None
+            driver.update(rules_bed.POLICY)
+            driver.ask("verify")
+            self.assertNotRegex(self.listed(), sign)
+        return refused, changed
+
+    def test_an_update_that_finds_no_memory_has_changed_nothing(self):
+        refused, changed = self.refuse_each(RULES, "2055")
+        self.assertGreater(refused, 2)
+        self.assertEqual(0, changed)
+
+    def test_what_could_not_be_read_back_is_taken_back(self):
+        refused, changed = self.refuse_each(
+            rules_bed.POLICY + "limiter: {guard_gateway: true}\n",
+            r"hook input .*\n\t\t\w")
+        self.assertGreater(refused, changed)
+        self.assertGreater(changed, 0)
 
     def test_nothing_is_left_after_remove(self):
         driver = self.install(RULES)
