@@ -8,6 +8,9 @@
 
 #include "shaper/daemon/status.h"
 
+/* So many, and it is no start. */
+enum { TRANSIT_PKTS = 1000 };
+
 const char *finding_weight_name(enum finding_weight weight)
 {
 	switch (weight) {
@@ -68,6 +71,38 @@ static void check_one_sided(const struct status *status,
 		       "Check that replies come back through this gateway: a "
 		       "second uplink, asymmetric VRRP or ECMP.  "
 		       "`force_one_sided: true` holds in spite of it.");
+}
+
+static uint64_t since_start(const struct status *status,
+			    enum stats_counter counter)
+{
+	return status->sums.totals.stats.counter[counter] -
+	       status->restored.totals.stats.counter[counter];
+}
+
+/* Of so much traffic somebody's is guarded, or `inside` is not what it is. */
+static void check_inside(const struct status *status, struct findings *findings)
+{
+	const uint64_t *io = status->sums.io.counter;
+	const uint64_t *io_before = status->restored.io.counter;
+	uint64_t transit = 0;
+
+	for (size_t i = 0; i < status->kernel_counters_count; i++)
+		if (strcmp(status->kernel_counters[i].name, "transit") == 0)
+			transit += status->kernel_counters[i].pkts;
+	if (transit < TRANSIT_PKTS || status->netback.is_there ||
+	    since_start(status, STATS_out_pkts) > 0 ||
+	    since_start(status, STATS_in_pkts) > 0 ||
+	    io[NFQUEUE_fast_out_pkts] > io_before[NFQUEUE_fast_out_pkts])
+		return;
+	finding_remedy(findings_add(findings, "nobody-inside", FINDING_PROBLEM,
+				    "Nobody is guarded: %llu packets passed, "
+				    "and none was of or to an address of "
+				    "`inside`.",
+				    number(transit)),
+		       "Write the addresses of your hosts into `inside`, as "
+		       "they are before they are translated (NAT), and "
+		       "`systemctl reload symtapd`.");
 }
 
 static void check_queues(const struct status *status, struct findings *findings)
@@ -267,6 +302,7 @@ static void check_fast(const struct status *status, struct findings *findings)
 void findings_of_status(const struct status *status, struct findings *findings)
 {
 	check_one_sided(status, findings);
+	check_inside(status, findings);
 	check_queues(status, findings);
 	check_tables(status, findings);
 	check_policy(status, findings);

@@ -10,6 +10,7 @@ import subprocess
 import gateway_bed as bed
 import lab
 import symtapd
+import traffic
 
 FAST = "lan0, lan1"
 BPF = os.path.join(bed.BUILD, "tests/others.bpf.o")
@@ -108,6 +109,14 @@ class Doctor(bed.Case):
             self.check_finds(before, "mark-taken", words)
         else:
             self.assertEqual(self.doctor(), before)
+
+    def test_an_inside_that_nobody_is_of_is_found(self):
+        self.start(inside="[10.99.0.0/16]")
+        sender = traffic.sender(self.net.host, lab.GUARDED)
+        for _ in range(1000):
+            sender.sendto(b"", (lab.OUTSIDE, 9))
+        self.assertTrue(lab.eventually(
+            lambda: "nobody-inside" in self.doctor()))
 
     def test_an_interface_that_is_not_there_is_missed(self):
         self.addCleanup(setattr, symtapd, "FAST", FAST)

@@ -187,6 +187,33 @@ static void test_each_trouble_is_found_and_has_a_remedy(void **state)
 	}
 }
 
+static void test_who_guards_nobody_is_told(void **state)
+{
+	struct status *status = *state;
+	uint64_t *counter = status->engines[0].totals.stats.counter;
+	struct nftrules_counter *transit = status->kernel_counters;
+
+	status->restored.totals.stats.counter[STATS_out_pkts] = 70;
+	strcpy(transit[0].name, "tiny fragments");
+	strcpy(transit[1].name, "transit");
+	status->kernel_counters_count = 2;
+	transit[0].pkts = 1000;
+	transit[1].pkts = 999;
+	for (uint64_t second = 1; second <= 3; second++) {
+		struct findings findings = { 0 };
+
+		status_sum(status, second * NS_PER_S);
+		findings_of_status(status, &findings);
+		assert_int_equal(findings.count, second == 2);
+		if (second == 2)
+			assert_string_equal(findings.list[0].id,
+					    "nobody-inside");
+		if (second == 2)
+			counter[STATS_in_pkts] = 1;
+		transit[1].pkts++;
+	}
+}
+
 static void test_the_share_of_the_kernel_is_of_the_last_minutes(void **state)
 {
 	struct status *status = *state;
@@ -301,6 +328,7 @@ int main(void)
 		T(test_exemptions_run_out_and_are_bounded),
 		T(test_a_healthy_gateway_has_no_findings),
 		T(test_each_trouble_is_found_and_has_a_remedy),
+		T(test_who_guards_nobody_is_told),
 		T(test_the_share_of_the_kernel_is_of_the_last_minutes),
 		T(test_what_is_wrong_with_the_fast_path_is_found),
 		T(test_findings_are_bounded),
