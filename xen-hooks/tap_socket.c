@@ -105,10 +105,13 @@ int tapsocket_listen(const char *path)
 {
 	struct sockaddr_un address;
 	int fd = open_at(path, &address), error;
+	struct stat there;
 
 	if (fd < 0)
 		return fd;
-	unlink(path);
+	/* A former one's; anything else is in the way of bind(). */
+	if (lstat(path, &there) == 0 && S_ISSOCK(there.st_mode))
+		unlink(path);
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    chmod(path, 0600) < 0 || listen(fd, 1) < 0) {
 		error = -errno;

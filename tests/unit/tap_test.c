@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -728,6 +729,25 @@ static void test_tap_a_lease_ends_with_its_judge(void **state)
 	bed_fini(&bed);
 }
 
+static void test_tap_takes_no_files_place_with_its_socket(void **state)
+{
+	char path[] = "/tmp/symtap-tap-XXXXXX";
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(-EADDRINUSE, tapsocket_listen(path));
+	assert_int_equal(0, unlink(path));
+	/* A former one's goes. */
+	for (int i = 0; i < 2; i++) {
+		fd = tapsocket_listen(path);
+		assert_true(fd >= 0);
+		close(fd);
+	}
+	assert_int_equal(0, unlink(path));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -754,6 +774,7 @@ int main(void)
 		cmocka_unit_test(test_tap_others_are_asked_about_all_the_same),
 		cmocka_unit_test(test_tap_who_goes_unasked_follows),
 		cmocka_unit_test(test_tap_a_lease_ends_with_its_judge),
+		cmocka_unit_test(test_tap_takes_no_files_place_with_its_socket),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
