@@ -232,6 +232,12 @@ bool vifkeys_equal(const struct vifkeys *a, const struct vifkeys *b)
 		      a->addresses_count * sizeof(a->addresses[0])) == 0;
 }
 
+bool vifkeys_is_another(const struct vifkeys *now, const struct vifkeys *before)
+{
+	return now->uuid[0] != '\0' && before->uuid[0] != '\0' &&
+	       strcmp(now->uuid, before->uuid) != 0;
+}
+
 static const char *take_number(const char *text, uint64_t max, uint32_t *ret)
 {
 	char digits[8];
@@ -252,6 +258,16 @@ bool vifkeys_parse_domain(const char *text, uint32_t *ret_domain)
 {
 	text = take_number(text, VIFKEYS_DOMAINS - 1, ret_domain);
 	return text != NULL && *text == '\0';
+}
+
+bool vifkeys_parse_name(const char *path, uint32_t *ret_domain)
+{
+	size_t length = strlen(VIFKEYS_DOMAIN);
+
+	if (strncmp(path, VIFKEYS_DOMAIN, length) != 0)
+		return false;
+	path = take_number(path + length, VIFKEYS_DOMAINS - 1, ret_domain);
+	return path != NULL && strcmp(path, "/name") == 0;
 }
 
 bool vifkeys_parse_place(const char *text, uint32_t *ret_domain,

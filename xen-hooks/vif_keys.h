@@ -73,6 +73,15 @@ extern const char *const vifkeys_backend[];
 /* What a guard is made of is alike. */
 bool vifkeys_equal(const struct vifkeys *a, const struct vifkeys *b);
 
+/* Another guest's, whose number the former one had before. */
+bool vifkeys_is_another(const struct vifkeys *now,
+			const struct vifkeys *before);
+
+#define VIFKEYS_DOMAIN "/local/domain/"
+
+/* VIFKEYS_DOMAIN "DOMAIN/name". */
+bool vifkeys_parse_name(const char *path, uint32_t *ret_domain);
+
 /* "DOMAIN", and nothing else. */
 bool vifkeys_parse_domain(const char *text, uint32_t *ret_domain);
 

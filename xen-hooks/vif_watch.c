@@ -11,7 +11,6 @@
 #include "xen-hooks/vif_look.h"
 
 #define BACKEND "backend/vif"
-#define DOMAINS "/local/domain/"
 
 #define RETRY_NS     UINT64_C(100000000) /* xenstored does not answer */
 #define LOOK_NS      UINT64_C(1000000000)
@@ -114,7 +113,7 @@ static struct entry *find(const struct vifwatch *watch, uint32_t domain,
 
 static void name_of(const struct entry *entry, char ret_path[STORE_PATH_BYTES])
 {
-	snprintf(ret_path, STORE_PATH_BYTES, DOMAINS "%u/name",
+	snprintf(ret_path, STORE_PATH_BYTES, VIFKEYS_DOMAIN "%u/name",
 		 entry->vif.keys.domain);
 }
 
@@ -203,17 +202,6 @@ static void connect_again(struct vifwatch *watch, uint64_t now_ns)
 	watch->policies_watched = false;
 	for (size_t i = 0; i < watch->stats.vifs; i++)
 		watch_name(watch, watch->entries[i]);
-}
-
-static bool is_name(const char *path, uint32_t *ret_domain)
-{
-	size_t length = strlen(DOMAINS);
-	char *end;
-
-	if (strncmp(path, DOMAINS, length) != 0)
-		return false;
-	*ret_domain = (uint32_t)strtoul(path + length, &end, 10);
-	return strcmp(end, "/name") == 0;
 }
 
 static void touch_domain(struct vifwatch *watch, uint32_t domain)
@@ -321,7 +309,7 @@ static bool take_events(struct vifwatch *watch)
 		if (got <= 0)
 			break;
 		watch->stats.events++;
-		if (is_name(path, &domain))
+		if (vifkeys_parse_name(path, &domain))
 			take_name(watch, domain);
 		else if (strncmp(path, BACKEND, strlen(BACKEND)) == 0)
 			take_place(watch, path);
@@ -399,6 +387,10 @@ static enum vif_event event_of(struct vifwatch *watch, struct entry *entry,
 	if (look->error == 0 &&
 	    (!look->there || keys->state == XENBUS_CLOSING ||
 	     keys->state == XENBUS_CLOSED))
+		return VIF_LEAVING;
+	/* What the former guest is charged with leaves with that. */
+	if (entry->vif.state == VIF_ACTIVE &&
+	    vifkeys_is_another(keys, &entry->vif.keys))
 		return VIF_LEAVING;
 	/* Half a guard would be none: the former keys stay in force. */
 	if (look->wrong || look->error < 0)

@@ -214,6 +214,11 @@ static void test_vifkeys_know_their_place(void **state)
 	assert_false(vifkeys_parse_domain("7/0", &domain));
 	assert_false(vifkeys_parse_domain("x7", &domain));
 	assert_false(vifkeys_parse_domain("32752", &domain));
+	assert_true(vifkeys_parse_name("/local/domain/7/name", &domain));
+	assert_int_equal(7, domain);
+	assert_false(vifkeys_parse_name("/local/domain/name", &domain));
+	assert_false(vifkeys_parse_name("/local/domain/7/names", &domain));
+	assert_false(vifkeys_parse_name("backend/vif/7/0", &domain));
 }
 
 int main(void)

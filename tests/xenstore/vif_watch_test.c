@@ -70,6 +70,27 @@ static void test_vifwatch_renews_and_lets_go(void **state)
 	assert_int_equal(1, bed->drains);
 }
 
+static void test_vifwatch_lets_go_of_who_had_the_number_before(void **state)
+{
+	struct watch_bed *bed = *state;
+
+	store_bed_domain(&bed->store, 7);
+	store_bed_vif(&bed->store, 7, "4");
+	watch_bed_await(bed, &bed->guards, 1);
+	assert_true(xs_rm(bed->store.dom0, XBT_NULL,
+			  "/local/domain/0/backend/vif/7"));
+	store_bed_put(bed->store.dom0,
+		      "/vm/00000000-0000-4000-8000-000000000099",
+		      "/local/domain/7/vm");
+	store_bed_vif(&bed->store, 7, "4");
+	watch_bed_await(bed, &bed->guards, 2);
+	assert_int_equal(1, bed->drains);
+	assert_string_equal("00000000-0000-4000-8000-000000000099",
+			    bed->last.keys.uuid);
+	watch_bed_settle(bed);
+	assert_int_equal(2, bed->guards);
+}
+
 /* It came back before all was released. */
 static void test_vifwatch_waits_until_it_is_drained(void **state)
 {
@@ -326,6 +347,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_vifwatch_renews_and_lets_go, watch_bed_open,
 			watch_bed_close),
+		cmocka_unit_test_setup_teardown(
+			test_vifwatch_lets_go_of_who_had_the_number_before,
+			watch_bed_open, watch_bed_close),
 		cmocka_unit_test_setup_teardown(
 			test_vifwatch_waits_until_it_is_drained, watch_bed_open,
 			watch_bed_close),
