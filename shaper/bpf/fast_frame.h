@@ -72,7 +72,9 @@ static __always_inline bool has_tags(void)
 	return has_hold() || fast_config.bridge;
 }
 
-static __noinline int read_closely(struct __sk_buff *skb, bool in)
+/* Not static, so that the verifier looks at it once and not for each way that
+ * leads there: Linux 6.1 has half the work with the whole program then. */
+__noinline int symtap_read_closely(struct __sk_buff *skb, bool in)
 {
 	uint32_t first = 0, bytes = skb->len;
 	struct scratch *to = bpf_map_lookup_elem(&symtap_scratch, &first);
@@ -116,7 +118,7 @@ static __always_inline enum closely read_frame(struct __sk_buff *skb,
 
 	if (fast_read_frame(skb, direction, packet))
 		return HAS_PAIR;
-	what = read_closely(skb, direction == FLOW_IN);
+	what = symtap_read_closely(skb, direction == FLOW_IN);
 	from = bpf_map_lookup_elem(&symtap_scratch, &first);
 	if (what != HAS_PAIR || !from)
 		return what == HAS_PAIR ? NOT_OURS : (enum closely)what;
