@@ -14,7 +14,7 @@ static void carry_out(struct tapcarrier *carrier,
 	enum tap_verdict verdict = message->verdict.verdict;
 	struct tapwaiting_packet packet;
 
-	if (tapleases_is_asked(message->verdict.id)) {
+	if (tapmessage_has_gone(message->verdict.id)) {
 		if (!tapleases_renew(carrier->leases, message->verdict.id,
 				     message->verdict.lease_pkts, now_ns))
 			tapcarrier_count(carrier, TAPCARRIER_stale_verdicts);

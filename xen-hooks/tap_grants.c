@@ -34,21 +34,24 @@ static uint32_t spare_pkts(struct pump *pump, const struct flow_key *key,
 					  : TAP_LEASE_PKTS;
 }
 
+/* It may be another pair's. */
+static struct tapgrants_pair *place_of(struct tapgrants *grants,
+				       const uint8_t seed[16],
+				       const struct flow_key *key)
+{
+	return &grants->pairs[siphash13(seed, key, sizeof(*key)) %
+			      TAPGRANTS_PAIRS];
+}
+
 /* NULL: another pair's. */
 static struct tapgrants_pair *find(struct tapgrants *grants,
 				   const uint8_t seed[16],
 				   const struct flow_key *key, uint64_t now_ns)
 {
-	struct tapgrants_pair *pair =
-		&grants->pairs[siphash13(seed, key, sizeof(*key)) %
-			       TAPGRANTS_PAIRS];
+	struct tapgrants_pair *pair = place_of(grants, seed, key);
 
 	if (now_ns >= pair->until_ns)
-		*pair = (struct tapgrants_pair){
-			.key = *key,
-			/* It may be on its way for as long again. */
-			.until_ns = now_ns + 2 * TAP_LEASE_NS,
-		};
+		*pair = (struct tapgrants_pair){ .key = *key };
 	return flow_key_equal(&pair->key, key) ? pair : NULL;
 }
 
@@ -94,5 +97,24 @@ uint32_t tapgrants_take(struct tapgrants *grants, const uint8_t seed[16],
 	if (pkts < LEAST_PKTS)
 		return 0;
 	pair->pkts += pkts;
+	/* They may be on their way for as long again. */
+	pair->until_ns = now_ns + 2 * TAP_LEASE_NS;
 	return pkts;
+}
+
+void tapgrants_spend(struct tapgrants *grants, const uint8_t seed[16],
+		     const struct policy *policy,
+		     const struct pump_packet *packet)
+{
+	enum flow_direction direction;
+	struct tapgrants_pair *pair;
+	struct flow_key flow, key;
+
+	if (!key_of(policy, packet, &flow, &direction) || direction == FLOW_IN)
+		return;
+	flow_key_widen(&flow, FLOW_SCOPE_PAIR, &key);
+	pair = place_of(grants, seed, &key);
+	if (flow_key_equal(&pair->key, &key))
+		pair->pkts -= packet->wire_pkts < pair->pkts ? packet->wire_pkts
+							     : pair->pkts;
 }

@@ -22,7 +22,7 @@ struct tapgrants {
 	struct tapgrants_pair {
 		struct flow_key key;
 		uint64_t until_ns;
-		uint32_t pkts; /* of all its flows, until then */
+		uint32_t pkts; /* of all its flows, which did not leave yet */
 	} pairs[TAPGRANTS_PAIRS];
 };
 
@@ -30,5 +30,10 @@ struct tapgrants {
 uint32_t tapgrants_take(struct tapgrants *grants, const uint8_t seed[16],
 			struct pump *pump, const struct policy *policy,
 			const struct pump_packet *packet, uint64_t now_ns);
+
+/* `packet` went unasked: it is one of those. */
+void tapgrants_spend(struct tapgrants *grants, const uint8_t seed[16],
+		     const struct policy *policy,
+		     const struct pump_packet *packet);
 
 #endif

@@ -105,6 +105,9 @@ static void give_at_once(struct tapjudge *judge,
 {
 	uint32_t lease_pkts = 0;
 
+	if (tapmessage_has_gone(packet->id))
+		tapgrants_spend(&judge->grants, judge->config.seed,
+				judge->config.policy, packet);
 	if (packet->verdict == PUMP_PASS && packet->id & TAPMESSAGE_MAY_LEASE)
 		lease_pkts = tapgrants_take(&judge->grants, judge->config.seed,
 					    judge->config.pump,

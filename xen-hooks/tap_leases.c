@@ -210,8 +210,12 @@ void tapleases_give(struct tapleases *leases, uint32_t number,
 
 	if (place == NULL)
 		return;
-	place->given_pkts = wire_pkts;
-	place->left_pkts = wire_pkts;
+	if (now_ns >= place->until_ns)
+		place->left_pkts = 0;
+	place->left_pkts += wire_pkts;
+	if (place->left_pkts > TAP_LEASE_PKTS)
+		place->left_pkts = TAP_LEASE_PKTS;
+	place->given_pkts = place->left_pkts;
 	place->until_ns = now_ns + TAP_LEASE_NS;
 }
 

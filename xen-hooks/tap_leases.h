@@ -48,18 +48,15 @@ void tapleases_leave(struct tapleases *leases, uint32_t number, bool follows);
 /* Some follow. */
 bool tapleases_is_followed(const struct tapleases *leases, uint32_t number);
 
-/* The judge's word: so many from now on, for TAP_LEASE_NS. */
+/* The judge's word: so many more, and all that are left within TAP_LEASE_NS
+ * from now on. */
 void tapleases_give(struct tapleases *leases, uint32_t number,
 		    uint32_t wire_pkts, uint64_t now_ns);
 
-/* The id that a packet which goes has for the judge when he is asked for more.
- * No packet that waits has such a one. */
+/* The id that a packet which goes has for the judge when he is asked for more:
+ * tapmessage_has_gone(). */
 uint64_t tapleases_ask(struct tapleases *leases, uint32_t number,
 		       uint64_t now_ns);
-static inline bool tapleases_is_asked(uint64_t id)
-{
-	return (id & ~TAPMESSAGE_MAY_LEASE) >> 32 == 0;
-}
 /* His answer; 0: no more than there is.  false: he was not asked. */
 bool tapleases_renew(struct tapleases *leases, uint64_t id, uint32_t wire_pkts,
 		     uint64_t now_ns);

@@ -39,6 +39,13 @@ enum {
  * it back as it is, and a carrier that does not never has it. */
 #define TAPMESSAGE_MAY_LEASE (UINT64_C(1) << 63)
 
+/* Of a packet that has gone: TAPMESSAGE_SEEN, or one by which the carrier asks
+ * for more than its lease. */
+static inline bool tapmessage_has_gone(uint64_t id)
+{
+	return (id & ~TAPMESSAGE_MAY_LEASE) >> 32 == 0;
+}
+
 struct tapmessage_head {
 	uint32_t length_bytes; /* of all of the message */
 	uint32_t kind;
@@ -66,7 +73,8 @@ struct tapmessage_verdict {
 	uint64_t id;
 	uint32_t verdict;
 	uint32_t lease_pkts; /* TAP_PASS: so many more wire packets of its flow
-			      * may go within TAP_LEASE_NS */
+			      * may go, with those that are left, within
+			      * TAP_LEASE_NS */
 }; /* then, with TAP_REPLACE, the other packet, from layer 3 on */
 
 struct tapmessage_frame {

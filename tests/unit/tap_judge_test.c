@@ -193,15 +193,14 @@ static void test_tap_judge_counts_a_super_packet_as_its_segments(void **state)
 
 enum { ACK = 0x10 };
 
-/* Of one connection, asked about; what was granted. */
-static uint32_t ask(const struct datapath *path, struct carrier *carrier,
-		    bool in, uint64_t now_ns)
+/* Of one connection, with this id; what was granted. */
+static uint32_t show(const struct datapath *path, struct carrier *carrier,
+		     bool in, uint64_t id, uint64_t now_ns)
 {
 	static const uint8_t ends[2][8] = { { 10, 0, 0, 1, 192, 0, 2, 1 },
 					    { 192, 0, 2, 1, 10, 0, 0, 1 } };
 	static const uint8_t ports[2][4] = { { 0x80, 1, 0, 80 },
 					     { 0, 80, 0x80, 1 } };
-	static uint64_t id;
 	uint8_t bytes[40] = { [0] = 0x45, [3] = 40, [8] = 64,    [9] = 6,
 			      [27] = 1,   [31] = 1, [32] = 0x50, [33] = ACK };
 
@@ -209,8 +208,9 @@ static uint32_t ask(const struct datapath *path, struct carrier *carrier,
 	memcpy(bytes + 20, ports[in], sizeof(ports[in]));
 	carrier->says = (struct tapmessage){
 		.kind = TAPMESSAGE_PACKET,
-		.packet = { .id = ++id | TAPMESSAGE_MAY_LEASE,
-			    .mode = TAP_INTERPOSE,
+		.packet = { .id = id,
+			    .mode = id == TAPMESSAGE_SEEN ? TAP_OBSERVE
+							  : TAP_INTERPOSE,
 			    .wire_bytes = sizeof(bytes),
 			    .mtu_bytes = 1500,
 			    .ethertype = 0x0800 },
@@ -222,7 +222,17 @@ static uint32_t ask(const struct datapath *path, struct carrier *carrier,
 	return carrier->lease_pkts;
 }
 
-/* Half of what may leave before S is T - 1/2, in all of a while, and
+/* The same, and a verdict is waited for. */
+static uint32_t ask(const struct datapath *path, struct carrier *carrier,
+		    bool in, uint64_t now_ns)
+{
+	static uint64_t places;
+
+	return show(path, carrier, in, ++places << 32 | TAPMESSAGE_MAY_LEASE,
+		    now_ns);
+}
+
+/* Half of what may leave before S is T - 1/2 and was not granted yet, and
  * nothing once it is near. */
 static void test_tap_judge_leases_what_conforms(void **state)
 {
@@ -264,8 +274,15 @@ static void test_tap_judge_leases_what_conforms(void **state)
 		granted += ask(&path, &carrier, false, now_ns);
 		assert_true(granted < spare_pkts);
 	}
+	assert_int_equal(ask(&path, &carrier, false, now_ns), 0);
+	/* What has gone is no more to come. */
+	for (int i = 0; i < 40; i++) {
+		show(&path, &carrier, true, TAPMESSAGE_SEEN, now_ns);
+		show(&path, &carrier, false, TAPMESSAGE_SEEN, now_ns);
+	}
+	assert_true(ask(&path, &carrier, false, now_ns) >= 20);
 	now_ns += 2 * TAP_LEASE_NS;
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 400; i++)
 		ask(&path, &carrier, false, now_ns);
 	assert_int_equal(ask(&path, &carrier, false, now_ns), 0);
 	tapjudge_free(judge);
