@@ -53,12 +53,16 @@ rm -f /run/stand-in.pid /var/lib/symtap/state"""
 
 
 # In a guest whose device comes anew, for ten minutes or so: a VM that is made
-# again takes more than one where time goes by instructions.
+# again takes more than one where time goes by instructions.  A program that is
+# started costs such a guest as much as many packets.
 KEEPS_ADDRESS = """\
-(for _ in $(seq 6000); do
-	ip addr show dev eth0 | grep -q {address}/ || {{
+(read -r had </sys/class/net/eth0/ifindex
+for _ in $(seq 6000); do
+	has=
+	read -r has </sys/class/net/eth0/ifindex
+	[ -z "$has" ] || [ "$has" = "$had" ] || {{
 		ip link set eth0 up
-		ip addr add {address}/24 dev eth0
+		ip addr add {address}/24 dev eth0 && had=$has
 	}}
 	usleep 100000
 done) >/dev/null 2>&1 &"""
@@ -175,8 +179,8 @@ class Driver(Setup):
     def ring_text(self):
         return self.vm.ask(f"cat {RINGS}/{self.guest().vif}/{RING}")
 
-    def _settle(self):
-        """The VM, made again, is what it was."""
+    def _settle(self, _):
+        """The VM, made again, is to the guest what it was."""
         self.vm.ask(AWAY)
 
     def make_anew(self):
@@ -188,7 +192,7 @@ class Driver(Setup):
         self.vm.create_again(lambda: dom0.call(
             "xl", "network-detach", guest.name, "0"))
         dom0.call("xl", "network-attach", guest.name, *line.split(","))
-        self._settle()
+        self._settle(guest)
 
 
 class Extension(Driver):
@@ -200,13 +204,17 @@ class Extension(Driver):
         self.world.need_backend()
         self.guest()
         self.vm.ask(BACK)
-        self._settle()
+        self._await("status", rf"fast path at {self.guest().vif} ")
 
-    def _settle(self):
-        """It guards the guest, and its program is where packets are."""
-        line = f"fast path at {self.guest().vif} "
-        if not lab.eventually(lambda: line in self.vm.symtapctl("status"),
-                              120, 0.2):
+    def _settle(self, guest):
+        """It guards the guest, with a fast path or until it has one."""
+        self._await("vifs", rf" {guest.vif} +active ")
+
+    def _await(self, words, pattern):
+        """What symtapd in there answers."""
+        if not lab.eventually(
+                lambda: re.search(pattern, self.vm.symtapctl(words)), 120,
+                0.2):
             raise RuntimeError(self.vm.log())
 
     def stop(self):
