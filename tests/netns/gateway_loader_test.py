@@ -118,7 +118,7 @@ class Without(Case):
 class Late(Case):
     """A kernel that looks through the program for long."""
 
-    SLOW_SECONDS = 10
+    SLOW_SECONDS = 20
     SLOW = (WITHOUT, f"BPF_PROG_LOAD={SLOW_SECONDS}")
     MEANWHILE = "the kernel is still looking through the program"
 
