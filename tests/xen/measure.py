@@ -14,7 +14,8 @@ FLOOD_PORT, PROBE_PORT, STREAM_PORT = 9000, 9002, 9003
 LARGE, SMALL, PROBE_BYTES = 1200, 60, 200
 MTUS = (1500, 750, 300)
 FLOOD_SECONDS, IDLE_SECONDS, STREAM_SECONDS, SMALL_SECONDS = 5, 3, 2, 3
-RESTART_SECONDS = 5
+# Of load when what happens has happened, and in all if nothing ends it.
+LOAD_SECONDS, LOAD_SECONDS_MAX = 4, 900
 PROBES_PER_S, LOAD_PER_S = 50, 100
 GONE_SHOWN = 8  # numbers of packets that never arrived
 # Slow start takes a few ms more under way for a full queue, and ends.  Where a
@@ -141,16 +142,24 @@ def upload(guest, mtu):
     return told["bytes"] / told["seconds"]
 
 
-def noticed(guest, seconds, happens):
-    """By a conversation and an upload of the guest's, while `happens()`: the
-    longest wait, of a packet or for any, and loss."""
-    asking = guest.begin(probe(LOAD_PER_S, seconds))
-    giving = guest.begin(stream(seconds))
+def noticed(guest, happens, seconds=0):
+    """By a conversation and an upload of the guest's, for so many seconds or
+    until a while after `happens()`: the longest wait, of a packet or for any,
+    and loss."""
+    asking = guest.begin(probe(LOAD_PER_S, seconds or LOAD_SECONDS_MAX))
+    giving = guest.begin(stream(seconds or LOAD_SECONDS_MAX))
     time.sleep(1)
-    did = happens()
-    told = json.loads(guest.finish(asking, seconds + 30))
-    again = json.loads(guest.finish(giving, seconds + 30))["again"]
-    return {"did": did is not False,
+    at = time.monotonic()
+    try:
+        did = happens()
+        took = time.monotonic() - at
+        time.sleep(LOAD_SECONDS)
+    finally:
+        if not seconds:
+            guest.ask("killall probe stream")
+    told = json.loads(guest.finish(asking, seconds + 60))
+    again = json.loads(guest.finish(giving, seconds + 60))["again"]
+    return {"did": did is not False, "took_s": took,
             "stall_ms": max(told["max_ms"], told["silent_ms"]),
             "lost": told["sent"] - told["answered"], "again": again}
 
@@ -180,11 +189,11 @@ def free(_, setup):
                       for name, value in end.items()}
             result["counters"] = {name: value for name, value in
                                   change.items() if value}
-        result["killed"] = noticed(guest, RESTART_SECONDS, setup.kill)
+        result["killed"] = noticed(guest, setup.kill)
         return result
 
 
 def anew(setup):
     """While the VM is destroyed and made again."""
     with at_work(setup) as guest:
-        return noticed(guest, setup.anew_seconds, setup.make_anew)
+        return noticed(guest, setup.make_anew, setup.anew_seconds)

@@ -8,8 +8,8 @@
  *
  * 0 a second: as many as are answered, with AT_ONCE on their way, or eight.  At
  * a rate there are no more on their way either, if that is said: who has not
- * heard waits, as long as it takes.  The first ends with one line of JSON; who
- * answers says that it does, until it is killed.
+ * heard waits, as long as it takes.  The first ends with one line of JSON, also
+ * when it is told to before; who answers says that it does, until it is killed.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -162,8 +162,11 @@ int main(int argc, char **argv)
 	    rate * seconds >= SENT_MAX ||
 	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		return EXIT_FAILURE;
+	signal(SIGTERM, seconds_end);
 	for (;;) {
 		past = seconds_now() - begin;
+		if (seconds_are_over && past < seconds)
+			seconds = past;
 		while (past < seconds && is_due(&probe, past * rate, rate > 0))
 			ask(&probe, fd, bytes);
 		if (past > seconds + late ||

@@ -18,6 +18,7 @@ import symtapd
 
 BEHIND, BESIDE = 9, 1  # guests of an extension VM, and of dom0
 JUDGE = 111
+AT_WORK_SECONDS = 90  # beside an upload; mostly a few
 COUNTERS_SECONDS = 1.2  # they are a tenth of a second old at most
 RINGS, RING = "/sys/kernel/debug/xen-netback", "io_ring_q0"
 TAP_LOG = "/run/compare-tap.log"
@@ -123,16 +124,22 @@ class Ours(Setup):
                      else f"{way.name}, no fast path")
 
     def start(self):
-        guest = self.guest()
+        self.guest()
         self.daemon = symtapd.Symtapd(self.world.host, bed.BUILD)
         self.daemon.start(bridge=self.bridge, shipped=True, fast=self.fast,
                           **bed.policy_of(self.way))
+        self._await(1)
+
+    def _await(self, times):
+        """It has begun so many times, and its program is where packets are."""
+        guest = self.guest()
         wanted = [guest.guarded]
         # Netback is asked before a program sees a packet.
         if self.fast and self.way is not netback_test.NETBACK:
             wanted.append(f"fast path: attached to {guest.vif}")
-        if not lab.eventually(
-                lambda: all(line in self.daemon.log() for line in wanted), 20):
+        if not lab.eventually(lambda: all(
+                self.daemon.log().count(line) >= times for line in wanted),
+                AT_WORK_SECONDS):
             raise RuntimeError(self.daemon.log())
 
     def stop(self):
@@ -152,6 +159,7 @@ class Ours(Setup):
     def kill(self):
         self.daemon.stop(signal.SIGKILL)
         self.daemon.restart()
+        self._await(2)
         return True
 
 

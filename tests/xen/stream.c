@@ -5,8 +5,8 @@
  *	stream ADDRESS PORT SECONDS
  *	stream take ADDRESS PORT
  *
- * The first ends with one line of JSON; who takes does so until it is killed,
- * and says so.
+ * The first ends with one line of JSON, also when it is told to before; who
+ * takes does so until it is killed, and says so.
  */
 #include <arpa/inet.h>
 #include <linux/tcp.h>
@@ -59,11 +59,12 @@ static int give(int fd, const struct sockaddr_in *to, double seconds)
 	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0)
 		return EXIT_FAILURE;
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	signal(SIGTERM, seconds_end);
 	begin = seconds_now();
 	do {
 		send(fd, piece, sizeof(piece), MSG_NOSIGNAL);
 		took = seconds_now() - begin;
-	} while (took < seconds);
+	} while (took < seconds && !seconds_are_over);
 	info = info_of(fd);
 	printf("{\"bytes\": %llu, \"seconds\": %.3f, \"again\": %u, "
 	       "\"rtt_us\": %u}\n",
