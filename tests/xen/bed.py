@@ -113,6 +113,7 @@ class Flood:
     def __init__(self, guest, ear, size, seconds, pkts_per_s=0):
         self.guest, self.ear, self.arrived = guest, ear, []
         self.said = None
+        self.own_before = guest.own_drops()
         address, port = ear.socket.getsockname()
         self.sender = guest.flood(address, port, size, pkts_per_s,
                                   seconds)
@@ -127,16 +128,26 @@ class Flood:
         self.arrived += more
         return more
 
+    def missing(self):
+        """The numbers of what did not arrive."""
+        return sorted({*range(self.told()["sent"])} -
+                      {*traffic.numbers(self.arrived)})
+
     def told(self):
         """What the guest says when it has come to its end."""
         self.said = self.said or self.guest.flooded(self.sender)
         return self.said
 
+    def own_drops(self):
+        """What the guest itself dropped, none of which left it."""
+        return self.guest.own_drops() - self.own_before
+
     def rest(self, lost=0):
         """The same, and all that is still to arrive."""
         told = self.told()
         self.arrived += self.ear.receive(
-            REST_SECONDS, told["sent"] - lost - len(self.arrived))
+            REST_SECONDS,
+            told["sent"] - lost - self.own_drops() - len(self.arrived))
         self.look(0.1)
         return told
 

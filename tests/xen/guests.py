@@ -159,6 +159,10 @@ class Guest:
     def flooded(self, opened):
         return json.loads(self.finish(opened))
 
+    def own_drops(self):
+        """Its queueing discipline's, fq_codel: when packets wait for long."""
+        return int(self.ask("drops eth0"))
+
     def end_floods(self, *opened):
         """Before their seconds are over."""
         self.ask("killall -9 flood")

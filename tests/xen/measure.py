@@ -41,7 +41,7 @@ class Flood:
         for address in (dom0.OUTSIDE, dom0.OUTSIDE2):
             self.guest.ask(f"ping -c 1 {address}")
         self.idle = self.converse(setup, "", IDLE_SECONDS)
-        self.own = self.own_drops()
+        self.own = self.guest.own_drops()
         self.sender = self.guest.flood(dom0.OUTSIDE2, FLOOD_PORT, size, 0,
                                        FLOOD_SECONDS)
         # Until it is held it takes the guest's processor.
@@ -59,10 +59,6 @@ class Flood:
             self.slots = max(self.slots, setup.slots())
         return json.loads(self.guest.finish(opened))
 
-    def own_drops(self):
-        """Its queueing discipline's, when it has to wait for long."""
-        return int(self.guest.ask("drops eth0"))
-
     def let_go(self):
         """Nobody holds it any more: all that left the guest arrives."""
         arrived = self.held + self.ear.receive(1.5)
@@ -70,7 +66,7 @@ class Flood:
         arrived += self.ear.receive(0.5)
         gone = sorted({*range(sent["sent"])} - {*traffic.numbers(arrived)})
         missing = len(gone)
-        own = min(self.own_drops() - self.own, missing - self.dropped)
+        own = min(self.guest.own_drops() - self.own, missing - self.dropped)
         return {**self._figures(), "offered": sent["sent"],
                 "send_s": sent["longest_s"], "own": own,
                 "lost": missing - self.dropped - own,
