@@ -35,7 +35,8 @@ class Held(bed.Case):
         early_ms = [round(1e3 * (each.at - begin))
                     for each in flood.arrived if each.at <= begin + early_s]
         later = len(flood.arrived) - len(early_ms)
-        self.assertLessEqual(len(early_ms), self.way.first, early_ms)
+        self.assertLessEqual(len(early_ms), self.way.first,
+                             f"{early_ms}\n{self.symtapd.log()}")
         seconds = math.ceil(flood.arrived[-1].at - begin)
         self.assertLessEqual(later, self.way.later * seconds)
 
