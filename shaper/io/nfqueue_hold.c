@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who waits: in the hold queue for a gate, in the room for a first packet. */
 #include <errno.h>
+#include <time.h>
 
 #include "shaper/bpf/hold_memory.h"
+#include "shaper/io/clock.h"
 #include "shaper/io/nfqueue_path.h"
 #include "shaper/io/nfqueue_room.h"
 
@@ -11,6 +13,7 @@ enum {
 	ROUNDS_MAX = 16,
 	FIRST_SHIFT = 32, /* a pump's id: ours, and above it the first */
 	FIRST_MASK = 0xffff,
+	REST_NS_MAX = 100000000,
 };
 
 /* After its verdict was sent. */
@@ -23,6 +26,26 @@ static void note_left(struct nfqueue *nfqueue, uint64_t id)
 	nfqueue_ring_left(nfqueue, id);
 	if (first != 0)
 		nfqueue_room_left(nfqueue->room, first);
+}
+
+/*
+ * The kernel does with them what they are let go for.  After a whole batch more
+ * may follow, and before the other end of a veth there is room for so many
+ * (net.core.netdev_max_backlog, 1000).  Who takes them from there may have a
+ * lower priority than we: he gets as long as they took us.
+ */
+static void let_go(struct nfqueue *nfqueue, size_t count)
+{
+	const uint64_t begin_ns = clock_now_ns();
+	struct timespec rest = { 0 };
+	uint64_t took_ns;
+
+	nfqueue_socket_flush(nfqueue->hold);
+	if (count < NFQUEUE_BATCH)
+		return;
+	took_ns = clock_now_ns() - begin_ns;
+	rest.tv_nsec = (long)(took_ns < REST_NS_MAX ? took_ns : REST_NS_MAX);
+	nanosleep(&rest, NULL);
 }
 
 void nfqueue_collect(struct nfqueue *nfqueue)
@@ -54,7 +77,7 @@ void nfqueue_collect(struct nfqueue *nfqueue)
 							release->verdict,
 							release->shard));
 		}
-		nfqueue_socket_flush(nfqueue->hold);
+		let_go(nfqueue, got);
 		for (size_t i = 0; i < got; i++)
 			note_left(nfqueue, nfqueue->releases[i].id);
 	}

@@ -14,9 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
-#include "shaper/io/clock.h"
 #include "shaper/io/nfqueue_message.h"
 
 enum {
@@ -25,7 +23,6 @@ enum {
 	/* Netlink header, nfnetlink header, one attribute of two words. */
 	VERDICT_BYTES = 32,
 	VERDICT_AT = 24, /* of that, where the two words are */
-	REST_NS_MAX = 100000000,
 };
 
 struct nfqueue_socket {
@@ -235,24 +232,6 @@ uint32_t nfqueue_socket_requeue(uint16_t queue)
 	return NF_QUEUE_NR((uint32_t)queue);
 }
 
-/*
- * More of them than one batch: packets that were held for long, for the most
- * part.  Before the other end of a veth there is room for so many
- * (net.core.netdev_max_backlog, 1000), and who takes them from there may have a
- * lower priority than we: he has as long as they took us.
- */
-static void flush_full(struct nfqueue_socket *socket)
-{
-	const uint64_t begin_ns = clock_now_ns();
-	uint64_t took_ns;
-	struct timespec rest = { 0 };
-
-	nfqueue_socket_flush(socket);
-	took_ns = clock_now_ns() - begin_ns;
-	rest.tv_nsec = (long)(took_ns < REST_NS_MAX ? took_ns : REST_NS_MAX);
-	nanosleep(&rest, NULL);
-}
-
 static void put_verdict(struct nfqueue_socket *socket, const uint8_t *made,
 			uint32_t id, uint32_t verdict)
 {
@@ -261,7 +240,7 @@ static void put_verdict(struct nfqueue_socket *socket, const uint8_t *made,
 	uint8_t *at;
 
 	if (socket->verdicts_count == NFQUEUE_BATCH)
-		flush_full(socket);
+		nfqueue_socket_flush(socket);
 	at = socket->verdicts[socket->verdicts_count++];
 	memcpy(at, made, VERDICT_BYTES);
 	memcpy(at + VERDICT_AT, &words, sizeof(words));

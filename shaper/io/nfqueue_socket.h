@@ -58,9 +58,8 @@ uint32_t nfqueue_socket_requeue(uint16_t queue);
 
 /*
  * Note a verdict for one packet, or for every packet up to and with `id` that
- * has none yet; sent by nfqueue_socket_flush, and when NFQUEUE_BATCH of them
- * are noted: then it takes twice as long as the kernel does, for the sake of
- * whoever gets the packets.  The kernel carries them out in that order.
+ * has none yet; sent when there are NFQUEUE_BATCH of them or by
+ * nfqueue_socket_flush.  The kernel carries them out in that order.
  */
 void nfqueue_socket_verdict(struct nfqueue_socket *socket, uint32_t id,
 			    uint32_t verdict);
