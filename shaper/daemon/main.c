@@ -326,6 +326,8 @@ static void set_up_vifs(struct daemon *daemon)
 	daemon->status.vifs = vifs_table(daemon->vifs);
 }
 
+/* Packets find nobody yet who judges: they pass, or do not, as they shall when
+ * symtapd is not there. */
 static void set_up_guard(struct daemon *daemon)
 {
 	const struct guard_config config = {
@@ -341,13 +343,29 @@ static void set_up_guard(struct daemon *daemon)
 		return;
 	if (guard_new(&config, &daemon->guard) < 0)
 		fatal(EXIT_FAILED, 0, "the rules cannot be installed");
+}
+
+/* By the new rules: those of a life before would have what the kernel program
+ * told of pass unseen, which ended with it. */
+static void judge(struct daemon *daemon)
+{
+	char wrong[ENGINES_TEXT_BYTES];
+	int error = engines_start(daemon->engines, wrong);
+
+	if (error < 0 && daemon->policy->nfqueue.fail == POLICY_FAIL_OPEN)
+		guard_remove(daemon->guard);
+	else if (error < 0)
+		guard_block(daemon->guard);
+	if (error < 0)
+		fatal(EXIT_FAILED, -error, "%s", wrong);
+	if (daemon->guard == NULL)
+		return;
 	follow_engines_know(daemon->follow);
 	follow_advance(daemon->follow);
 }
 
 static void set_up(struct daemon *daemon)
 {
-	char wrong[ENGINES_TEXT_BYTES];
 	int error;
 
 	error = netwatch_new(&daemon->net);
@@ -370,10 +388,8 @@ static void set_up(struct daemon *daemon)
 		fatal(EXIT_FAILED, -error, "system calls cannot be confined");
 	if (daemon->vifs != NULL && !vifs_begin(daemon->vifs, daemon->policy))
 		fatal(EXIT_FAILED, ENOMEM, "cannot start");
-	error = engines_start(daemon->engines, wrong);
-	if (error < 0)
-		fatal(EXIT_FAILED, -error, "%s", wrong);
 	set_up_guard(daemon);
+	judge(daemon);
 	if (daemon->vifs != NULL)
 		reload_vifs(daemon->reload);
 }

@@ -235,6 +235,23 @@ class Restart(bed.Case):
         self.assertGreater(took, SLOW_S)
         self.assertLess(talked["silence_ms"], SLOW_S * 1000 / 2)
 
+    def test_killed_open_nobody_is_judged_by_half_of_it(self):
+        """By the former rules packets in pass that the kernel program told
+        of, which has ended: they are replaced before packets are judged."""
+        self.start()
+        talk = self.talk(pkts_per_s=1000, seconds=4.5)
+        time.sleep(0.5)
+        self.symtapd.stop(signal.SIGKILL)
+        self.symtapd.restart(prefix=(
+            shutil.which("strace"), "-f", "-D", "-qq", "--seccomp-bpf", "-o",
+            "/dev/null", "-e", "trace=clone3", "-e",
+            f"inject=clone3:delay_exit={int(SLOW_S * 1e6)}"))
+        talked = talk.finish()
+        print(f"longest silence {talked['silence_ms']:.1f} ms")
+        self.assertLess(talked["silence_ms"], SLOW_S * 1000 / 2)
+        # It comes in the middle of a round trip.
+        self.assertLess(self.symtapd.settled()["waited_pkts"], 10)
+
     def check_nothing_passes(self):
         ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 10)
         source = traffic.sender(self.net.host, lab.GUARDED)
