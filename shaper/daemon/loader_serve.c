@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +23,6 @@
 enum {
 	SLOTS_MIN = 1024,
 	SLOTS_MAX = 1 << 24,
-	NICE = 10,
 	SOON_S = 3,  /* then the daemon begins to judge by itself, ... */
 	LATE_S = 55, /* ... or not at all, if that is what `hold` wants */
 };
@@ -80,13 +78,12 @@ static int drop(const struct server *server, char ret_text[FAST_TEXT_BYTES])
 	return error;
 }
 
-/* Packets come first, which are judged meanwhile.  Its own thread, since who
- * has become nice could never again be as quick to answer. */
-static void *load_nicely(void *self)
+/* Packets are judged meanwhile, and come first by the engines' own priority:
+ * any less of it here, and a daemon that is busy never gets its program. */
+static void *load_beside(void *self)
 {
 	struct server *server = self;
 
-	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
 	server->error = fastprogram_load(server->program, server->wrong);
 	return NULL;
 }
@@ -150,7 +147,7 @@ static int load(struct server *server, const struct loader_request *request,
 	error = fastprogram_new(&options, &server->program, answer->text);
 	if (error < 0)
 		return error;
-	error = -pthread_create(&server->thread, NULL, load_nicely, server);
+	error = -pthread_create(&server->thread, NULL, load_beside, server);
 	if (error < 0)
 		return error;
 	server->loading = true;
