@@ -4,8 +4,8 @@
 
 Runs a program as if on another kernel: each of these commands of bpf(2), by
 name, fails with that error, or takes so many seconds if it has a program of
-ours, not one by which the library finds out what there is.  A filter of system calls, so it holds for all that the program does, and can not
-be got rid of."""
+ours, not one by which the library finds out what there is.  A filter of system
+calls, so it holds for all that the program does, and can not be got rid of."""
 
 import ctypes
 import errno
