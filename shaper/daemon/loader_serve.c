@@ -78,8 +78,8 @@ static int drop(const struct server *server, char ret_text[FAST_TEXT_BYTES])
 	return error;
 }
 
-/* Packets are judged meanwhile.  It has the common priority: with less, a daemon
- * that is busy without its program would never get it. */
+/* Packets are judged meanwhile.  It has the common priority: with less, a
+ * daemon that is busy without its program would never get it. */
 static void *load_beside(void *self)
 {
 	struct server *server = self;
