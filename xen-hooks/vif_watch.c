@@ -6,46 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "xen-hooks/rate_key.h"
-#include "xen-hooks/store.h"
-#include "xen-hooks/vif_look.h"
-
-#define BACKEND "backend/vif"
+#include "xen-hooks/vif_watch_state.h"
 
 #define RETRY_NS     UINT64_C(100000000) /* xenstored does not answer */
 #define LOOK_NS      UINT64_C(1000000000)
 #define INTERFACE_NS UINT64_C(20000000) /* its interface is not there yet */
-
-enum {
-	EVENTS_AT_ONCE = 8192,
-	LOOKS_AT_ONCE = 64, /* what was seen of them is acted upon, then more */
-};
-
-struct entry {
-	struct vifwatch_vif vif;
-	bool dirty;       /* look at its keys again */
-	bool name_is_new; /* watched, and not told of yet */
-	enum vif_state told_state;
-	char told_wrong[VIFKEYS_TEXT_BYTES];
-};
-
-struct vifwatch {
-	struct vifwatch_owner owner;
-	struct store *store; /* NULL: no connection */
-	struct entry **entries;
-	size_t entries_room;
-	struct vifwatch_stats stats;
-	uint64_t next_ns;
-	uint64_t look_ns; /* is the connection still there?  Nothing tells */
-	bool was_connected;
-	bool dirty;    /* some entry is */
-	bool rescan;   /* look which vifs there are */
-	bool relook;   /* look whether there are policies */
-	bool policies; /* of single guests: there are some */
-	bool policies_watched;
-	struct viflook looks[LOOKS_AT_ONCE]; /* of `looked` */
-	struct entry *looked[LOOKS_AT_ONCE];
-};
 
 struct vifwatch *vifwatch_new(const struct vifwatch_owner *owner)
 {
@@ -98,74 +63,6 @@ const struct vifwatch_stats *vifwatch_stats(const struct vifwatch *watch)
 	return &watch->stats;
 }
 
-static struct entry *find(const struct vifwatch *watch, uint32_t domain,
-			  uint32_t handle)
-{
-	for (size_t i = 0; i < watch->stats.vifs; i++) {
-		struct entry *entry = watch->entries[i];
-
-		if (entry->vif.keys.domain == domain &&
-		    entry->vif.keys.handle == handle)
-			return entry;
-	}
-	return NULL;
-}
-
-static void name_of(const struct entry *entry, char ret_path[STORE_PATH_BYTES])
-{
-	snprintf(ret_path, STORE_PATH_BYTES, VIFKEYS_DOMAIN "%u/name",
-		 entry->vif.keys.domain);
-}
-
-/* Its policy may go by that, and no key of the vif tells when it becomes
- * another.  A driver domain may not know it, nor watch as much. */
-static void watch_name(struct vifwatch *watch, struct entry *entry)
-{
-	char path[STORE_PATH_BYTES];
-
-	name_of(entry, path);
-	entry->name_is_new = store_watch(watch->store, path) == 0;
-}
-
-static struct entry *add(struct vifwatch *watch, uint32_t domain,
-			 uint32_t handle)
-{
-	size_t count = watch->stats.vifs, room = watch->entries_room;
-	struct entry **entries, *entry;
-
-	if (count == VIFWATCH_VIFS_MAX)
-		return NULL;
-	if (count == room) {
-		room = room ? 2 * room : 64;
-		entries = realloc(watch->entries, room * sizeof(*entries));
-		if (entries == NULL)
-			return NULL;
-		watch->entries = entries;
-		watch->entries_room = room;
-	}
-	entry = calloc(1, sizeof(*entry));
-	if (entry == NULL)
-		return NULL;
-	vifkeys_init(&entry->vif.keys, domain, handle);
-	watch->entries[watch->stats.vifs++] = entry;
-	watch_name(watch, entry);
-	return entry;
-}
-
-static void touch(struct vifwatch *watch, uint32_t domain, uint32_t handle)
-{
-	struct entry *entry = find(watch, domain, handle);
-
-	if (entry == NULL)
-		entry = add(watch, domain, handle);
-	if (entry == NULL) {
-		watch->stats.beyond++;
-		return;
-	}
-	entry->dirty = true;
-	watch->dirty = true;
-}
-
 /* ------ xenstored */
 
 static void disconnect(struct vifwatch *watch, uint64_t now_ns)
@@ -188,7 +85,7 @@ static void connect_again(struct vifwatch *watch, uint64_t now_ns)
 		watch->next_ns = now_ns + RETRY_NS;
 		return;
 	}
-	if (store_watch(watch->store, BACKEND) < 0 ||
+	if (store_watch(watch->store, VIFWATCH_BACKEND) < 0 ||
 	    store_watch(watch->store, VIFLOOK_POLICY) == -ENOTCONN) {
 		disconnect(watch, now_ns);
 		return;
@@ -201,164 +98,7 @@ static void connect_again(struct vifwatch *watch, uint64_t now_ns)
 	watch->relook = true;
 	watch->policies_watched = false;
 	for (size_t i = 0; i < watch->stats.vifs; i++)
-		watch_name(watch, watch->entries[i]);
-}
-
-static void touch_domain(struct vifwatch *watch, uint32_t domain)
-{
-	for (size_t i = 0; i < watch->stats.vifs; i++) {
-		struct entry *entry = watch->entries[i];
-
-		if (entry->vif.keys.domain != domain)
-			continue;
-		entry->dirty = true;
-		watch->dirty = true;
-	}
-}
-
-/* Of a guest with one vif or several. */
-static void take_name(struct vifwatch *watch, uint32_t domain)
-{
-	bool is_new = false;
-
-	for (size_t i = 0; i < watch->stats.vifs; i++) {
-		struct entry *entry = watch->entries[i];
-
-		if (entry->vif.keys.domain != domain)
-			continue;
-		is_new |= entry->name_is_new;
-		entry->name_is_new = false;
-	}
-	if (!is_new)
-		touch_domain(watch, domain);
-}
-
-/* Of one guest, or of any of them. */
-static void touch_policy(struct vifwatch *watch, const char *name)
-{
-	char number[16];
-
-	for (size_t i = 0; i < watch->stats.vifs; i++) {
-		struct entry *entry = watch->entries[i];
-		const struct vifkeys *keys = &entry->vif.keys;
-
-		snprintf(number, sizeof(number), "%u", keys->domain);
-		if (name != NULL && strcmp(name, number) != 0 &&
-		    keys->uuid[0] != '\0' && strcmp(name, keys->uuid) != 0)
-			continue;
-		entry->dirty = true;
-		watch->dirty = true;
-	}
-}
-
-static void take_policy(struct vifwatch *watch, const char *path)
-{
-	size_t length = strlen(VIFLOOK_POLICY);
-	bool one = strncmp(path, VIFLOOK_POLICY "/", length + 1) == 0;
-
-	/* The first tells only that there is a watch. */
-	if (!watch->policies_watched) {
-		watch->policies_watched = true;
-		return;
-	}
-	watch->relook = true;
-	touch_policy(watch, one ? path + length + 1 : NULL);
-}
-
-/* What guards a vif is not made of its rate, which changes often while it is
- * paused. */
-static bool is_rate(struct vifwatch *watch, const char *path, uint32_t domain,
-		    uint32_t handle)
-{
-	const char *name = strrchr(path, '/') + 1;
-
-	if (strcmp(name, RATEKEY_NOTE) == 0)
-		return true;
-	if (strcmp(name, "rate") != 0)
-		return false;
-	if (watch->owner.on_rate != NULL)
-		watch->owner.on_rate(watch->owner.self, domain, handle);
-	return true;
-}
-
-/* Of what comes below a folder there are events of its own; when it goes there
- * is none but the folder's. */
-static void take_place(struct vifwatch *watch, const char *path)
-{
-	const char *place = path + strlen(BACKEND);
-	uint32_t domain, handle;
-
-	if (*place == '\0')
-		watch->rescan = true;
-	else if (vifkeys_parse_domain(place + 1, &domain))
-		touch_domain(watch, domain);
-	else if (vifkeys_parse_place(place + 1, &domain, &handle) &&
-		 !is_rate(watch, path, domain, handle))
-		touch(watch, domain, handle);
-}
-
-/* false: the connection is lost. */
-static bool take_events(struct vifwatch *watch)
-{
-	char path[STORE_PATH_BYTES];
-	uint32_t domain;
-	int got = 0;
-
-	for (int i = 0; i < EVENTS_AT_ONCE; i++) {
-		got = store_next(watch->store, path);
-		if (got <= 0)
-			break;
-		watch->stats.events++;
-		if (vifkeys_parse_name(path, &domain))
-			take_name(watch, domain);
-		else if (strncmp(path, BACKEND, strlen(BACKEND)) == 0)
-			take_place(watch, path);
-		else
-			take_policy(watch, path);
-	}
-	return got >= 0;
-}
-
-/* ------ which there are */
-
-struct scan {
-	struct vifwatch *watch;
-	const char *domain; /* NULL: of all domains */
-	bool lost;
-};
-
-static void scan_name(void *self, const char *name)
-{
-	struct scan *scan = self, below = *scan;
-	char place[STORE_PATH_BYTES];
-	uint32_t domain, handle;
-
-	if (scan->domain != NULL) {
-		snprintf(place, sizeof(place), "%s/%.8s", scan->domain, name);
-		if (vifkeys_parse_place(place, &domain, &handle))
-			touch(scan->watch, domain, handle);
-		return;
-	}
-	if (!vifkeys_parse_domain(name, &domain))
-		return;
-	below.domain = name;
-	snprintf(place, sizeof(place), BACKEND "/%s", name);
-	if (store_list(scan->watch->store, place, scan_name, &below) ==
-	    -ENOTCONN)
-		scan->lost = true;
-}
-
-static bool rescan(struct vifwatch *watch)
-{
-	struct scan scan = { .watch = watch };
-
-	watch->rescan = false;
-	for (size_t i = 0; i < watch->stats.vifs; i++)
-		watch->entries[i]->dirty = true;
-	watch->dirty = true;
-	if (store_list(watch->store, BACKEND, scan_name, &scan) == -ENOTCONN)
-		scan.lost = true;
-	return !scan.lost;
+		vifwatch_follow_name(watch, watch->entries[i]);
 }
 
 /* ------ one of them */
@@ -371,7 +111,7 @@ static bool is_ready(const struct vifkeys *keys)
 				       keys->state == XENBUS_INITIALISED));
 }
 
-static void again_within(struct vifwatch *watch, struct entry *entry,
+static void again_within(struct vifwatch *watch, struct vifwatch_entry *entry,
 			 uint64_t until_ns)
 {
 	entry->dirty = true;
@@ -379,7 +119,8 @@ static void again_within(struct vifwatch *watch, struct entry *entry,
 		watch->next_ns = until_ns;
 }
 
-static enum vif_event event_of(struct vifwatch *watch, struct entry *entry,
+static enum vif_event event_of(struct vifwatch *watch,
+			       struct vifwatch_entry *entry,
 			       const struct viflook *look, uint64_t now_ns)
 {
 	const struct vifkeys *keys = &look->keys;
@@ -404,7 +145,7 @@ static enum vif_event event_of(struct vifwatch *watch, struct entry *entry,
 	return vifkeys_equal(keys, &entry->vif.keys) ? VIF_USABLE : VIF_CHANGED;
 }
 
-static void act(struct vifwatch *watch, struct entry *entry,
+static void act(struct vifwatch *watch, struct vifwatch_entry *entry,
 		enum vif_event event)
 {
 	enum vif_action action = vif_step(&entry->vif.state, event);
@@ -424,7 +165,7 @@ static void act(struct vifwatch *watch, struct entry *entry,
 	}
 }
 
-static void tell(struct vifwatch *watch, struct entry *entry)
+static void tell(struct vifwatch *watch, struct vifwatch_entry *entry)
 {
 	const struct vifwatch_vif *vif = &entry->vif;
 
@@ -445,7 +186,7 @@ static bool takes_keys(const struct vifwatch_vif *vif,
 		(vif->state == VIF_ABSENT || vif->state == VIF_ATTACHING));
 }
 
-static void renew(struct vifwatch *watch, struct entry *entry,
+static void renew(struct vifwatch *watch, struct vifwatch_entry *entry,
 		  struct viflook *look, uint64_t now_ns)
 {
 	struct vifwatch_vif *vif = &entry->vif;
@@ -469,29 +210,21 @@ static void renew(struct vifwatch *watch, struct entry *entry,
 	tell(watch, entry);
 }
 
-static bool is_forgotten(const struct entry *entry)
+static bool is_forgotten(const struct vifwatch_entry *entry)
 {
 	return !entry->dirty &&
 	       (entry->vif.state == VIF_ABSENT || entry->vif.state == VIF_GONE);
 }
 
-static bool has_vif(const struct vifwatch *watch, uint32_t domain)
-{
-	for (size_t i = 0; i < watch->stats.vifs; i++)
-		if (watch->entries[i]->vif.keys.domain == domain)
-			return true;
-	return false;
-}
-
-static void forget(struct vifwatch *watch, struct entry *entry)
+static void forget(struct vifwatch *watch, struct vifwatch_entry *entry)
 {
 	char path[STORE_PATH_BYTES];
 
 	entry->vif.state = VIF_ABSENT;
 	entry->vif.wrong[0] = '\0';
 	tell(watch, entry);
-	name_of(entry, path);
-	if (!has_vif(watch, entry->vif.keys.domain))
+	vifwatch_name_of(entry, path);
+	if (!vifwatch_has_domain(watch, entry->vif.keys.domain))
 		store_unwatch(watch->store, path);
 	free(entry);
 }
@@ -501,7 +234,7 @@ static void sweep(struct vifwatch *watch)
 	size_t i = 0;
 
 	while (i < watch->stats.vifs) {
-		struct entry *entry = watch->entries[i];
+		struct vifwatch_entry *entry = watch->entries[i];
 
 		if (!is_forgotten(entry)) {
 			i++;
@@ -517,8 +250,9 @@ static size_t look(struct vifwatch *watch, size_t *at)
 {
 	size_t count = 0;
 
-	for (; *at < watch->stats.vifs && count < LOOKS_AT_ONCE; ++*at) {
-		struct entry *entry = watch->entries[*at];
+	for (; *at < watch->stats.vifs && count < VIFWATCH_LOOKS_AT_ONCE;
+	     ++*at) {
+		struct vifwatch_entry *entry = watch->entries[*at];
 		const struct vifkeys *keys = &entry->vif.keys;
 
 		if (!entry->dirty)
@@ -572,7 +306,8 @@ void vifwatch_advance(struct vifwatch *watch, uint64_t now_ns)
 	if (watch->store == NULL)
 		return;
 	watch->look_ns = now_ns + LOOK_NS;
-	if (!take_events(watch) || (watch->rescan && !rescan(watch)) ||
+	if (!vifwatch_take_events(watch) ||
+	    (watch->rescan && !vifwatch_rescan(watch)) ||
 	    !renew_all(watch, now_ns))
 		disconnect(watch, now_ns);
 }
@@ -580,7 +315,7 @@ void vifwatch_advance(struct vifwatch *watch, uint64_t now_ns)
 void vifwatch_done(struct vifwatch *watch, uint32_t domain, uint32_t handle,
 		   enum vif_event event, const char *wrong)
 {
-	struct entry *entry = find(watch, domain, handle);
+	struct vifwatch_entry *entry = vifwatch_find(watch, domain, handle);
 
 	if (entry == NULL)
 		return;
