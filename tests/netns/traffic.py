@@ -17,6 +17,7 @@ SO_MAX_PACING_RATE = 47
 SO_RCVBUFFORCE = 33
 ETH_P_ALL = 3
 LARGE = 64 << 20
+SO_MEMINFO, MEMINFO_WORDS = 55, 9  # the last is how many were dropped
 MRT_INIT, MRT_ADD_VIF, MRT_ADD_MFC = 200, 202, 204
 VIFF_USE_IFINDEX = 8
 
@@ -80,6 +81,12 @@ class Ear:
         opened.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, LARGE)
         opened.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         opened.setblocking(False)
+
+    def overflowed(self):
+        """How many found no room in it."""
+        words = self.socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO,
+                                       4 * MEMINFO_WORDS)
+        return struct.unpack(f"{MEMINFO_WORDS}I", words)[-1]
 
     def _is_wanted(self, arrival):
         del arrival
