@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ import lab
 
 # Guarded interfaces, "lan0, lan1": every test then runs with the fast path.
 FAST = os.environ.get("SYMTAP_FAST", "")
+LOADING, LOAD_SECONDS = "is still looking through the program", 120
 PIN = "none"
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -52,6 +54,7 @@ class Symtapd:
         self.namespace = namespace
         self.build = build
         self.process = None
+        self.patient = True  # until there is a fast path
         self.folder = tempfile.mkdtemp(prefix="symtap-test-")
         atexit.register(self.close)
         self._give_folder()
@@ -112,6 +115,15 @@ class Symtapd:
             os.chmod(with_path, 0o777)
             self._launch(with_path, environment or os.environ, prefix)
             self._wait_until_ready(notices)
+        if self.patient:
+            lab.eventually(lambda: not self.is_loading(), LOAD_SECONDS, 0.1)
+
+    def is_loading(self):
+        """The kernel looks through the fast path's program, for which symtapd
+        waits 3 s.  One that is emulated takes longer."""
+        last = dict(re.findall(r"fast path: (?:attached to )?([\w.-]+)(.*)",
+                               self.log()))
+        return any(LOADING in text for text in last.values())
 
     def begin(self):
         """The same, and nobody waits until it is ready."""
