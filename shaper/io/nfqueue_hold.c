@@ -36,13 +36,15 @@ static void note_left(struct nfqueue *nfqueue, uint64_t id)
  */
 static void let_go(struct nfqueue *nfqueue, size_t count)
 {
-	const uint64_t begin_ns = clock_now_ns();
 	struct timespec rest = { 0 };
-	uint64_t took_ns;
+	uint64_t begin_ns, took_ns;
 
-	nfqueue_socket_flush(nfqueue->hold);
-	if (count < NFQUEUE_BATCH)
+	if (count < NFQUEUE_BATCH) {
+		nfqueue_socket_flush(nfqueue->hold);
 		return;
+	}
+	begin_ns = clock_now_ns();
+	nfqueue_socket_flush(nfqueue->hold);
 	took_ns = clock_now_ns() - begin_ns;
 	rest.tv_nsec = (long)(took_ns < REST_NS_MAX ? took_ns : REST_NS_MAX);
 	nanosleep(&rest, NULL);
