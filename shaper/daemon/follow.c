@@ -376,8 +376,16 @@ static void tell_status(const struct follow *follow)
 	}
 }
 
+static bool has_place(const uint32_t ifindexes[FAST_PLACES], uint32_t ifindex)
+{
+	for (size_t i = 0; i < FAST_PLACES; i++)
+		if (ifindexes[i] == ifindex)
+			return true;
+	return false;
+}
+
 /* What comes is told and queued for a moment, what goes as well: rather heard
- * twice than never. */
+ * twice than never.  Who has changed its name has another place. */
 static void move(struct follow *follow, const uint32_t next[FAST_PLACES])
 {
 	struct fast *fast = follow->fast;
@@ -392,7 +400,7 @@ static void move(struct follow *follow, const uint32_t next[FAST_PLACES])
 	for (size_t i = 0; i < FAST_PLACES; i++) {
 		if (next[i] == 0)
 			fast_set_ifindex(fast, i, 0);
-		if (before[i] != 0 && before[i] != next[i])
+		if (before[i] != 0 && !has_place(next, before[i]))
 			loader_detach(follow->daemon->loader, before[i]);
 	}
 }
