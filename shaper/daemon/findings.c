@@ -110,6 +110,7 @@ static void check_queues(const struct status *status, struct findings *findings)
 	uint64_t full = status_io_grown(status, NFQUEUE_kernel_queue_dropped);
 	uint64_t late = status_io_grown(status, NFQUEUE_kernel_user_dropped);
 	uint64_t errors = status_io_grown(status, NFQUEUE_verdict_errors);
+	uint64_t gone = status_io_grown(status, NFQUEUE_verdicts_late);
 
 	if (full > 0)
 		finding_remedy(
@@ -137,6 +138,19 @@ static void check_queues(const struct status *status, struct findings *findings)
 				     number(errors)),
 			"Look for another program on the same queue numbers; "
 			"`datapath: nfqueue: first_queue` moves ours.");
+	if (gone > 0)
+		finding_remedy(
+			findings_add(findings, "waiting-dropped",
+				     FINDING_WARNING,
+				     "The kernel dropped what waited, found "
+				     "%llu times in the last minutes: an "
+				     "interface went down, or a program took "
+				     "a chain out of nftables.",
+				     number(gone)),
+			"Whoever removes a base chain (`nft flush ruleset`, "
+			"`delete table`; one of family netdev goes with its "
+			"interface) empties all queues: let firewall scripts "
+			"`flush chain` and add their rules anew.");
 }
 
 static void check_tables(const struct status *status, struct findings *findings)

@@ -8,6 +8,7 @@
  */
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
 #include <linux/netlink.h>
@@ -33,6 +34,7 @@ struct nfqueue_message {
 enum nfqueue_message_kind {
 	NFQUEUE_MESSAGE_PACKET,
 	NFQUEUE_MESSAGE_ERROR, /* the kernel refused something */
+	NFQUEUE_MESSAGE_GONE,  /* a verdict found no packet */
 	NFQUEUE_MESSAGE_OTHER, /* not understood */
 };
 
@@ -146,6 +148,16 @@ static inline void nfqueue_message_take(struct nfqueue_message *message,
 	}
 }
 
+static inline enum nfqueue_message_kind nfqueue_message_error(const uint8_t *at,
+							      size_t length)
+{
+	int32_t error = 0;
+
+	if (length >= sizeof(struct nlmsghdr) + sizeof(error))
+		memcpy(&error, at + sizeof(struct nlmsghdr), sizeof(error));
+	return error == -ENOENT ? NFQUEUE_MESSAGE_GONE : NFQUEUE_MESSAGE_ERROR;
+}
+
 /*
  * Read the `length` bytes of one datagram.  A packet's id, which comes first,
  * is enough for it to be a packet; what is missing or cut off behind it is 0,
@@ -166,7 +178,7 @@ nfqueue_message_read(const uint8_t *at, size_t length,
 		return NFQUEUE_MESSAGE_OTHER;
 	memcpy(&header, at, sizeof(header));
 	if (header.nlmsg_type == NLMSG_ERROR)
-		return NFQUEUE_MESSAGE_ERROR;
+		return nfqueue_message_error(at, length);
 	if (header.nlmsg_type != (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET) ||
 	    length < head)
 		return NFQUEUE_MESSAGE_OTHER;

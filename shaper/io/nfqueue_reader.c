@@ -234,6 +234,9 @@ void nfqueue_reader_read(struct nfqueue_reader *reader,
 		case NFQUEUE_MESSAGE_ERROR:
 			counter[NFQUEUE_verdict_errors]++;
 			continue;
+		case NFQUEUE_MESSAGE_GONE:
+			counter[NFQUEUE_verdicts_late]++;
+			continue;
 		case NFQUEUE_MESSAGE_OTHER:
 			counter[NFQUEUE_malformed_messages]++;
 			continue;

@@ -38,6 +38,9 @@
 	X(overruns, "times", "the kernel reported a full socket")              \
 	X(receive_errors, "times", "receiving failed otherwise")               \
 	X(verdict_errors, "times", "the kernel refused verdicts")              \
+	X(verdicts_late, "times",                                              \
+	  "the kernel had dropped what a verdict was for: its interface went " \
+	  "down, or a program took its chain out of nftables")                 \
 	X(verdict_send_errors, "times",                                        \
 	  "verdicts could not be sent to it, and were tried once more")        \
 	X(malformed_messages, "messages", "from the kernel, not understood")   \

@@ -141,6 +141,21 @@ class Life(bed.Case):
             lambda: "put back" in self.symtapd.log(), 1))
         self.check_held()
 
+    def test_what_the_kernel_drops_from_the_queue_is_told(self):
+        """Whoever removes a base chain empties all queues."""
+        chain = ("table ip other { chain c { type filter hook output "
+                 "priority 0; }; }")
+        self.start(limits=bed.ROOM)
+        self.net.gateway.nft(chain)
+        self.fill(200)
+        self.symtapd.wait_for("waited_pkts", 8)
+        self.assertEqual(self.symtapd.counters()["verdicts_late"], 0)
+        self.net.gateway.nft("delete table ip other")
+        self.symtapd.wait_for("verdicts_late", 1)
+        self.assertEqual(self.symtapd.counters()["verdict_errors"], 0)
+        self.assertIn("waiting-dropped",
+                      self.symtapd.ctl("doctor", check=False))
+
     def test_reloads_while_others_change_their_rules(self):
         """Each time it looks at all rules that there are, and these change
         meanwhile."""

@@ -168,6 +168,7 @@ static void test_message_cut_behind_its_id_is_a_packet(void **state)
 static void test_message_of_another_kind(void **state)
 {
 	struct nfqueue_message message;
+	const int32_t gone = -ENOENT;
 	struct nlmsghdr header;
 	struct draft draft;
 
@@ -177,6 +178,11 @@ static void test_message_of_another_kind(void **state)
 	header.nlmsg_type = NLMSG_ERROR;
 	memcpy(draft.bytes, &header, sizeof(header));
 	assert_int_equal(read_copy(&draft, draft.length, &message),
+			 NFQUEUE_MESSAGE_ERROR);
+	memcpy(draft.bytes + sizeof(header), &gone, sizeof(gone));
+	assert_int_equal(read_copy(&draft, draft.length, &message),
+			 NFQUEUE_MESSAGE_GONE);
+	assert_int_equal(read_copy(&draft, sizeof(header) + 3, &message),
 			 NFQUEUE_MESSAGE_ERROR);
 	header.nlmsg_type = 0x0101;
 	memcpy(draft.bytes, &header, sizeof(header));

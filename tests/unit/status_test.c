@@ -147,11 +147,11 @@ static void test_a_healthy_gateway_has_no_findings(void **state)
 static void test_each_trouble_is_found_and_has_a_remedy(void **state)
 {
 	static const char *const ids[] = {
-		"one-sided",      "queue-full",    "socket-full",
-		"verdict-errors", "table-full",    "host-quota",
-		"hosts-full",     "suspects-full", "held-full",
-		"policy-refused", "state-refused", "rules-flushed",
-		"rules-retried",  "vifs-retried",
+		"one-sided",      "queue-full",      "socket-full",
+		"verdict-errors", "waiting-dropped", "table-full",
+		"host-quota",     "hosts-full",      "suspects-full",
+		"held-full",      "policy-refused",  "state-refused",
+		"rules-flushed",  "rules-retried",   "vifs-retried",
 	};
 	struct status *status = *state;
 	struct findings findings = { 0 };
@@ -165,6 +165,7 @@ static void test_each_trouble_is_found_and_has_a_remedy(void **state)
 	engine->io.counter[NFQUEUE_kernel_queue_dropped] = 1;
 	engine->io.counter[NFQUEUE_kernel_user_dropped] = 1;
 	engine->io.counter[NFQUEUE_verdict_errors] = 1;
+	engine->io.counter[NFQUEUE_verdicts_late] = 1;
 	engine->totals.stats.counter[STATS_keys_refused_full] = 1;
 	engine->totals.stats.counter[STATS_keys_refused_quota] = 1;
 	engine->totals.stats.counter[STATS_hosts_refused] = 1;
