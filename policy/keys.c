@@ -297,7 +297,7 @@ static bool read_text(struct keys_reader *reader, const struct yaml_node *node,
 	for (size_t i = 0; i < length; i++) {
 		if (text[i] < 0x20 || text[i] > 0x7e) {
 			keys_error(reader, node, right,
-				   "holds a character that is not printable");
+				   "holds a character beyond printable ASCII");
 			return false;
 		}
 	}
