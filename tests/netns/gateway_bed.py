@@ -123,12 +123,13 @@ class Case(unittest.TestCase):
                             outside or self.net.outside, addresses, BUILD,
                             **options)
 
-    def check_fast(self, seconds=0.4, few=30):
+    def check_fast(self, seconds=0.4, few=30, **options):
         """A conversation stays in the kernel, but for a few packets until it
-        is trusted.  A daemon that had no turn for that long trusts the next."""
+        is trusted.  A daemon that had no turn for that long trusts the next.
+        That one, and what symtapd counted meanwhile."""
         for attempts_left in reversed(range(3)):
             before = self.symtapd.settled()
-            talk = self.talk(seconds=seconds).finish()
+            talk = self.talk(seconds=seconds, **options).finish()
             self.check_whole(talk)
             told = {name: count - before[name]
                     for name, count in self.symtapd.settled().items()}
@@ -137,6 +138,7 @@ class Case(unittest.TestCase):
         self.assertLess(told["received_pkts"], few)
         self.assertGreater(told["fast_out_pkts"], talk["sent"] - few)
         self.assertGreater(told["fast_in_pkts"], talk["sent"] - few)
+        return talk, told
 
     def crowd(self, **options):
         """Of `build_crowd`."""
