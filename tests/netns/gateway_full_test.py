@@ -13,6 +13,8 @@ MANY = 1000000
 # What comes in is never refused in the kernel: no faster than it is read, also
 # where there is little time.
 FEWER, READABLE = 30000, 10000
+# Before anything is counted: all that can be filled is full.
+FIRST, FIRST_FEWER = 200000, 10000
 FLOODED = "10.98.0.1"
 SPRAYED = "10.96.0.0"
 LIMITS = ("{pairs: 4096, flows: 8192, hosts: 64, pairs_per_host: 1024, "
@@ -29,10 +31,11 @@ class Full(bed.Case):
         super().build()
         cls.build_crowd()
 
-    def spray(self, source=lab.GUARDED, inward=False):
+    def spray(self, count, inward):
         """Every packet has ports of its own, and one of 65,536 addresses."""
-        packet = frames.udp(SPRAYED if inward else source,
-                            source if inward else SPRAYED, 0, 4000, bytes(22))
+        packet = frames.udp(SPRAYED if inward else lab.GUARDED,
+                            lab.GUARDED if inward else SPRAYED, 0, 4000,
+                            bytes(22))
         namespace, there = ((self.net.outside, "wan0") if inward else
                             (self.net.host, "lan0"))
         frame = bytearray(frames.ethernet(
@@ -44,7 +47,7 @@ class Full(bed.Case):
                    if inward else
                    (f"random:{DESTINATION}:2", f"number:{PORTS}"))
         return traffic.Blast(namespace, "eth0", bytes(frame), bed.BUILD,
-                             *changes, "ipv4:14", count=FEWER if inward else MANY,
+                             *changes, "ipv4:14", count=count,
                              pkts_per_s=READABLE if inward else 0)
 
     def rss_kib(self):
@@ -72,19 +75,20 @@ class Full(bed.Case):
                            seconds=bed.LONG, port=8)]
         # 4 and 9 in the first second, and a second at the trickle.
         times = [each.at for each in ear.receive(20, 20)]
-        self.spray(inward=inward).finish()
+        first, count = (FIRST_FEWER, FEWER) if inward else (FIRST, MANY)
+        self.spray(first, inward).finish()
         before, before_kib = self.symtapd.carried(), self.rss_kib()
         refused = self.counted_by_the_kernel()["refused"]
-        sprayed = self.spray(inward=inward).finish()
+        sprayed = self.spray(count, inward).finish()
         blast.end()
         times += [each.at for each in ear.take()]
         refused = self.counted_by_the_kernel()["refused"] - refused
         # A second later all of it was read.
-        count = self.counted(before)
+        told = self.counted(before)
         missed += self.symtapd.counters()["missed_pkts"]
         talked = [talk.end() for talk in talks]
         print(f"\n{sprayed['sent'] / sprayed['seconds']:.0f} packets/s, "
-              f"{refused} refused in the kernel, {count['judged_by_host']} "
+              f"{refused} refused in the kernel, {told['judged_by_host']} "
               f"judged by their host; {len(times)} of the flood, {missed} "
               "missed; memory "
               f"{before_kib} and {self.rss_kib()} KiB", end=" ")
@@ -100,7 +104,7 @@ class Full(bed.Case):
                 # fail: open lets what is not read overtake what is.
                 talk["in_order"] = True
             self.check_whole(talk)
-        return count, refused
+        return told, refused
 
     def test_from_inside(self):
         count, refused = self.check_spray(False)
