@@ -50,6 +50,14 @@ void policy_errors_add(struct policy_errors *errors,
 	make_printable(place->right);
 }
 
+bool policy_errors_count_only(struct policy_errors *errors)
+{
+	if (errors->errors < POLICY_ERRORS_MAX)
+		return false;
+	errors->errors++;
+	return true;
+}
+
 static bool comes_before(const struct policy_error *a,
 			 const struct policy_error *b)
 {

@@ -38,6 +38,10 @@ void policy_errors_init(struct policy_errors *errors, const char *file_name);
 void policy_errors_add(struct policy_errors *errors,
 		       const struct policy_error *error);
 
+/* Where there is no room for one more, count it, and true: what would be right
+ * takes long to say of hundreds of thousands. */
+bool policy_errors_count_only(struct policy_errors *errors);
+
 /* In order of line and column; those of the whole file first. */
 void policy_errors_sort(struct policy_errors *errors);
 

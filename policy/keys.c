@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "policy/errors.h"
 #include "policy/nearest.h"
 #include "policy/units.h"
 #include "policy/yaml.h"
@@ -73,8 +74,9 @@ static bool refuse_unknown_keys(struct keys_reader *reader,
 			entry++;
 		if (entry->name != NULL)
 			continue;
-		refuse_unknown(reader, node, entries);
 		good = false;
+		if (!policy_errors_count_only(reader->errors))
+			refuse_unknown(reader, node, entries);
 	}
 	return good;
 }

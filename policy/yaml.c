@@ -269,7 +269,7 @@ static bool on_map_end(struct builder *builder, yaml_mark_t mark)
 	for (size_t i = 1, first = 0; i < map->count; i++) {
 		if (strcmp(sorted[first]->key, sorted[i]->key) != 0)
 			first = i;
-		else
+		else if (!policy_errors_count_only(builder->errors))
 			add_duplicate(builder, sorted[first], sorted[i]);
 	}
 	free(sorted);
