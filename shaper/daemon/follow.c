@@ -22,6 +22,7 @@
 #include "shaper/daemon/reload.h"
 #include "shaper/io/fast.h"
 #include "shaper/io/fast_table.h"
+#include "shaper/io/ifnames.h"
 #include "shaper/io/net_watch.h"
 
 enum { ASKED_EACH = 3 }; /* seconds */
@@ -40,6 +41,7 @@ struct wanted {
 struct follow {
 	struct daemon *daemon;
 	struct fast *fast; /* NULL: none */
+	struct ifnames *names;
 	struct place places[FAST_PLACES];
 	uint32_t applied[FAST_PLACES]; /* to the rules */
 	struct wanted wanted;          /* listed when ... */
@@ -112,6 +114,13 @@ static void load(struct follow *follow)
 		do_without(follow, error, text);
 		return;
 	}
+	error = ifnames_new(&follow->names);
+	if (error < 0) {
+		fast_free(follow->fast);
+		follow->fast = NULL;
+		do_without(follow, error, "interfaces cannot be followed");
+		return;
+	}
 	daemon->fast = follow->fast;
 	if (text[0] != '\0')
 		log_info(0, "fast path: %s", text);
@@ -137,6 +146,7 @@ void follow_free(struct follow *follow)
 		return;
 	loader_free(follow->daemon->loader);
 	fast_free(follow->fast);
+	ifnames_free(follow->names);
 	free(follow);
 }
 
@@ -321,6 +331,11 @@ static uint32_t look_at(struct follow *follow, size_t at, bool as_before)
 	if (as_before && before != 0)
 		return before;
 	now = if_nametoindex(name);
+	/* Packets in would be of its zone, and those out of the VRF's. */
+	if (ifnames_has_vrf(follow->names, now)) {
+		tell(follow, at, "it is in a VRF", -ENODEV);
+		return 0;
+	}
 	if (now != 0 && now == before) {
 		if (loader_is_attached(follow->daemon->loader, now))
 			return now;
@@ -441,6 +456,7 @@ void follow_advance(struct follow *follow)
 	if (as_before && follow->is_settled)
 		return;
 	follow->is_settled = false;
+	ifnames_update(follow->names);
 	for (size_t i = 0; i < FAST_PLACES; i++)
 		next[i] = look_at(follow, i, as_before);
 	move(follow, next);

@@ -19,8 +19,16 @@ enum {
 struct interface {
 	uint32_t ifindex;
 	uint32_t mtu_bytes;
+	uint32_t vrf;  /* ifindex of the one that it is in; 0: none */
 	uint32_t list; /* the last that it was in, or was told of during */
 	char name[IFNAMES_NAME_SIZE];
+};
+
+/* What a message gives. */
+struct told {
+	const char *name;
+	uint32_t mtu_bytes, master;
+	bool has_vrf; /* that is what the master is */
 };
 
 /* Sorted by ifindex. */
@@ -72,17 +80,22 @@ static bool make_room(struct ifnames *names)
 	return true;
 }
 
-static void put(struct ifnames *names, uint32_t ifindex, const char *name,
-		uint32_t mtu_bytes)
+static void put(struct ifnames *names, uint32_t ifindex,
+		const struct told *told)
 {
+	uint32_t mtu_bytes = told->mtu_bytes;
+	uint32_t vrf = told->has_vrf ? told->master : 0;
 	size_t at = place_of(names, ifindex);
 
 	if (is_at(names, at, ifindex)) {
 		names->list[at].list = names->list_number;
-		if (mtu_bytes == 0) /* told nothing of it */
+		if (mtu_bytes == 0) { /* told nothing of these */
 			mtu_bytes = names->list[at].mtu_bytes;
-		if (strcmp(names->list[at].name, name) == 0 &&
-		    names->list[at].mtu_bytes == mtu_bytes)
+			vrf = names->list[at].vrf;
+		}
+		if (strcmp(names->list[at].name, told->name) == 0 &&
+		    names->list[at].mtu_bytes == mtu_bytes &&
+		    names->list[at].vrf == vrf)
 			return;
 	} else {
 		if (!make_room(names))
@@ -94,7 +107,8 @@ static void put(struct ifnames *names, uint32_t ifindex, const char *name,
 	names->list[at].ifindex = ifindex;
 	names->list[at].list = names->list_number;
 	names->list[at].mtu_bytes = mtu_bytes;
-	strncpy(names->list[at].name, name, IFNAMES_NAME_SIZE - 1);
+	names->list[at].vrf = vrf;
+	strncpy(names->list[at].name, told->name, IFNAMES_NAME_SIZE - 1);
 	names->list[at].name[IFNAMES_NAME_SIZE - 1] = '\0';
 	names->generation++;
 }
@@ -111,12 +125,16 @@ static void take_out(struct ifnames *names, uint32_t ifindex)
 	names->generation++;
 }
 
-struct told {
-	const char *name;
-	uint32_t mtu_bytes;
-};
+static int read_linkinfo(const struct nlattr *attr, void *self)
+{
+	struct told *ret_told = self;
 
-/* What an RTM_NEWLINK gives. */
+	if (mnl_attr_get_type(attr) == IFLA_INFO_SLAVE_KIND &&
+	    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
+		ret_told->has_vrf = strcmp(mnl_attr_get_str(attr), "vrf") == 0;
+	return MNL_CB_OK;
+}
+
 static int read_attr(const struct nlattr *attr, void *self)
 {
 	struct told *ret_told = self;
@@ -129,6 +147,13 @@ static int read_attr(const struct nlattr *attr, void *self)
 	case IFLA_MTU:
 		if (mnl_attr_validate(attr, MNL_TYPE_U32) == 0)
 			ret_told->mtu_bytes = mnl_attr_get_u32(attr);
+		break;
+	case IFLA_MASTER:
+		if (mnl_attr_validate(attr, MNL_TYPE_U32) == 0)
+			ret_told->master = mnl_attr_get_u32(attr);
+		break;
+	case IFLA_LINKINFO:
+		mnl_attr_parse_nested(attr, read_linkinfo, self);
 		break;
 	}
 	return MNL_CB_OK;
@@ -152,8 +177,7 @@ static void read_link(struct ifnames *names, const struct nlmsghdr *header)
 	}
 	mnl_attr_parse(header, sizeof(*link), read_attr, &told);
 	if (told.name != NULL)
-		put(names, (uint32_t)link->ifi_index, told.name,
-		    told.mtu_bytes);
+		put(names, (uint32_t)link->ifi_index, &told);
 }
 
 /* ------ lists */
@@ -310,13 +334,44 @@ uint32_t ifnames_generation(const struct ifnames *names)
 const char *ifnames_get(const struct ifnames *names, uint32_t ifindex)
 {
 	size_t at = place_of(names, ifindex);
+	size_t vrf;
 
-	return is_at(names, at, ifindex) ? names->list[at].name : NULL;
+	if (!is_at(names, at, ifindex))
+		return NULL;
+	vrf = place_of(names, names->list[at].vrf);
+	if (is_at(names, vrf, names->list[at].vrf))
+		at = vrf;
+	return names->list[at].name;
+}
+
+bool ifnames_has_vrf(const struct ifnames *names, uint32_t ifindex)
+{
+	size_t at = place_of(names, ifindex);
+
+	return is_at(names, at, ifindex) && names->list[at].vrf != 0;
+}
+
+/* Its own is larger than any packet. */
+static uint32_t mtu_of_ports(const struct ifnames *names, uint32_t vrf)
+{
+	uint32_t largest_bytes = 0;
+
+	for (size_t i = 0; i < names->count; i++)
+		if (names->list[i].vrf == vrf &&
+		    names->list[i].mtu_bytes > largest_bytes)
+			largest_bytes = names->list[i].mtu_bytes;
+	return largest_bytes;
 }
 
 uint32_t ifnames_mtu_bytes(const struct ifnames *names, uint32_t ifindex)
 {
 	size_t at = place_of(names, ifindex);
+	uint32_t mtu_bytes;
 
-	return is_at(names, at, ifindex) ? names->list[at].mtu_bytes : 0;
+	if (!is_at(names, at, ifindex))
+		return 0;
+	if (names->list[at].mtu_bytes <= UINT16_MAX)
+		return names->list[at].mtu_bytes;
+	mtu_bytes = mtu_of_ports(names, ifindex);
+	return mtu_bytes != 0 ? mtu_bytes : names->list[at].mtu_bytes;
 }

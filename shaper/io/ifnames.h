@@ -7,6 +7,7 @@
  * (rtnetlink), so that no packet costs a system call.  One per thread.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct ifnames;
@@ -28,10 +29,16 @@ int ifnames_update(struct ifnames *names);
 /* Grows whenever a name or MTU that was given may have become wrong. */
 uint32_t ifnames_generation(const struct ifnames *names);
 
-/* Borrowed until the next update; NULL: no such interface is known. */
+/*
+ * Of an interface in a VRF, the VRF's name: what comes by it is routed as if it
+ * had come by that, and leaves by itself.  Borrowed until the next update;
+ * NULL: no such interface is known.
+ */
 const char *ifnames_get(const struct ifnames *names, uint32_t ifindex);
 
-/* 0: it is not known. */
+bool ifnames_has_vrf(const struct ifnames *names, uint32_t ifindex);
+
+/* The largest of its ports', if it is a VRF.  0: it is not known. */
 uint32_t ifnames_mtu_bytes(const struct ifnames *names, uint32_t ifindex);
 
 #endif

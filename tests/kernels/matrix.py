@@ -58,7 +58,7 @@ CHOSEN = {
                              "Without.test_neither_tcx_nor_clsact"),
     "netns/gateway_hold": (),
     "netns/gateway_edt": (),
-    "netns/gateway_vlan": ("Fast",),
+    "netns/gateway_vlan": ("Fast", "Vrf"),
     "netns/gateway_bridged": (
         "Bridged.test_flood_in_a_vlan_is_held",
         "Bridged.test_super_packets_taken_apart_keep_their_ethernet_header"),

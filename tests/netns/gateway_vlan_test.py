@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guarded interfaces are VLANs of one wire."""
+"""The guarded interfaces are VLANs of one wire, or in a VRF."""
 
 import subprocess
 import sys
@@ -111,6 +111,58 @@ class Fast(Vlan):
     def test_a_conversation_that_conforms_stays_in_the_kernel(self):
         self.start()
         self.check_fast(seconds=2, few=20)
+
+
+class Vrf(bed.Case):
+    """All are in one: what comes by any of them is routed as the VRF's."""
+
+    FAST = ""
+
+    @classmethod
+    def setUpClass(cls):
+        symtapd.FAST = cls.FAST
+        super().setUpClass()
+
+    @classmethod
+    def build(cls):
+        cls.net = lab.Routed(cls.lab)
+        gateway = cls.net.gateway
+        gateway.run("ip", "link", "add", "red", "type", "vrf", "table", "10")
+        gateway.up("red")
+        for name, address in (("lan0", lab.GUARDED), ("lan1", lab.NEIGHBOUR),
+                              ("wan0", None)):
+            gateway.run("ip", "link", "set", name, "master", "red")
+            if address:
+                gateway.run("ip", "route", "replace", address, "dev", name,
+                            "vrf", "red")
+        for host, address in ((cls.net.host, lab.GUARDED),
+                              (cls.net.neighbour, lab.NEIGHBOUR)):
+            cls.check_path(host, cls.net.outside, (address, lab.OUTSIDE))
+
+    def test_flood_is_held_and_its_neighbour_is_not(self):
+        self.start(limits=bed.ROOM)
+        ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 9)
+        source = traffic.sender(self.net.host, lab.GUARDED)
+        talk = self.talk(seconds=1)
+        for number in range(200):
+            source.sendto(traffic.numbered(number), (lab.OUTSIDE, 9))
+        arrived = ear.receive(1.3)
+        self.check_whole(talk.finish())
+        self.check_figures(arrived, 1)
+        rows = {row["inside"]: row for row in
+                self.symtapd.ask("top by=S")["rows"]}
+        self.assertEqual({row["zone"] for row in rows.values()}, {"red"})
+        self.assertLess(rows[lab.NEIGHBOUR]["S_decides"], 0.5)
+
+
+class VrfFast(Vrf):
+    """The fast path leaves them to the queue."""
+
+    FAST = "lan0, lan1"
+
+    def start(self, **policy):
+        super().start(**policy)
+        self.assertIn("lan0: it is in a VRF", self.symtapd.log())
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ static const struct says {
 	uint16_t type, flags;
 	uint32_t ifindex;
 	const char *name;
+	uint32_t mtu_bytes, master;
+	const char *kind; /* of the master */
 } * script;
 static size_t script_left, lists;
 static uint32_t list_number;
@@ -52,6 +54,7 @@ ssize_t __wrap_recv(int fd, void *bytes, size_t room, int flags)
 	const struct says *says = script;
 	struct nlmsghdr *header;
 	struct ifinfomsg *link;
+	struct nlattr *nest;
 
 	(void)fd;
 	assert_true(room >= 4096);
@@ -72,6 +75,15 @@ ssize_t __wrap_recv(int fd, void *bytes, size_t room, int flags)
 	link->ifi_index = (int)says->ifindex;
 	if (says->name != NULL)
 		mnl_attr_put_strz(header, IFLA_IFNAME, says->name);
+	if (says->mtu_bytes != 0)
+		mnl_attr_put_u32(header, IFLA_MTU, says->mtu_bytes);
+	if (says->master != 0)
+		mnl_attr_put_u32(header, IFLA_MASTER, says->master);
+	if (says->kind != NULL) {
+		nest = mnl_attr_nest_start(header, IFLA_LINKINFO);
+		mnl_attr_put_strz(header, IFLA_INFO_SLAVE_KIND, says->kind);
+		mnl_attr_nest_end(header, nest);
+	}
 	return (ssize_t)header->nlmsg_len;
 }
 
@@ -195,6 +207,67 @@ static void test_ifnames_asks_one_list_at_a_time(void **state)
 	ifnames_free(names);
 }
 
+/* What comes by an interface in a VRF is routed as the VRF's. */
+static void test_ifnames_of_ports_are_those_of_their_vrf(void **state)
+{
+	static const struct says ports[] = {
+		{ .type = RTM_NEWLINK,
+		  .ifindex = 9,
+		  .name = "red",
+		  .mtu_bytes = 65575 },
+		{ .type = RTM_NEWLINK,
+		  .ifindex = 2,
+		  .name = "lan0",
+		  .mtu_bytes = 1500,
+		  .master = 9,
+		  .kind = "vrf" },
+		{ .type = RTM_NEWLINK,
+		  .ifindex = 5,
+		  .name = "wan0",
+		  .mtu_bytes = 9000,
+		  .master = 9,
+		  .kind = "vrf" },
+		{ .type = RTM_NEWLINK,
+		  .ifindex = 7,
+		  .name = "lan1",
+		  .mtu_bytes = 1500,
+		  .master = 8,
+		  .kind = "bridge" },
+		{ .type = RTM_NEWLINK, .ifindex = 5, .name = "wan0" },
+	};
+	static const struct says out[] = {
+		{ .type = RTM_NEWLINK,
+		  .ifindex = 2,
+		  .name = "lan0",
+		  .mtu_bytes = 1500 },
+		{ .type = RTM_DELLINK, .ifindex = 9, .name = "red" },
+	};
+	struct ifnames *names = begin(three, COUNT(three));
+	uint32_t generation;
+
+	(void)state;
+	kernel_says(ports, COUNT(ports));
+	assert_int_equal(ifnames_update(names), 0);
+	assert_string_equal(ifnames_get(names, 2), "red");
+	assert_string_equal(ifnames_get(names, 5), "red");
+	assert_string_equal(ifnames_get(names, 9), "red");
+	assert_string_equal(ifnames_get(names, 7), "lan1");
+	assert_true(ifnames_has_vrf(names, 2));
+	assert_false(ifnames_has_vrf(names, 7));
+	assert_false(ifnames_has_vrf(names, 9));
+	assert_false(ifnames_has_vrf(names, 0));
+	assert_int_equal(ifnames_mtu_bytes(names, 9), 9000);
+	assert_int_equal(ifnames_mtu_bytes(names, 2), 1500);
+	generation = ifnames_generation(names);
+	kernel_says(out, COUNT(out));
+	assert_int_equal(ifnames_update(names), 0);
+	assert_true(ifnames_generation(names) > generation);
+	assert_string_equal(ifnames_get(names, 2), "lan0");
+	assert_string_equal(ifnames_get(names, 5), "wan0");
+	assert_false(ifnames_has_vrf(names, 2));
+	ifnames_free(names);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +275,7 @@ int main(void)
 		cmocka_unit_test(test_ifnames_makes_up_for_lost_news),
 		cmocka_unit_test(test_ifnames_asks_again_for_a_list_with_a_gap),
 		cmocka_unit_test(test_ifnames_asks_one_list_at_a_time),
+		cmocka_unit_test(test_ifnames_of_ports_are_those_of_their_vrf),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
