@@ -19,8 +19,8 @@
 
 struct nfqueue_message {
 	uint32_t id;
-	uint32_t in_ifindex; /* the bridge's port where there is one */
-	uint32_t out_ifindex;
+	uint32_t in_ifindex, out_ifindex; /* as it is routed, or its bridge */
+	uint32_t in_port, out_port;       /* of that; 0: it is none's */
 	const uint8_t *bytes; /* from layer 3 on; into the message */
 	uint32_t captured_bytes;
 	uint32_t wire_bytes;
@@ -122,18 +122,16 @@ static inline void nfqueue_message_take(struct nfqueue_message *message,
 		return;
 	switch (attr->type) {
 	case NFQA_IFINDEX_INDEV:
-		if (message->in_ifindex == 0)
-			message->in_ifindex = nfqueue_message_u32(attr->at);
-		return;
-	case NFQA_IFINDEX_OUTDEV:
-		if (message->out_ifindex == 0)
-			message->out_ifindex = nfqueue_message_u32(attr->at);
-		return;
-	case NFQA_IFINDEX_PHYSINDEV:
 		message->in_ifindex = nfqueue_message_u32(attr->at);
 		return;
-	case NFQA_IFINDEX_PHYSOUTDEV:
+	case NFQA_IFINDEX_OUTDEV:
 		message->out_ifindex = nfqueue_message_u32(attr->at);
+		return;
+	case NFQA_IFINDEX_PHYSINDEV:
+		message->in_port = nfqueue_message_u32(attr->at);
+		return;
+	case NFQA_IFINDEX_PHYSOUTDEV:
+		message->out_port = nfqueue_message_u32(attr->at);
 		return;
 	case NFQA_MARK:
 		message->mark = nfqueue_message_u32(attr->at);
@@ -156,6 +154,18 @@ static inline enum nfqueue_message_kind nfqueue_message_error(const uint8_t *at,
 	if (length >= sizeof(struct nlmsghdr) + sizeof(error))
 		memcpy(&error, at + sizeof(struct nlmsghdr), sizeof(error));
 	return error == -ENOENT ? NFQUEUE_MESSAGE_GONE : NFQUEUE_MESSAGE_ERROR;
+}
+
+/*
+ * Does it go from port to port?  What came by a port and is routed has one as
+ * well, where br_netfilter is on, and what is routed to a bridge has none yet.
+ * Before it is known where it goes, it may be either.
+ */
+static inline bool
+nfqueue_message_is_bridged(const struct nfqueue_message *message)
+{
+	return message->in_port != 0 &&
+	       (message->out_port != 0 || message->out_ifindex == 0);
 }
 
 /*

@@ -131,6 +131,8 @@ static bool understand(struct nfqueue_reader *reader,
 		       uint64_t now_ns, struct pump_packet *packet)
 {
 	struct packet_meta *meta = &packet->meta;
+	bool bridged = reader->policy->nfqueue.bridge &&
+		       nfqueue_message_is_bridged(message);
 	const struct nfqueue_zone_cached *from;
 	enum packet_error error = packet_parse(message->ethertype,
 					       message->bytes,
@@ -148,7 +150,8 @@ static bool understand(struct nfqueue_reader *reader,
 		meta->vlan[0] = message->vlan;
 	}
 	packet->id = message->id;
-	from = zone_of(reader, message->in_ifindex, meta->vlan[0]);
+	from = zone_of(reader, bridged ? message->in_port : message->in_ifindex,
+		       meta->vlan[0]);
 	packet->src_zone = from->zone;
 	packet->super_packet = message->super_packet;
 	packet->wire_pkts = 0;
@@ -157,7 +160,10 @@ static bool understand(struct nfqueue_reader *reader,
 			pieces_of(reader, meta, from->mtu_bytes, again);
 	/* which may take the place of what `from` is */
 	packet->dst_zone =
-		zone_of(reader, message->out_ifindex, meta->vlan[0])->zone;
+		zone_of(reader,
+			bridged ? message->out_port : message->out_ifindex,
+			meta->vlan[0])
+			->zone;
 	packet->shard = PUMP_HERE;
 	packet->verdict = PUMP_PASS;
 	packet->asked = false;

@@ -306,6 +306,7 @@ int tapqueue_next(struct tapqueue *queue, struct tapqueue_packet *ret_packet)
 	enum which which;
 	uint16_t wire_pkts = 0;
 	size_t length = 0;
+	bool bridged;
 	int got;
 
 	while (wire_pkts == 0) {
@@ -323,10 +324,11 @@ int tapqueue_next(struct tapqueue *queue, struct tapqueue_packet *ret_packet)
 		    NF_QUEUE_NR((uint32_t)number_of(queue, APART)), NULL, 0);
 		queue->is_apart = true;
 	}
+	bridged = nfqueue_message_is_bridged(&message);
 	*ret_packet = (struct tapqueue_packet){
 		.id = id_of(which, message.id),
-		.in_ifindex = message.in_ifindex,
-		.out_ifindex = message.out_ifindex,
+		.in_ifindex = bridged ? message.in_port : message.in_ifindex,
+		.out_ifindex = bridged ? message.out_port : message.out_ifindex,
 		.wire_bytes = message.wire_bytes,
 		.wire_pkts = wire_pkts,
 		.ethertype = message.ethertype,

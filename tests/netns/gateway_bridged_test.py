@@ -215,5 +215,57 @@ class Bridged(bed.Case):
         self.assertEqual(len(self.solicit("fe80::99")), 100)
 
 
+class Routed(bed.Case):
+    """The guarded hosts are on a bridge of the gateway, which routes.  Where
+    br_netfilter is on, as Docker has it, the kernel tells of its ports on the
+    way out, and cannot on the way back."""
+
+    FAST = ""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.addClassCleanup(setattr, symtapd, "FAST", symtapd.FAST)
+        symtapd.FAST = cls.FAST
+        super().setUpClass()
+
+    @classmethod
+    def build(cls):
+        cls.net = lab.Routed(cls.lab)
+        gateway = cls.net.gateway
+        gateway.run("ip", "link", "add", "br0", "type", "bridge")
+        gateway.up("br0")
+        gateway.address("br0", "10.20.0.1/32", "2001:db8:20::1/128")
+        for name, host, address in (
+                ("lan0", cls.net.host, lab.GUARDED),
+                ("lan1", cls.net.neighbour, lab.NEIGHBOUR)):
+            gateway.run("ip", "link", "set", name, "master", "br0")
+            gateway.run("ip", "route", "replace", address, "dev", "br0")
+            cls.check_path(host, cls.net.outside, (address, lab.OUTSIDE))
+
+    def test_flood_is_held_and_its_neighbour_is_not(self):
+        self.start(limits=bed.ROOM)
+        ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 9)
+        source = traffic.sender(self.net.host, lab.GUARDED)
+        talk = self.talk(seconds=1)
+        for number in range(200):
+            source.sendto(traffic.numbered(number), (lab.OUTSIDE, 9))
+        arrived = ear.receive(1.3)
+        self.check_whole(talk.finish())
+        self.check_figures(arrived, 1)
+        rows = {row["inside"]: row for row in
+                self.symtapd.ask("top by=S")["rows"]}
+        self.assertEqual({row["zone"] for row in rows.values()}, {"br0"})
+        self.assertLess(rows[lab.NEIGHBOUR]["S_decides"], 0.5)
+
+
+class RoutedFast(Routed):
+
+    FAST = "br0"
+
+    def test_a_conversation_that_conforms_stays_in_the_kernel(self):
+        self.start()
+        self.check_fast()
+
+
 if __name__ == "__main__":
     bed.main()

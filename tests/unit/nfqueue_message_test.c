@@ -106,8 +106,11 @@ static void test_message_is_read_whole(void **state)
 			 NFQUEUE_MESSAGE_PACKET);
 	assert_int_equal(message.id, 0xfffffff0);
 	assert_int_equal(message.ethertype, 0x0800);
-	assert_int_equal(message.in_ifindex, 12);
-	assert_int_equal(message.out_ifindex, 14);
+	assert_int_equal(message.in_ifindex, 11);
+	assert_int_equal(message.in_port, 12);
+	assert_int_equal(message.out_ifindex, 13);
+	assert_int_equal(message.out_port, 14);
+	assert_true(nfqueue_message_is_bridged(&message));
 	assert_int_equal(message.vlan, 17);
 	assert_int_equal(message.wire_bytes, 65000);
 	assert_int_equal(message.captured_bytes, 61);
@@ -133,9 +136,30 @@ static void test_message_without_ports_of_a_bridge(void **state)
 			 NFQUEUE_MESSAGE_PACKET);
 	assert_int_equal(message.in_ifindex, 3);
 	assert_int_equal(message.out_ifindex, 4);
+	assert_false(nfqueue_message_is_bridged(&message));
 	assert_int_equal(message.wire_bytes, 20);
 	assert_int_equal(message.vlan, 0);
 	assert_false(message.super_packet);
+}
+
+/* br_netfilter tells by which port it came, and not where it will leave. */
+static void test_message_routed_off_a_bridge_is_not_of_its_ports(void **state)
+{
+	struct nfqueue_message message;
+	struct draft draft;
+
+	(void)state;
+	draft_begin(&draft, 7);
+	draft_add_u32(&draft, NFQA_IFINDEX_INDEV, 11);
+	draft_add_u32(&draft, NFQA_IFINDEX_PHYSINDEV, 12);
+	assert_int_equal(read_copy(&draft, draft.length, &message),
+			 NFQUEUE_MESSAGE_PACKET);
+	assert_true(nfqueue_message_is_bridged(&message));
+	draft_add_u32(&draft, NFQA_IFINDEX_OUTDEV, 4);
+	assert_int_equal(read_copy(&draft, draft.length, &message),
+			 NFQUEUE_MESSAGE_PACKET);
+	assert_false(nfqueue_message_is_bridged(&message));
+	assert_int_equal(message.in_ifindex, 11);
 }
 
 static void test_message_cut_anywhere_stays_in_its_bytes(void **state)
@@ -215,6 +239,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_message_is_read_whole),
 		cmocka_unit_test(test_message_without_ports_of_a_bridge),
+		cmocka_unit_test(
+			test_message_routed_off_a_bridge_is_not_of_its_ports),
 		cmocka_unit_test(test_message_cut_anywhere_stays_in_its_bytes),
 		cmocka_unit_test(test_message_cut_behind_its_id_is_a_packet),
 		cmocka_unit_test(test_message_of_another_kind),
