@@ -16,12 +16,89 @@
 #include "shaper/daemon/findings.h"
 #include "shaper/daemon/load.h"
 
+enum { LOOKED_AT = 8 }; /* of who is over the threshold */
+
 struct examination {
 	struct facts facts;
 	struct findings findings;
 	struct policy_errors errors;
 	struct reply *status, *daemon; /* NULL: it does not answer */
 };
+
+/* Does `row` hear, and never send, what `other` sends and never hears? */
+static bool is_other_half(const struct json_t *row, const struct json_t *other)
+{
+	return strcmp(reply_text(row, "scope"), "pair") == 0 &&
+	       strcmp(reply_text(row, "outside"),
+		      reply_text(other, "outside")) == 0 &&
+	       strcmp(reply_text(row, "zone"), reply_text(other, "zone")) !=
+		       0 &&
+	       reply_number(row, "heard_per_s") > 0 &&
+	       reply_number(row, "offered_per_s") == 0;
+}
+
+static bool find_other_half(struct examination *examination,
+			    struct client *client, const struct json_t *row)
+{
+	const struct json_t *half = NULL;
+	struct reply *told;
+	char request[80];
+	const char *why;
+
+	snprintf(request, sizeof(request), "explain %.45s",
+		 reply_text(row, "inside"));
+	told = reply_ask(client, request, &why);
+	if (told == NULL)
+		return false;
+	for (size_t i = 0; i < reply_count(reply_body(told), "rows"); i++) {
+		half = reply_item(reply_body(told), "rows", i);
+		if (is_other_half(half, row))
+			break;
+		half = NULL;
+	}
+	if (half != NULL)
+		finding_remedy(
+			findings_add(
+				&examination->findings, "two-zones",
+				FINDING_PROBLEM,
+				"%.45s sends to %.45s in the zone %.31s "
+				"and hears from it in %.31s: as two hosts, "
+				"so it is held, or would be.",
+				reply_text(row, "inside"),
+				reply_text(row, "outside"),
+				reply_text(row, "zone"),
+				reply_text(half, "zone")),
+			"Where both are the way to the same hosts, make one "
+			"zone of them: `zones: {lan: [%.31s, %.31s]}`.",
+			reply_text(row, "zone"), reply_text(half, "zone"));
+	reply_free(told);
+	return half != NULL;
+}
+
+/* Packets that come back another way than they went are nobody's answer. */
+static void look_for_halves(struct examination *examination,
+			    struct client *client)
+{
+	char request[80];
+	const char *why;
+	struct reply *top;
+
+	snprintf(request, sizeof(request), "top by=S scope=pair limit=%d",
+		 LOOKED_AT);
+	top = reply_ask(client, request, &why);
+	if (top == NULL)
+		return;
+	for (size_t i = 0; i < reply_count(reply_body(top), "rows"); i++) {
+		const struct json_t *row =
+			reply_item(reply_body(top), "rows", i);
+
+		if (reply_is_true(row, "over") &&
+		    reply_number(row, "heard_per_s") == 0 &&
+		    find_other_half(examination, client, row))
+			break;
+	}
+	reply_free(top);
+}
 
 static void ask_daemon(struct examination *examination, const char *path)
 {
@@ -32,6 +109,7 @@ static void ask_daemon(struct examination *examination, const char *path)
 	if (error == 0) {
 		examination->status = reply_ask(&client, "status", &why);
 		examination->daemon = reply_ask(&client, "doctor", &why);
+		look_for_halves(examination, &client);
 	}
 	client_close(&client);
 	if (examination->status != NULL) {

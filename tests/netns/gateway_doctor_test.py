@@ -110,6 +110,33 @@ class Doctor(bed.Case):
         else:
             self.assertEqual(self.doctor(), before)
 
+    def test_answers_that_take_another_way_in_are_found(self):
+        gateway = self.net.gateway
+        for name in ("all", "lan0"):
+            gateway.write(f"/proc/sys/net/ipv4/conf/{name}/rp_filter", 0)
+        self.net.neighbour.address("eth0", f"{lab.GUARDED}/32")
+        gateway.run("ip", "route", "replace", lab.GUARDED, "dev", "lan1")
+        try:
+            self.start()
+            self.symtapd.a_second_later()
+            self.assertNotIn("two-zones", self.doctor())
+            ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 9)
+            sender = traffic.sender(self.net.host, lab.GUARDED)
+            sender.sendto(traffic.numbered(0), (lab.OUTSIDE, 9))
+            first, = ear.receive(3, 1)
+
+            def is_found():
+                sender.sendto(traffic.numbered(0), (lab.OUTSIDE, 9))
+                ear.answer(first)
+                return self.doctor().get("two-zones")
+            what, = lab.eventually(is_found, 10) or [""]
+            self.assertRegex(what, f"{lab.GUARDED} sends to {lab.OUTSIDE} in "
+                             "the zone lan0 and hears from it in lan1")
+        finally:
+            gateway.run("ip", "route", "replace", lab.GUARDED, "dev", "lan0")
+            self.net.neighbour.run("ip", "addr", "del", f"{lab.GUARDED}/32",
+                                   "dev", "eth0")
+
     def test_an_inside_that_nobody_is_of_is_found(self):
         self.start(inside="[10.99.0.0/16]")
         sender = traffic.sender(self.net.host, lab.GUARDED)
