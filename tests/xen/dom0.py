@@ -11,6 +11,9 @@ import subprocess
 import lab
 
 JOB = pathlib.Path("/run/job")
+# What guests boot from, in memory: each page of the job's is asked for anew.
+KERNEL, RAMDISK = (pathlib.Path("/run", name)
+                   for name in ("vmlinux", "guest.cpio"))
 BRIDGE = "xenbr0"
 HOST = "10.0.1.100"
 OUTSIDE, OUTSIDE2 = "10.0.1.200", "10.0.1.201"
@@ -50,8 +53,10 @@ def kernel_words():
 def unpack_tools():
     """As if they had been installed."""
     packages = os.path.join(os.environ["SYMTAP_BUILD"], "packages")
-    for folder in ("usr", "etc"):
-        call("cp", "-a", f"{packages}/{folder}/.", f"/{folder}/")
+    call("cp", "-asf", f"{packages}/usr/.", "/usr/")
+    call("cp", "-a", f"{packages}/etc/.", "/etc/")
+    for path in (KERNEL, RAMDISK):
+        call("cp", str(JOB / path.name), str(path))
 
 
 def start_stack():

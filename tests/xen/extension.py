@@ -114,7 +114,7 @@ class Extension(guests.Guest):
         made = time.monotonic()
         dom0.write(f"/run/{name}.cfg", "\n".join((
             f'name = "{name}"', 'type = "pv"',
-            f'kernel = "{dom0.JOB}/vmlinux"',
+            f'kernel = "{dom0.KERNEL}"',
             f'ramdisk = "{image}"', "memory = 160", "vcpus = 1",
             f"driver_domain = {driver}",
             f'vif = ["mac={guests.mac_of(number)},bridge={dom0.BRIDGE},'

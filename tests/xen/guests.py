@@ -47,7 +47,7 @@ class Options:
     """
 
     def __init__(self, *, queues=1, vifs=1, ips=None, addressed=False, vif="",
-                 lines=(), memory=96, ramdisk=f"{dom0.JOB}/guest.cpio",
+                 lines=(), memory=96, ramdisk=dom0.RAMDISK,
                  words=""):
         self.__dict__.update(
             queues=queues, vifs=vifs, ips=None if ips is None else list(ips),
@@ -73,13 +73,13 @@ class Options:
                           if ":" not in ip and ip != address_of(number))])
         return "\n".join((
             f'name = "guest{number}"', 'type = "pv"',
-            f'kernel = "{dom0.JOB}/vmlinux"', f'ramdisk = "{self.ramdisk}"',
+            f'kernel = "{dom0.KERNEL}"', f'ramdisk = "{self.ramdisk}"',
             f"memory = {self.memory}", f"vcpus = {self.queues}",
             f"vif = [{vifs}]", f'extra = "{dom0.kernel_words()} '
             f'address={own} {self.words}"', *self.lines, ""))
 
 
-def ramdisk(name, script="", folder=None, plain=f"{dom0.JOB}/guest.cpio"):
+def ramdisk(name, script="", folder=None, plain=dom0.RAMDISK):
     """The usual one, or another plain one, with more in it: what `script` does
     before the guest listens (/start), and a folder's files.  Its path."""
     path = f"/run/{name}.cpio"
@@ -169,26 +169,32 @@ class Guest:
         for each in opened:
             self.finish(each)
 
+    def rings(self, handle=0):
+        """What netback tells of each queue of a vif."""
+        folder = pathlib.Path("/sys/kernel/debug/xen-netback",
+                              f"vif{self.domain}.{handle}")
+        return [path.read_text(encoding="utf-8")
+                for path in folder.glob("io_ring_q*")]
+
     def ring(self, handle=0):
         """Requests that the backend has consumed and not answered, in all
         queues of a vif."""
-        folder = pathlib.Path("/sys/kernel/debug/xen-netback",
-                              f"vif{self.domain}.{handle}")
-        pending = 0
-        for path in folder.glob("io_ring_q*"):
-            text = path.read_text(encoding="utf-8")
-            pending += int(text.split("nr_pending_reqs")[1].split()[0])
-        return pending
+        return sum(int(text.split("nr_pending_reqs")[1].split()[0])
+                   for text in self.rings(handle))
 
     def queues(self):
-        return len([*pathlib.Path("/sys/kernel/debug/xen-netback",
-                                  self.vif).glob("io_ring_q*")])
+        return len(self.rings())
 
     def destroy(self):
         """How long that took."""
         begin = time.monotonic()
         dom0.call("xl", "destroy", self.name)
         return time.monotonic() - begin
+
+
+def unanswered(ring):
+    """Requests of a ring, by what netback tells of it, consumed or not."""
+    return int(re.search(r"TX: .*\nreq prod \d+ \((\d+)\)", ring)[1])
 
 
 class Pool:
