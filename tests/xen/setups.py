@@ -73,6 +73,7 @@ class Setup:
     """Stock: a guest, its backend in dom0, and nothing of ours at work."""
 
     name = "stock"
+    number, options = BESIDE, {}  # of the guest
     vm = None  # with which the guest has to do
     anew_seconds = 0  # for the VM to be made again; 0: it is not
 
@@ -80,10 +81,13 @@ class Setup:
         self.world = world
 
     def guest(self):
-        return self.world.pool.take(BESIDE)
+        """The one that start() took.  Nobody asks it whether it is up: while
+        it waits its answer does, too."""
+        return self.world.pool.all[self.number]
 
     def start(self):
-        """The guest is guarded when this returns."""
+        """The guest is up, and guarded, when this returns."""
+        self.world.pool.take(self.number, **self.options)
 
     def stop(self):
         """And is not any more; what waited goes on."""
@@ -102,8 +106,7 @@ class Setup:
 
     def slots(self):
         """Requests of the guest that are not answered, taken or not."""
-        return int(re.search(r"TX: .*\nreq prod \d+ \((\d+)\)",
-                             self.ring_text())[1])
+        return guests.unanswered(self.ring_text())
 
     def kill(self):
         """As a crash does, and start it again as a service manager would.
@@ -124,7 +127,7 @@ class Ours(Setup):
                      else f"{way.name}, no fast path")
 
     def start(self):
-        self.guest()
+        super().start()
         self.daemon = symtapd.Symtapd(self.world.host, bed.BUILD)
         self.daemon.start(bridge=self.bridge, shipped=True, fast=self.fast,
                           **bed.policy_of(self.way))
@@ -168,6 +171,7 @@ class Driver(Setup):
     """
 
     name = "driver domain"
+    number, options = BEHIND, {"vif": "backend=extension"}
     # A minute or two of them until its network is back, and then TCP sends
     # again when it has been silent for as long once more.
     anew_seconds = 300
@@ -176,12 +180,9 @@ class Driver(Setup):
     def vm(self):
         return self.world.backend
 
-    def guest(self):
-        return self.world.pool.take(BEHIND, vif="backend=extension")
-
     def start(self):
         self.world.need_backend()
-        self.guest()
+        super().start()
         self.vm.ask(AWAY)
 
     def ring_text(self):
@@ -209,8 +210,7 @@ class Extension(Driver):
     name = "extension VM"
 
     def start(self):
-        self.world.need_backend()
-        self.guest()
+        super().start()
         self.vm.ask(BACK)
         self._await("status", rf"fast path at {self.guest().vif} ")
 
@@ -275,7 +275,7 @@ class Granted(Setup):
 
     def start(self):
         self.world.need_judge()
-        self.guest()
+        super().start()
         for words in (
                 "add table bridge compare",
                 "add chain bridge compare forward "
