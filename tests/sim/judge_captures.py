@@ -6,7 +6,7 @@ the last line says so.  In CI the folder has to be there.
 
 Every target of the default has to be reached.  The plain calibrations are
 judged beside it, for comparison, and the last table tells what each does to
-good traffic."""
+good traffic; not where SYMTAP_SANITIZED is set."""
 
 import json
 import os
@@ -83,7 +83,7 @@ def print_good(tables):
 
 def judge_all(sim, folder):
     tables = {"default": judge(sim, folder, "default")}
-    for name in COMPARED:
+    for name in () if "SYMTAP_SANITIZED" in os.environ else COMPARED:
         tables[name] = judge(sim, folder, name, "-c",
                              os.path.join(PROFILES, name + ".yaml"))
     if None in tables.values():
