@@ -45,14 +45,18 @@ def held(found, names):
                            f"the first one, not {LATER_PKTS_PER_S} at most")
 
 
-def innocent(found, names):
-    """Where its guest waits: who does not, keeps its processor busy."""
-    for name in set(names) & set(SELECTIVE):
+def _waiting(found, names):
+    """Where its guest waits, with how many slots: who does not, keeps its
+    processor busy."""
+    for name in sorted(set(names) & set(SELECTIVE)):
         for part in WAITS[name]:
-            below = [each for each in figures.parts(found, name, part)
-                     if each["slots"] < SLOTS]
-            if not below:
-                continue
+            yield name, part, figures.parts(found, name, part)
+
+
+def innocent(found, names):
+    for name, part, rounds in _waiting(found, names):
+        below = [each for each in rounds if each["slots"] < SLOTS]
+        if below:
             idle, beside = (figures.median(figures.column(below, key))
                             for key in ("idle_p99", "p99"))
             if beside >= INNOCENT_TIMES * idle:
@@ -92,10 +96,25 @@ def complete(found, _):
                f"{each['why'].splitlines()[0]}")
 
 
+def _names(found):
+    return [*dict.fromkeys(name for figures in found["rounds"]
+                           for name in figures)]
+
+
 def missed(found):
     """One line for each goal, its name first."""
-    names = [*dict.fromkeys(name for figures in found["rounds"]
-                            for name in figures)]
+    names = _names(found)
     return sorted(line for goal in (lossless, held, innocent, stock, modules,
                                     plugged, complete)
                   for line in goal(found, names))
+
+
+def unasked(found):
+    """The same, of those whose condition was not there: a ring that is full
+    has no place for anybody."""
+    for name, part, rounds in _waiting(found, _names(found)):
+        full = [each["slots"] for each in rounds if each["slots"] >= SLOTS]
+        if full:
+            yield (f"innocent: {name}, {part} packets: {max(full)} slots "
+                   f"waited in {len(full)} of {len(rounds)} rounds, not less "
+                   f"than {SLOTS}")

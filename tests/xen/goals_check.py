@@ -77,6 +77,14 @@ class Judged(unittest.TestCase):
                                          "probe_lost": 9})):
             self.assertEqual([], self.missed(*words, **figures))
 
+    def test_a_full_ring_is_told(self):
+        found = a_copy()
+        found["rounds"][2]["queue"]["large"].update(slots=237, probe_lost=9)
+        self.assertEqual(["innocent: queue, large packets: 237 slots waited "
+                          "in 1 of 3 rounds, not less than 200"],
+                         [*goals.unasked(found)])
+        self.assertIn("NOT ASKED innocent: queue", tables.verdict(found))
+
     def test_modules_and_failed_rows(self):
         found = a_copy()
         for pair in found["modules"]:

@@ -210,7 +210,8 @@ PLACES = {
 
 def verdict(found):
     lines = goals.missed(found)
-    return "\n".join([*(f"MISSED {line}" for line in lines),
+    return "\n".join([*(f"NOT ASKED {line}" for line in goals.unasked(found)),
+                      *(f"MISSED {line}" for line in lines),
                       f"{len(lines)} goal(s) missed"])
 
 
