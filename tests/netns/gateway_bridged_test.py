@@ -246,16 +246,16 @@ class Routed(bed.Case):
         self.start(limits=bed.ROOM)
         ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 9)
         source = traffic.sender(self.net.host, lab.GUARDED)
-        talk = self.talk(seconds=1)
+        talk = self.talk(seconds=bed.LONG)
         for number in range(200):
             source.sendto(traffic.numbered(number), (lab.OUTSIDE, 9))
         arrived = ear.receive(1.3)
-        self.check_whole(talk.finish())
         self.check_figures(arrived, 1)
         rows = {row["inside"]: row for row in
                 self.symtapd.ask("top by=S")["rows"]}
         self.assertEqual({row["zone"] for row in rows.values()}, {"br0"})
         self.assertLess(rows[lab.NEIGHBOUR]["S_decides"], 0.5)
+        self.check_whole(talk.end())
 
 
 class RoutedFast(Routed):
