@@ -290,7 +290,8 @@ static void test_tally_is_bounded_and_says_what_it_omits(void **state)
 	assert_int_equal(summary->out_pkts, 3000);
 	assert_int_equal(summary->keys[FLOW_SCOPE_PAIR], 1024);
 	assert_int_equal(tally_count(bed.tally, 1u << FLOW_SCOPE_PAIR), 1024);
-	assert_in_range(summary->keys_omitted, 2 * 1970, 2 * 1976);
+	/* Some are taken for others, by a hash of a seed of each run's own. */
+	assert_in_range(summary->keys_omitted, 2 * 1950, 2 * 1976);
 	assert_int_equal(
 		tally_worst(bed.tally, 1u << FLOW_SCOPE_HOST, worst, 3), 1);
 	assert_int_equal(worst[0]->out_pkts, 3000);
