@@ -19,7 +19,7 @@ struct tapcarrier *tapcarrier_new(const struct tapcarrier_config *config,
 	carrier->config = *config;
 	carrier->owner = *owner;
 	carrier->allowed = config->most;
-	carrier->waiting = tapwaiting_new(config->waiting_max);
+	carrier->waiting = tapwaiting_new(config->waiting_max, TAPLEASES_MAX);
 	carrier->leases = tapleases_new(config->seed);
 	if (carrier->waiting == NULL || carrier->leases == NULL) {
 		tapcarrier_free(carrier);

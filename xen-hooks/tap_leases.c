@@ -9,7 +9,7 @@
 #include "flowtable/siphash.h"
 
 enum {
-	PLACES = 4096, /* a power of two */
+	PLACES = TAPLEASES_MAX,
 	PROTO_TCP = 6,
 	TCP_FIN_SYN_RST = 0x07,
 };

@@ -26,7 +26,7 @@ enum tapleases_way {
 	TAPLEASES_RENEW /* it may go, and the judge is asked for more */
 };
 
-enum { TAPLEASES_NONE = 0 };
+enum { TAPLEASES_NONE = 0, TAPLEASES_MAX = 4096 }; /* and numbers */
 
 /* NULL: out of memory.  `seed` keys the hash. */
 struct tapleases *tapleases_new(const uint8_t seed[16]);

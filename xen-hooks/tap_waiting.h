@@ -18,8 +18,8 @@ struct tapwaiting_packet {
 	bool follows;   /* others of it, and no verdict */
 };
 
-/* NULL: out of memory. */
-struct tapwaiting *tapwaiting_new(uint32_t places);
+/* NULL: out of memory.  Numbers of leases are 1..leases, or 0. */
+struct tapwaiting *tapwaiting_new(uint32_t places, uint32_t leases);
 void tapwaiting_free(struct tapwaiting *waiting); /* NULL is fine */
 
 /* An id that no other has, and is not 0 nor has the highest bit; 0: all places
