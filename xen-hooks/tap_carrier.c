@@ -2,6 +2,7 @@
 #include "xen-hooks/tap_carrier.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,25 +22,27 @@ struct tapcarrier *tapcarrier_new(const struct tapcarrier_config *config,
 	carrier->allowed = config->most;
 	carrier->waiting = tapwaiting_new(config->waiting_max, TAPLEASES_MAX);
 	carrier->leases = tapleases_new(config->seed);
-	if (carrier->waiting == NULL || carrier->leases == NULL) {
+	carrier->turns = tapturns_new(config->waiting_max, config->seed);
+	if (carrier->waiting == NULL || carrier->leases == NULL ||
+	    carrier->turns == NULL) {
 		tapcarrier_free(carrier);
 		return NULL;
 	}
 	return carrier;
 }
 
-static void give(struct tapcarrier *carrier, uint64_t token,
-		 enum tap_verdict verdict)
+void tapcarrier_give(struct tapcarrier *carrier, uint64_t token,
+		     enum tap_verdict verdict)
 {
 	carrier->owner.on_verdict(carrier->owner.self, token, verdict, NULL, 0);
 }
 
-/* What nobody judges. */
-static void fail(struct tapcarrier *carrier, uint64_t token,
-		 enum tapcarrier_counter why)
+void tapcarrier_fail(struct tapcarrier *carrier, uint64_t token,
+		     enum tapcarrier_counter why)
 {
 	tapcarrier_count(carrier, why);
-	give(carrier, token, carrier->config.fail_open ? TAP_PASS : TAP_DROP);
+	tapcarrier_give(carrier, token,
+			carrier->config.fail_open ? TAP_PASS : TAP_DROP);
 }
 
 static bool take_oldest(struct tapcarrier *carrier, uint64_t until_ns,
@@ -49,6 +52,7 @@ static bool take_oldest(struct tapcarrier *carrier, uint64_t until_ns,
 		return false;
 	tapleases_leave(carrier->leases, ret_packet->lease,
 			ret_packet->follows);
+	tapturns_leave(carrier->turns, ret_packet->place);
 	return true;
 }
 
@@ -59,6 +63,7 @@ bool tapcarrier_take(struct tapcarrier *carrier, uint64_t id,
 			     ret_packet))
 		return false;
 	tapleases_leave(carrier->leases, ret_packet->lease, false);
+	tapturns_leave(carrier->turns, ret_packet->place);
 	return true;
 }
 
@@ -69,7 +74,7 @@ void tapcarrier_let_follow(struct tapcarrier *carrier, uint32_t lease)
 	while (tapleases_is_followed(carrier->leases, lease) &&
 	       tapwaiting_take_follower(carrier->waiting, lease, &packet)) {
 		tapleases_leave(carrier->leases, lease, true);
-		give(carrier, packet.token, TAP_PASS);
+		tapcarrier_give(carrier, packet.token, TAP_PASS);
 	}
 }
 
@@ -86,7 +91,8 @@ void tapcarrier_lose(struct tapcarrier *carrier)
 	carrier->wire.close(carrier->wire.self);
 	tapleases_end(carrier->leases);
 	while (take_oldest(carrier, UINT64_MAX, &packet))
-		fail(carrier, packet.token, TAPCARRIER_abandoned_pkts);
+		tapcarrier_fail(carrier, packet.token,
+				TAPCARRIER_abandoned_pkts);
 }
 
 void tapcarrier_free(struct tapcarrier *carrier)
@@ -96,6 +102,7 @@ void tapcarrier_free(struct tapcarrier *carrier)
 	tapcarrier_lose(carrier);
 	tapwaiting_free(carrier->waiting);
 	tapleases_free(carrier->leases);
+	tapturns_free(carrier->turns);
 	free(carrier);
 }
 
@@ -126,7 +133,10 @@ void tapcarrier_connect(struct tapcarrier *carrier, const struct tapwire *wire,
 	carrier->heard_ns = now_ns;
 	carrier->mode = TAP_OBSERVE;
 	carrier->mode_before = TAP_OBSERVE;
+	carrier->said_bytes = 0;
 	tapcarrier_say_mode(carrier, TAPMESSAGE_HELLO, now_ns);
+	for (int i = 0; i < TAPCARRIER_QUESTIONS; i++)
+		carrier->question_ends[i] = carrier->said_bytes;
 }
 
 void tapcarrier_tell_mode(struct tapcarrier *carrier)
@@ -156,7 +166,7 @@ void tapcarrier_renew_mode(struct tapcarrier *carrier, uint64_t now_ns)
 	while (mode == TAP_OBSERVE &&
 	       take_oldest(carrier, UINT64_MAX, &packet)) {
 		tapcarrier_count(carrier, TAPCARRIER_passed_pkts);
-		give(carrier, packet.token, TAP_PASS);
+		tapcarrier_give(carrier, packet.token, TAP_PASS);
 	}
 }
 
@@ -180,81 +190,7 @@ static void observe(struct tapcarrier *carrier,
 			    now_ns) < 0)
 		counter = TAPCARRIER_untold_pkts;
 	tapcarrier_count(carrier, counter);
-	give(carrier, packet->token, TAP_PASS);
-}
-
-static uint32_t wire_pkts_of(const struct tapcarrier_packet *packet)
-{
-	return packet->seen.wire_pkts > 0 ? packet->seen.wire_pkts : 1;
-}
-
-/* Its id; 0: it does not wait, and has its verdict. */
-static uint64_t wait(struct tapcarrier *carrier,
-		     const struct tapwaiting_packet *packet, uint64_t now_ns)
-{
-	uint64_t id = tapwaiting_add(carrier->waiting, packet, now_ns);
-
-	if (id == 0)
-		fail(carrier, packet->token, TAPCARRIER_full_pkts);
-	else
-		tapleases_wait(carrier->leases, packet->lease, packet->follows);
-	return id;
-}
-
-/* The judge has said so before. */
-static void pass_unasked(struct tapcarrier *carrier,
-			 const struct tapcarrier_packet *packet,
-			 const struct tapwaiting_packet *waits, bool renew,
-			 uint64_t now_ns)
-{
-	int error;
-
-	if (renew)
-		error = tapcarrier_show(carrier, packet, TAP_INTERPOSE,
-					tapleases_ask(carrier->leases,
-						      waits->lease, now_ns),
-					now_ns);
-	else
-		error = tapcarrier_show_later(carrier, packet, now_ns);
-	if (error < 0) {
-		fail(carrier, packet->token, TAPCARRIER_untold_pkts);
-		return;
-	}
-	tapcarrier_count(carrier, TAPCARRIER_observed_pkts);
-	if (waits->follows)
-		wait(carrier, waits, now_ns);
-	else
-		give(carrier, packet->token, TAP_PASS);
-}
-
-static void ask(struct tapcarrier *carrier,
-		const struct tapcarrier_packet *packet, uint64_t now_ns)
-{
-	struct tapwaiting_packet waits = {
-		.token = packet->token,
-		.lease = tapleases_find(carrier->leases, &packet->seen,
-					packet->bytes, packet->bytes_count,
-					now_ns),
-	};
-	enum tapleases_way way = tapleases_take(carrier->leases, waits.lease,
-						wire_pkts_of(packet), now_ns);
-	uint64_t id;
-
-	waits.follows = way == TAPLEASES_FOLLOW;
-	if (way != TAPLEASES_ASK) {
-		pass_unasked(carrier, packet, &waits, way == TAPLEASES_RENEW,
-			     now_ns);
-		return;
-	}
-	id = wait(carrier, &waits, now_ns);
-	if (id == 0)
-		return;
-	if (waits.lease != TAPLEASES_NONE)
-		id |= TAPMESSAGE_MAY_LEASE;
-	if (tapcarrier_show(carrier, packet, TAP_INTERPOSE, id, now_ns) == 0)
-		tapcarrier_count(carrier, TAPCARRIER_asked_pkts);
-	else if (tapcarrier_take(carrier, id, &waits))
-		fail(carrier, waits.token, TAPCARRIER_untold_pkts);
+	tapcarrier_give(carrier, packet->token, TAP_PASS);
 }
 
 static bool is_cut(const struct tapcarrier_packet *packet)
@@ -285,7 +221,14 @@ static void intercept(struct tapcarrier *carrier,
 				 TAPMESSAGE_SEEN, now_ns) < 0)
 		counter = TAPCARRIER_untold_pkts;
 	tapcarrier_count(carrier, counter);
-	give(carrier, packet->token, TAP_DROP);
+	tapcarrier_give(carrier, packet->token, TAP_DROP);
+}
+
+short tapcarrier_events(const struct tapcarrier *carrier)
+{
+	if (carrier->talk == TALK_NONE || tapturns_is_empty(carrier->turns))
+		return POLLIN;
+	return (short)(POLLIN | carrier->wire.room_events);
 }
 
 bool tapcarrier_has_room(const struct tapcarrier *carrier)
@@ -300,7 +243,8 @@ bool tapcarrier_has_room(const struct tapcarrier *carrier)
 					: TAPMESSAGE_HEADERS_MAX)) &&
 	       (carrier->mode != TAP_INTERPOSE ||
 		tapwaiting_count(carrier->waiting) <
-			carrier->config.waiting_max);
+			carrier->config.waiting_max ||
+		!tapturns_is_empty(carrier->turns));
 }
 
 void tapcarrier_offer(struct tapcarrier *carrier,
@@ -308,7 +252,8 @@ void tapcarrier_offer(struct tapcarrier *carrier,
 {
 	tapcarrier_count(carrier, TAPCARRIER_offered_pkts);
 	if (carrier->talk != TALK_ON) {
-		fail(carrier, packet->token, TAPCARRIER_unjudged_pkts);
+		tapcarrier_fail(carrier, packet->token,
+				TAPCARRIER_unjudged_pkts);
 		return;
 	}
 	switch (mode_of(carrier, packet)) {
@@ -316,7 +261,7 @@ void tapcarrier_offer(struct tapcarrier *carrier,
 		observe(carrier, packet, now_ns);
 		return;
 	case TAP_INTERPOSE:
-		ask(carrier, packet, now_ns);
+		tapcarrier_ask(carrier, packet, now_ns);
 		return;
 	case TAP_INTERCEPT:
 		intercept(carrier, packet, now_ns);
@@ -336,7 +281,7 @@ static void give_up(struct tapcarrier *carrier, uint64_t now_ns)
 		return;
 	while (take_oldest(carrier, now_ns - carrier->config.longest_ns,
 			   &packet)) {
-		fail(carrier, packet.token, TAPCARRIER_late_pkts);
+		tapcarrier_fail(carrier, packet.token, TAPCARRIER_late_pkts);
 		tapcarrier_let_follow(carrier, packet.lease);
 	}
 }
@@ -346,6 +291,7 @@ void tapcarrier_advance(struct tapcarrier *carrier, bool readable,
 {
 	if (carrier->talk == TALK_NONE)
 		return;
+	carrier->questions = 0;
 	if (readable)
 		carrier->wire.wake(carrier->wire.self);
 	tapcarrier_hear(carrier, now_ns);
@@ -358,6 +304,7 @@ void tapcarrier_advance(struct tapcarrier *carrier, bool readable,
 		tapcarrier_lose(carrier);
 	tapcarrier_say_what_is_due(carrier, now_ns);
 	give_up(carrier, now_ns);
+	tapcarrier_take_turns(carrier, now_ns);
 }
 
 uint64_t tapcarrier_next_ns(const struct tapcarrier *carrier)
@@ -368,7 +315,8 @@ uint64_t tapcarrier_next_ns(const struct tapcarrier *carrier)
 		return carrier->heard_ns + TAP_HELLO_NS;
 	if (carrier->talk == TALK_NONE)
 		return next_ns;
-	if (carrier->more)
+	if (carrier->more || (!tapturns_is_empty(carrier->turns) &&
+			      !tapcarrier_is_behind(carrier)))
 		return 0;
 	next_ns = carrier->heard_ns + TAP_SILENCE_NS;
 	if (carrier->said_ns + TAP_BEAT_NS < next_ns)

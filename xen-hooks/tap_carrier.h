@@ -8,7 +8,7 @@
  * told to do then.  One thread; no clock, and no I/O but by its wire.
  *
  *	tapcarrier_offer		on_verdict once for each, now or later
- *	poll wire.fd and tapcarrier_next_ns()
+ *	poll wire.fd for tapcarrier_events, and tapcarrier_next_ns()
  *	  tapcarrier_advance
  *	tapcarrier_connect		when it is not, or no longer, connected
  */
@@ -67,6 +67,9 @@ void tapcarrier_lose(struct tapcarrier *carrier);
 /* There is a wire; of tapcarrier_connect until it is lost. */
 bool tapcarrier_is_connected(const struct tapcarrier *carrier);
 bool tapcarrier_is_judged(const struct tapcarrier *carrier);
+
+/* Poll wire.fd for them. */
+short tapcarrier_events(const struct tapcarrier *carrier);
 
 /*
  * One more would not have to be left unjudged.  A flood must not get past its

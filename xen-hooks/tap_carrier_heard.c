@@ -27,6 +27,8 @@ static void carry_out(struct tapcarrier *carrier,
 	tapcarrier_count(carrier, counters[verdict]);
 	carrier->owner.on_verdict(carrier->owner.self, packet.token, verdict,
 				  message->bytes, message->bytes_count);
+	if (verdict == TAP_DROP)
+		tapleases_refuse(carrier->leases, packet.lease, now_ns);
 	if (message->verdict.lease_pkts > 0)
 		tapleases_give(carrier->leases, packet.lease,
 			       message->verdict.lease_pkts, now_ns);

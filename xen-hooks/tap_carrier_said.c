@@ -22,8 +22,10 @@ int tapcarrier_say_unsaid(struct tapcarrier *carrier, uint64_t now_ns)
 		return 0;
 	error = carrier->wire.send(carrier->wire.self, carrier->unsaid,
 				   carrier->unsaid_bytes);
-	if (error == 0)
+	if (error == 0) {
+		carrier->said_bytes += carrier->unsaid_bytes;
 		carrier->unsaid_bytes = 0;
+	}
 	/* Nobody reads; that is not for a spin. */
 	carrier->unsaid_ns = now_ns;
 	return done(carrier, error, now_ns);
@@ -33,10 +35,16 @@ int tapcarrier_say(struct tapcarrier *carrier, const struct tapmessage *message,
 		   uint64_t now_ns)
 {
 	int error = tapcarrier_say_unsaid(carrier, now_ns);
+	uint8_t bytes[TAPMESSAGE_BYTES_MAX];
+	size_t count;
 
 	if (error < 0)
 		return error;
-	return done(carrier, tapwire_say(&carrier->wire, message), now_ns);
+	count = tapmessage_write(message, bytes);
+	error = carrier->wire.send(carrier->wire.self, bytes, count);
+	if (error == 0)
+		carrier->said_bytes += count;
+	return done(carrier, error, now_ns);
 }
 
 /* Each wakes the judge up, so they are said together. */

@@ -6,7 +6,12 @@
 
 #include "xen-hooks/tap_carrier.h"
 #include "xen-hooks/tap_leases.h"
+#include "xen-hooks/tap_turns.h"
 #include "xen-hooks/tap_waiting.h"
+
+/* So many may be unread.  Who is shown only is not counted: there may be more
+ * than the judge can read, and nobody waits for that. */
+enum { TAPCARRIER_QUESTIONS = 12 };
 
 enum talk {
 	TALK_NONE,  /* there is no wire */
@@ -19,13 +24,18 @@ struct tapcarrier {
 	struct tapcarrier_owner owner;
 	struct tapwaiting *waiting;
 	struct tapleases *leases;
+	struct tapturns *turns;
 	struct tapwire wire;
 	struct tapinbox inbox;
 	enum talk talk;
 	enum tap_mode asked, allowed, mode, mode_before;
 	uint32_t version;                    /* of the judge */
 	uint64_t heard_ns, said_ns, told_ns; /* told: what was counted */
-	bool more;                           /* was said, and not read yet */
+	uint32_t questions;                  /* since it was advanced */
+	/* To the end of each that may be unread; `question` is the oldest. */
+	uint64_t said_bytes, question_ends[TAPCARRIER_QUESTIONS];
+	uint32_t question;
+	bool more; /* was said, and not read yet */
 	/* Packets that went unasked, which the judge is to hear of. */
 	uint8_t unsaid[TAPMESSAGE_BYTES_MAX];
 	size_t unsaid_bytes;
@@ -39,12 +49,27 @@ static inline void tapcarrier_count(struct tapcarrier *carrier,
 	carrier->stats.counter[counter]++;
 }
 
+void tapcarrier_give(struct tapcarrier *carrier, uint64_t token,
+		     enum tap_verdict verdict);
+
+/* What nobody judges. */
+void tapcarrier_fail(struct tapcarrier *carrier, uint64_t token,
+		     enum tapcarrier_counter why);
+
 /* What waits for its verdict does so no more; false: it did not. */
 bool tapcarrier_take(struct tapcarrier *carrier, uint64_t id,
 		     struct tapwaiting_packet *ret_packet);
 
 /* Who was only behind what has its verdict by now goes on. */
 void tapcarrier_let_follow(struct tapcarrier *carrier, uint32_t lease);
+
+/* A packet waits, or goes unasked. */
+void tapcarrier_ask(struct tapcarrier *carrier,
+		    const struct tapcarrier_packet *packet, uint64_t now_ns);
+
+/* The judge may have read: ask him about those who wait for that. */
+bool tapcarrier_is_behind(const struct tapcarrier *carrier);
+void tapcarrier_take_turns(struct tapcarrier *carrier, uint64_t now_ns);
 
 /* ------ said: 0 or -errno; -EAGAIN: the wire is full.  Any other loses the
  * judge. */

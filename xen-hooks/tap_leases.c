@@ -29,9 +29,10 @@ struct place {
 	struct flow flow;
 	uint32_t asked, followers; /* that wait */
 	uint32_t given_pkts, left_pkts;
-	uint16_t use;  /* counts up with each flow, and each renewal */
-	bool renewing; /* the judge was asked ... */
-	uint64_t asked_ns, until_ns;
+	uint16_t use;     /* counts up with each flow, and each renewal */
+	bool renewing;    /* the judge was asked ... */
+	uint32_t refused; /* waited when more were refused */
+	uint64_t asked_ns, until_ns, refused_until_ns;
 };
 
 struct tapleases {
@@ -197,10 +198,40 @@ void tapleases_leave(struct tapleases *leases, uint32_t number, bool follows)
 	--*count;
 }
 
+bool tapleases_is_waiting(const struct tapleases *leases, uint32_t number)
+{
+	return number != TAPLEASES_NONE &&
+	       (leases->places[number - 1].asked > 0 ||
+		leases->places[number - 1].followers > 0);
+}
+
 bool tapleases_is_followed(const struct tapleases *leases, uint32_t number)
 {
 	return number != TAPLEASES_NONE &&
 	       leases->places[number - 1].followers > 0;
+}
+
+void tapleases_refuse(struct tapleases *leases, uint32_t number,
+		      uint64_t now_ns)
+{
+	struct place *place = place_of(leases, number);
+
+	if (place == NULL || place->asked == 0)
+		return;
+	place->refused = place->asked;
+	place->refused_until_ns = now_ns + TAPLEASES_REFUSED_NS;
+}
+
+bool tapleases_is_refused(const struct tapleases *leases, uint32_t number,
+			  uint64_t now_ns)
+{
+	const struct place *place;
+
+	if (number == TAPLEASES_NONE)
+		return false;
+	place = &leases->places[number - 1];
+	return now_ns < place->refused_until_ns &&
+	       place->asked > place->refused / 2;
 }
 
 void tapleases_give(struct tapleases *leases, uint32_t number,
@@ -224,5 +255,6 @@ void tapleases_end(struct tapleases *leases)
 	for (uint32_t i = 0; i < PLACES; i++) {
 		leases->places[i].left_pkts = 0;
 		leases->places[i].renewing = false;
+		leases->places[i].refused_until_ns = 0;
 	}
 }

@@ -28,6 +28,9 @@ enum tapleases_way {
 
 enum { TAPLEASES_NONE = 0, TAPLEASES_MAX = 4096 }; /* and numbers */
 
+/* For so long nobody is asked about a flow that is as long as it may be. */
+#define TAPLEASES_REFUSED_NS UINT64_C(500000000)
+
 /* NULL: out of memory.  `seed` keys the hash. */
 struct tapleases *tapleases_new(const uint8_t seed[16]);
 void tapleases_free(struct tapleases *leases); /* NULL is fine */
@@ -45,8 +48,16 @@ enum tapleases_way tapleases_take(struct tapleases *leases, uint32_t number,
 /* A packet of it waits: it is asked about, or follows.  And no more. */
 void tapleases_wait(struct tapleases *leases, uint32_t number, bool follows);
 void tapleases_leave(struct tapleases *leases, uint32_t number, bool follows);
-/* Some follow. */
+/* Some wait; some of these follow. */
+bool tapleases_is_waiting(const struct tapleases *leases, uint32_t number);
 bool tapleases_is_followed(const struct tapleases *leases, uint32_t number);
+
+/* The judge dropped a packet of it.  If others of it wait all the same, as many
+ * do as may, and until half of them have left more are refused, for a while. */
+void tapleases_refuse(struct tapleases *leases, uint32_t number,
+		      uint64_t now_ns);
+bool tapleases_is_refused(const struct tapleases *leases, uint32_t number,
+			  uint64_t now_ns);
 
 /* The judge's word: so many more, and all that are left within TAP_LEASE_NS
  * from now on. */

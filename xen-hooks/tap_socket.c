@@ -3,14 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+enum { OVERHEAD_BYTES = 4096 };
 
 static int fd_of(void *self)
 {
@@ -35,12 +39,31 @@ static int send_all(void *self, const uint8_t *bytes, size_t count)
 	return errno == EAGAIN || errno == ENOBUFS ? -EAGAIN : -errno;
 }
 
+/* The kernel counts a message as the memory that it takes, twice its length at
+ * most and something more. */
 static bool has_room(void *self, size_t bytes)
 {
-	struct pollfd ready = { .fd = fd_of(self), .events = POLLOUT };
+	int unread = 0, most = 0;
+	socklen_t length = sizeof(most);
 
-	(void)bytes;
-	return poll(&ready, 1, 0) != 0;
+	/* Who is gone is found by sending. */
+	if (ioctl(fd_of(self), SIOCOUTQ, &unread) < 0 ||
+	    getsockopt(fd_of(self), SOL_SOCKET, SO_SNDBUF, &most, &length) < 0)
+		return true;
+	return (size_t)unread + 2 * bytes + OVERHEAD_BYTES <= (size_t)most;
+}
+
+/* Up to a quarter of what fits is little; of short messages each byte takes
+ * five. */
+static size_t unread_bytes(void *self)
+{
+	struct pollfd ready = { .fd = fd_of(self), .events = POLLOUT };
+	int unread = 0;
+
+	if (poll(&ready, 1, 0) != 0 ||
+	    ioctl(fd_of(self), SIOCOUTQ, &unread) < 0)
+		return 0;
+	return (size_t)unread / 5;
 }
 
 static ssize_t receive(void *self, uint8_t *ret_bytes, size_t room)
@@ -68,6 +91,8 @@ void tapsocket_wire(int fd, struct tapwire *ret_wire)
 		.wake = wake,
 		.send = send_all,
 		.has_room = has_room,
+		.unread_bytes = unread_bytes,
+		.room_events = POLLOUT,
 		.receive = receive,
 		.close = close_socket,
 	};

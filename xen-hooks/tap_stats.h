@@ -34,7 +34,11 @@
 	X(stale_verdicts, "verdicts", "of packets that wait no more")     \
 	X(refused_frames, "frames", "of the judge's, in another mode")    \
 	X(judges, "times", "a judge was there")                           \
-	X(lost_judges, "times", "it was gone, silent or made no sense")
+	X(lost_judges, "times", "it was gone, silent or made no sense")   \
+	X(refused_pkts, "packets",                                        \
+	  "their flow is as long as the judge lets it be: dropped")       \
+	X(crowded_pkts, "packets",                                        \
+	  "most of all that he was to be asked about: dropped")
 
 enum tapcarrier_counter {
 #define X(name, unit, help) TAPCARRIER_##name,

@@ -42,6 +42,15 @@ static bool has_room(void *self, size_t bytes)
 	return libxenvchan_buffer_space(self) >= (int)bytes;
 }
 
+/* Who asks for the room is told when there is more. */
+static size_t unread_bytes(void *self)
+{
+	const struct libxenvchan *vchan = self;
+
+	return (size_t)((1 << vchan->write.order) -
+			libxenvchan_buffer_space(self));
+}
+
 static ssize_t receive(void *self, uint8_t *ret_bytes, size_t room)
 {
 	int got = libxenvchan_read(self, ret_bytes, room);
@@ -66,6 +75,7 @@ static void fill(struct libxenvchan *vchan, struct tapwire *ret_wire)
 		.wake = wake,
 		.send = send_all,
 		.has_room = has_room,
+		.unread_bytes = unread_bytes,
 		.receive = receive,
 		.close = close_vchan,
 	};

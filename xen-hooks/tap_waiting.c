@@ -107,6 +107,7 @@ uint64_t tapwaiting_add(struct tapwaiting *waiting,
 		return 0;
 	waiting->unused = place->of_all.newer;
 	place->packet = *packet;
+	place->packet.place = at;
 	place->since_ns = now_ns;
 	place->taken = true;
 	place->use = place->use == INT32_MAX ? 1 : place->use + 1;
@@ -127,6 +128,11 @@ static struct tapwaiting_packet leave(struct tapwaiting *waiting, uint32_t at)
 	waiting->unused = at;
 	waiting->count--;
 	return place->packet;
+}
+
+uint32_t tapwaiting_lease(const struct tapwaiting *waiting, uint64_t id)
+{
+	return waiting->places[(uint32_t)id].packet.lease;
 }
 
 bool tapwaiting_take(struct tapwaiting *waiting, uint64_t id,

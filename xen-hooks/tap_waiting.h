@@ -16,6 +16,7 @@ struct tapwaiting_packet {
 	uint64_t token;
 	uint32_t lease; /* of tap_leases.h */
 	bool follows;   /* others of it, and no verdict */
+	uint32_t place; /* from tapwaiting_add on: the lower half of its id */
 };
 
 /* NULL: out of memory.  Numbers of leases are 1..leases, or 0. */
@@ -27,6 +28,9 @@ void tapwaiting_free(struct tapwaiting *waiting); /* NULL is fine */
 uint64_t tapwaiting_add(struct tapwaiting *waiting,
 			const struct tapwaiting_packet *packet,
 			uint64_t now_ns);
+
+/* Of one that waits. */
+uint32_t tapwaiting_lease(const struct tapwaiting *waiting, uint64_t id);
 
 /* It waits no more; false: it did not. */
 bool tapwaiting_take(struct tapwaiting *waiting, uint64_t id,

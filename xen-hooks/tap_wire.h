@@ -15,7 +15,7 @@
 
 struct tapwire {
 	void *self;
-	int fd; /* poll for reading, also to hear that there is room again */
+	int fd; /* poll for reading */
 
 	/* The other end has connected: it may come later than the wire. */
 	bool (*has_other)(void *self);
@@ -28,6 +28,11 @@ struct tapwire {
 	/* A message of so many bytes would find room now.  When not, there is
 	 * something to read before long: the other end answers what it read. */
 	bool (*has_room)(void *self, size_t bytes);
+	/* So much of what was said was not read yet, about; 0 when another
+	 * message would not wait for long.  fd tells when it was read, polled
+	 * for room_events too. */
+	size_t (*unread_bytes)(void *self);
+	short room_events;
 	/* What has come, a message or a part of one; `room` is for the longest
 	 * at least.  0: nothing for now; or -errno, the other end is gone. */
 	ssize_t (*receive)(void *self, uint8_t *ret_bytes, size_t room);

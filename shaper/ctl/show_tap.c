@@ -17,7 +17,7 @@ static const char *of_tap(const struct json_t *body, const char *name,
 
 void show_tap(const struct json_t *body)
 {
-	char first[CELL_BYTES], second[CELL_BYTES], third[CELL_BYTES];
+	char first[CELL_BYTES], second[CELL_BYTES];
 
 	if (!reply_has(body, "tap"))
 		return;
@@ -25,7 +25,9 @@ void show_tap(const struct json_t *body)
 	printf("  %s packets were shown, %s of them had no need of a verdict\n",
 	       of_tap(body, "received", first),
 	       of_tap(body, "observed", second));
-	printf("  %s passed, %s dropped, %s left unjudged by the carrier\n",
-	       of_tap(body, "passed", first), of_tap(body, "dropped", second),
-	       of_tap(body, "unjudged", third));
+	printf("  %s passed, %s dropped", of_tap(body, "passed", first),
+	       of_tap(body, "dropped", second));
+	printf("; by the carrier %s refused, %s left unjudged\n",
+	       of_tap(body, "refused", first),
+	       of_tap(body, "unjudged", second));
 }

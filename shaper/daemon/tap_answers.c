@@ -7,18 +7,20 @@
 #include "shaper/daemon/values.h"
 
 /* What no judge judged: it passed, or was dropped, as the carrier was told. */
-static uint64_t unjudged(const struct tapcarrier_stats *carrier)
+static uint64_t unjudged(const uint64_t *of_carrier)
 {
-	static const enum tapcarrier_counter why[] = {
-		TAPCARRIER_unjudged_pkts, TAPCARRIER_abandoned_pkts,
-		TAPCARRIER_late_pkts, TAPCARRIER_full_pkts,
-		TAPCARRIER_untold_pkts
-	};
-	uint64_t sum = 0;
+	return of_carrier[TAPCARRIER_unjudged_pkts] +
+	       of_carrier[TAPCARRIER_abandoned_pkts] +
+	       of_carrier[TAPCARRIER_late_pkts] +
+	       of_carrier[TAPCARRIER_full_pkts] +
+	       of_carrier[TAPCARRIER_untold_pkts];
+}
 
-	for (size_t i = 0; i < sizeof(why) / sizeof(why[0]); i++)
-		sum += carrier->counter[why[i]];
-	return sum;
+/* What was not asked about, since there was more than may wait. */
+static uint64_t refused(const uint64_t *of_carrier)
+{
+	return of_carrier[TAPCARRIER_refused_pkts] +
+	       of_carrier[TAPCARRIER_crowded_pkts];
 }
 
 json_t *tap_answers(const struct status *status)
@@ -29,12 +31,14 @@ json_t *tap_answers(const struct status *status)
 	if (!status->has_tap)
 		return json_null();
 	return json_pack(
-		"{s:s,s:o,s:o,s:o,s:o,s:o}", "mode", tap_mode_name(stats->mode),
-		"received_packets",
+		"{s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "mode",
+		tap_mode_name(stats->mode), "received_packets",
 		values_count(counter[TAPJUDGE_received_pkts]),
 		"observed_packets",
 		values_count(counter[TAPJUDGE_observed_pkts]), "passed_packets",
 		values_count(counter[TAPJUDGE_passed_pkts]), "dropped_packets",
-		values_count(counter[TAPJUDGE_dropped_pkts]),
-		"unjudged_packets", values_count(unjudged(&stats->carrier)));
+		values_count(counter[TAPJUDGE_dropped_pkts]), "refused_packets",
+		values_count(refused(stats->carrier.counter)),
+		"unjudged_packets",
+		values_count(unjudged(stats->carrier.counter)));
 }

@@ -23,8 +23,8 @@
 
 enum {
 	EXIT_WRONG = 2,
-	PACKETS_AT_ONCE = 256,
-	RETRY_MS = 500, /* nobody can be reached */
+	PACKETS_AT_ONCE = 32, /* verdicts have their turn between */
+	RETRY_MS = 500,       /* nobody can be reached */
 	/* What waits for its verdict, and a burst. */
 	QUEUE_SPARE_PKTS = 4096,
 	/* All that can be in the queue, where it cannot be shut. */
@@ -95,7 +95,7 @@ static void name_of(const struct tap *tap, uint32_t ifindex,
 	const char *name = ifnames_get(tap->names, ifindex);
 
 	if (ifindex != 0 && name != NULL)
-		snprintf(ret_name, TAP_NAME_BYTES, "%s", name);
+		memcpy(ret_name, name, strnlen(name, TAP_NAME_BYTES - 1));
 }
 
 /* false: it is empty, or nobody has room for more. */
@@ -203,8 +203,9 @@ static void run(struct tap *tap)
 		connected = tapcarrier_is_connected(tap->carrier);
 		tap->polls[POLL_JUDGE].fd = connected ? tap->wire.fd
 						      : tap->listening;
-		/* What finds no room waits in the kernel; a verdict, or the
-		 * judge's next beat, wakes us up. */
+		tap->polls[POLL_JUDGE].events = tapcarrier_events(tap->carrier);
+		/* What finds no room waits in the kernel; that the judge has
+		 * read, a verdict, or his next beat, wakes us up. */
 		tap->polls[POLL_QUEUE].events =
 			tapcarrier_has_room(tap->carrier) ? POLLIN : 0;
 		tap->polls[POLL_APART].events = tap->polls[POLL_QUEUE].events;

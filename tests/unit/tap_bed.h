@@ -74,7 +74,8 @@ static inline void on_mode(void *self, enum tap_mode mode, bool super_packets)
 	bed->super_packets = super_packets;
 }
 
-static inline void connect_anew(struct bed *bed)
+/* By a wire that is as `change` makes it, unless that is NULL. */
+static inline void connect_by(struct bed *bed, void (*change)(struct tapwire *))
 {
 	struct tapwire wire;
 	int ends[2];
@@ -83,7 +84,14 @@ static inline void connect_anew(struct bed *bed)
 	tapsocket_wire(ends[0], &wire);
 	tapsocket_wire(ends[1], &bed->judge);
 	bed->inbox = (struct tapinbox){ 0 };
+	if (change != NULL)
+		change(&wire);
 	tapcarrier_connect(bed->carrier, &wire, bed->now_ns);
+}
+
+static inline void connect_anew(struct bed *bed)
+{
+	connect_by(bed, NULL);
 }
 
 static inline void bed_init(struct bed *bed, enum tap_mode most, bool fail_open)
@@ -114,6 +122,13 @@ static inline void advance(struct bed *bed, uint64_t span_ns)
 {
 	bed->now_ns += span_ns;
 	tapcarrier_advance(bed->carrier, true, bed->now_ns);
+}
+
+/* As an owner does who has nothing else to do. */
+static inline void ask_all(struct bed *bed)
+{
+	while (tapcarrier_next_ns(bed->carrier) <= bed->now_ns)
+		advance(bed, 0);
 }
 
 /* As the judge. */

@@ -81,8 +81,13 @@ static void test_tap_judge_tells_its_mode_when_there_is_room(void **state)
 			  .hello = { TAPMESSAGE_VERSION, TAP_OBSERVE } },
 	};
 	struct tapjudge_config config = {
-		.wire = { &carrier, -1, NULL, wake, hear, has_room, speak,
-			  close_wire },
+		.wire = { .self = &carrier,
+			  .fd = -1,
+			  .wake = wake,
+			  .send = hear,
+			  .has_room = has_room,
+			  .receive = speak,
+			  .close = close_wire },
 	};
 	struct policy *enforced = bed_policy("mode: enforce\n");
 	struct policy *again = bed_policy("mode: enforce\n");
@@ -162,8 +167,13 @@ static void test_tap_judge_counts_a_super_packet_as_its_segments(void **state)
 			  .hello = { TAPMESSAGE_VERSION, TAP_OBSERVE } },
 	};
 	struct tapjudge_config config = {
-		.wire = { &carrier, -1, NULL, wake, hear, has_room, speak,
-			  close_wire },
+		.wire = { .self = &carrier,
+			  .fd = -1,
+			  .wake = wake,
+			  .send = hear,
+			  .has_room = has_room,
+			  .receive = speak,
+			  .close = close_wire },
 	};
 	struct tapjudge *judge;
 	struct datapath path;
@@ -242,8 +252,13 @@ static void test_tap_judge_leases_what_conforms(void **state)
 			  .hello = { TAPMESSAGE_VERSION, TAP_OBSERVE } },
 	};
 	struct tapjudge_config config = {
-		.wire = { &carrier, -1, NULL, wake, hear, has_room, speak,
-			  close_wire },
+		.wire = { .self = &carrier,
+			  .fd = -1,
+			  .wake = wake,
+			  .send = hear,
+			  .has_room = has_room,
+			  .receive = speak,
+			  .close = close_wire },
 	};
 	struct tapjudge *judge;
 	struct datapath path;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What conforms goes unasked for a while: see tap_leases.h. */
 #include "tests/unit/tap_bed.h"
+#include "xen-hooks/tap_leases.h"
 
 enum { PORT = 1, OTHER_PORT = 2, SYN = 0x02, FIN = 0x01, ACK = 0x10 };
 
@@ -170,6 +171,65 @@ static void test_tap_a_lease_ends_with_its_judge(void **state)
 	bed_fini(&bed);
 }
 
+/* What the judge would drop is not asked about while as much of its flow
+ * waits. */
+static void test_tap_a_flow_that_is_full_is_refused_for_a_while(void **state)
+{
+	uint64_t ids[5], token = 5;
+	struct bed bed;
+
+	(void)state;
+	bed_init(&bed, TAP_INTERPOSE, true);
+	say_mode(&bed, TAPMESSAGE_HELLO, TAP_INTERPOSE);
+	for (uint64_t i = 0; i < 5; i++) {
+		offer_tcp(&bed, i, PORT, ACK, "vif1.0");
+		ids[i] = asked(&bed);
+	}
+	say_verdict(&bed, ids[4], TAP_DROP);
+	offer_tcp(&bed, token, PORT, ACK, "vif1.0");
+	assert_int_equal(bed.verdicts[token++], TAP_DROP);
+	assert_int_equal(counter(&bed, TAPCARRIER_refused_pkts), 1);
+	assert_int_equal(asked(&bed), TAPMESSAGE_SEEN);
+	/* Others are asked about, and so is what ends it. */
+	offer_tcp(&bed, token, OTHER_PORT, ACK, "vif1.0");
+	assert_int_equal(bed.verdicts[token++], NO_VERDICT);
+	offer_tcp(&bed, token, PORT, ACK | FIN, "vif1.0");
+	assert_int_equal(bed.verdicts[token++], NO_VERDICT);
+	/* It may be full no more. */
+	advance(&bed, TAPLEASES_REFUSED_NS);
+	offer_tcp(&bed, token, PORT, ACK, "vif1.0");
+	assert_int_equal(bed.verdicts[token++], NO_VERDICT);
+	/* It was. */
+	while ((ids[4] = asked(&bed)) != TAPMESSAGE_SEEN)
+		say_verdict(&bed, ids[4], TAP_DROP);
+	offer_tcp(&bed, token, PORT, ACK, "vif1.0");
+	assert_int_equal(bed.verdicts[token++], TAP_DROP);
+	/* Half of the four have left. */
+	say_verdict(&bed, ids[0], TAP_PASS);
+	say_verdict(&bed, ids[1], TAP_PASS);
+	offer_tcp(&bed, token, PORT, ACK, "vif1.0");
+	assert_int_equal(bed.verdicts[token++], NO_VERDICT);
+	bed_fini(&bed);
+}
+
+static void test_tap_what_is_dropped_alone_is_asked_about_again(void **state)
+{
+	struct bed bed;
+
+	(void)state;
+	bed_init(&bed, TAP_INTERPOSE, true);
+	say_mode(&bed, TAPMESSAGE_HELLO, TAP_INTERPOSE);
+	for (uint64_t i = 0; i < 3; i++) {
+		offer_tcp(&bed, i, PORT, ACK, "vif1.0");
+		say_verdict(&bed, asked(&bed), TAP_DROP);
+	}
+	offer_tcp(&bed, 3, PORT, ACK, "vif1.0");
+	offer_tcp(&bed, 4, PORT, ACK, "vif1.0");
+	assert_int_equal(bed.verdicts[4], NO_VERDICT);
+	assert_int_equal(counter(&bed, TAPCARRIER_refused_pkts), 0);
+	bed_fini(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +240,10 @@ int main(void)
 		cmocka_unit_test(test_tap_others_are_asked_about_all_the_same),
 		cmocka_unit_test(test_tap_who_goes_unasked_follows),
 		cmocka_unit_test(test_tap_a_lease_ends_with_its_judge),
+		cmocka_unit_test(
+			test_tap_a_flow_that_is_full_is_refused_for_a_while),
+		cmocka_unit_test(
+			test_tap_what_is_dropped_alone_is_asked_about_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

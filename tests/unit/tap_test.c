@@ -204,12 +204,15 @@ static bool has_other(void *self)
 	return is_there;
 }
 
+static void wait_for_other(struct tapwire *wire)
+{
+	wire->has_other = has_other;
+}
+
 /* Else it would keep out every other. */
 static void test_tap_a_judge_that_never_greets_is_none(void **state)
 {
-	struct tapwire wire;
 	struct bed bed;
-	int ends[2];
 
 	(void)state;
 	bed_init(&bed, TAP_INTERPOSE, true);
@@ -222,11 +225,7 @@ static void test_tap_a_judge_that_never_greets_is_none(void **state)
 	assert_int_equal(counter(&bed, TAPCARRIER_lost_judges), 0);
 	bed.judge.close(bed.judge.self);
 	/* A ring waits for its judge as long as it takes. */
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
-	tapsocket_wire(ends[0], &wire);
-	tapsocket_wire(ends[1], &bed.judge);
-	wire.has_other = has_other;
-	tapcarrier_connect(bed.carrier, &wire, bed.now_ns);
+	connect_by(&bed, wait_for_other);
 	is_there = false;
 	for (int i = 0; i < 10; i++)
 		advance(&bed, TAP_HELLO_NS);
@@ -248,6 +247,7 @@ static void test_tap_memory_and_patience_are_bounded(void **state)
 	say_mode(&bed, TAPMESSAGE_HELLO, TAP_INTERPOSE);
 	for (uint64_t i = 0; i < WAITING; i++)
 		offer(&bed, i, 60, 60);
+	ask_all(&bed);
 	assert_int_equal(bed.verdicts_count, 0);
 	assert_false(tapcarrier_has_room(bed.carrier));
 	offer(&bed, WAITING, 60, 60);

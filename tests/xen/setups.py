@@ -22,6 +22,7 @@ AT_WORK_SECONDS = 90  # beside an upload; mostly a few
 COUNTERS_SECONDS = 1.2  # they are a tenth of a second old at most
 RINGS, RING = "/sys/kernel/debug/xen-netback", "io_ring_q0"
 TAP_LOG = "/run/compare-tap.log"
+CARRIERS_DROPS = ("refused_pkts", "crowded_pkts")
 
 
 def shipped(policy):
@@ -324,12 +325,13 @@ def counters_in(vm):
 
 def dropped_in(vm):
     """What symtapd in there says that it dropped, all of it, or let the kernel
-    drop."""
+    drop, or who carries packets to it."""
     count = counters_in(vm)
     status = json.loads(vm.symtapctl("--json status"))["ok"]
     refused = (row["packets"] for row in status["kernel_counters"]
                if row["name"] == "refused")
-    return sum(refused, sum(count[name] for name in bed.DROPS))
+    return (sum(refused) + sum(count[name] for name in bed.DROPS)
+            + sum(count.get(name, 0) for name in CARRIERS_DROPS))
 
 
 def all_of(world, bare_bridge):
