@@ -226,6 +226,7 @@ static void run(struct tap *tap)
 		if (tap->polls[POLL_QUEUE].revents != 0 ||
 		    tap->polls[POLL_APART].revents != 0)
 			read_queue(tap, now_ns);
+		tapqueue_flush(tap->queue);
 	}
 }
 
@@ -309,6 +310,7 @@ static void let_go(struct tap *tap)
 		log_warn(-error, "tap: the queue cannot be shut");
 	for (int i = 0; i < LAST_ROUNDS && read_queue(tap, now_ns); i++)
 		;
+	tapqueue_flush(tap->queue);
 }
 
 static void take_down(struct tap *tap)

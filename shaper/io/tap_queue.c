@@ -23,6 +23,8 @@ enum {
 	HEADERS_BYTES = 192,
 	MESSAGE_BYTES = 1 << 17, /* a packet of any size, and what is said */
 	RECEIVE_BYTES = 8 << 20,
+	DROPS_AT_ONCE = 64,
+	DROP_BYTES = 64, /* a verdict without a packet, and more */
 };
 
 /* The kernel numbers the packets of each. */
@@ -36,6 +38,8 @@ struct tapqueue {
 	struct tapsegments *segments;
 	_Alignas(struct nlmsghdr) uint8_t message[MESSAGE_BYTES];
 	_Alignas(struct nlmsghdr) uint8_t verdict[MESSAGE_BYTES];
+	_Alignas(struct nlmsghdr) uint8_t drops[DROPS_AT_ONCE * DROP_BYTES];
+	size_t drops_bytes; /* of MAIN's packets */
 };
 
 static uint64_t id_of(enum which which, uint32_t id)
@@ -258,22 +262,53 @@ static int receive(struct tapqueue *queue, enum which which,
 	return 1;
 }
 
+static void send_all(struct tapqueue *queue, enum which which,
+		     const void *bytes, size_t count)
+{
+	/* One that the kernel has no memory for is said once more. */
+	if (mnl_socket_sendto(queue->sockets[which], bytes, count) < 0)
+		mnl_socket_sendto(queue->sockets[which], bytes, count);
+}
+
+/* Its header; all of it is nlmsg_len bytes. */
+static struct nlmsghdr *write_verdict(const struct tapqueue *queue, void *at,
+				      uint64_t id, uint32_t verdict)
+{
+	struct nlmsghdr *header = nfq_nlmsg_put(at, NFQNL_MSG_VERDICT,
+						number_of(queue, which_of(id)));
+
+	nfq_nlmsg_verdict_put(header, (int)(uint32_t)id, (int)verdict);
+	return header;
+}
+
 static void say(struct tapqueue *queue, uint64_t id, uint32_t verdict,
 		const uint8_t *bytes, size_t count)
 {
-	enum which which = which_of(id);
-	struct nlmsghdr *header;
+	struct nlmsghdr *header =
+		write_verdict(queue, queue->verdict, id, verdict);
 
-	header = nfq_nlmsg_put((char *)queue->verdict, NFQNL_MSG_VERDICT,
-			       number_of(queue, which));
-	nfq_nlmsg_verdict_put(header, (int)(uint32_t)id, (int)verdict);
 	if (bytes != NULL)
 		mnl_attr_put(header, NFQA_PAYLOAD, count, bytes);
-	/* One that the kernel has no memory for is said once more. */
-	if (mnl_socket_sendto(queue->sockets[which], header,
-			      header->nlmsg_len) < 0)
-		mnl_socket_sendto(queue->sockets[which], header,
-				  header->nlmsg_len);
+	send_all(queue, which_of(id), header, header->nlmsg_len);
+}
+
+void tapqueue_flush(struct tapqueue *queue)
+{
+	if (queue->drops_bytes > 0)
+		send_all(queue, MAIN, queue->drops, queue->drops_bytes);
+	queue->drops_bytes = 0;
+}
+
+/* A flood is dropped for as little as can be; nobody waits for that. */
+static void drop_later(struct tapqueue *queue, uint64_t id)
+{
+	struct nlmsghdr *header;
+
+	if (queue->drops_bytes + DROP_BYTES > sizeof(queue->drops))
+		tapqueue_flush(queue);
+	header = write_verdict(queue, queue->drops + queue->drops_bytes, id,
+			       NF_DROP);
+	queue->drops_bytes += NLMSG_ALIGN(header->nlmsg_len);
 }
 
 /* 0: it has to be taken apart. */
@@ -343,5 +378,8 @@ int tapqueue_next(struct tapqueue *queue, struct tapqueue_packet *ret_packet)
 void tapqueue_verdict(struct tapqueue *queue, uint64_t id, bool pass,
 		      const uint8_t *bytes, size_t count)
 {
-	say(queue, id, pass ? NF_ACCEPT : NF_DROP, bytes, count);
+	if (!pass && which_of(id) == MAIN)
+		drop_later(queue, id);
+	else
+		say(queue, id, pass ? NF_ACCEPT : NF_DROP, bytes, count);
 }

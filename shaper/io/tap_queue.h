@@ -55,8 +55,10 @@ int tapqueue_copy(struct tapqueue *queue, uint32_t bytes, bool super_packets);
 /* 1: a packet; 0: none for now; or -errno. */
 int tapqueue_next(struct tapqueue *queue, struct tapqueue_packet *ret_packet);
 
-/* Pass or drop it; `bytes`, unless NULL, take its place. */
+/* Pass or drop it; `bytes`, unless NULL, take its place.  What is dropped the
+ * kernel hears of with tapqueue_flush at the latest. */
 void tapqueue_verdict(struct tapqueue *queue, uint64_t id, bool pass,
 		      const uint8_t *bytes, size_t count);
+void tapqueue_flush(struct tapqueue *queue);
 
 #endif
