@@ -226,6 +226,17 @@ static bool understand(struct tapjudge *judge, const struct tapmessage *message,
 
 /* ------ from the carrier */
 
+/* It may be older or newer. */
+static void take_stats(struct tapcarrier_stats *stats,
+		       const struct tapmessage *message)
+{
+	size_t bytes = message->bytes_count;
+
+	*stats = (struct tapcarrier_stats){ 0 };
+	memcpy(stats, message->bytes,
+	       bytes < sizeof(*stats) ? bytes : sizeof(*stats));
+}
+
 /* false: what a carrier does not say, or not now.  *packets becomes one more
  * for what the pump is to be asked of. */
 static bool hear(struct tapjudge *judge, const struct tapmessage *message,
@@ -242,8 +253,7 @@ static bool hear(struct tapjudge *judge, const struct tapmessage *message,
 		judge->stats.mode = message->hello.mode;
 		return true;
 	case TAPMESSAGE_STATS:
-		memcpy(&judge->stats.carrier, message->bytes,
-		       sizeof(judge->stats.carrier));
+		take_stats(&judge->stats.carrier, message);
 		return true;
 	case TAPMESSAGE_BEAT:
 		return true;

@@ -4,6 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
+enum { COUNTERS_BYTES_MAX = 64 * sizeof(uint64_t) };
+
+_Static_assert(sizeof(struct tapcarrier_stats) <= COUNTERS_BYTES_MAX,
+	       "ours are read");
+
 /* What stands between the head and the bytes, and how many of those. */
 static const struct shape {
 	size_t fixed, bytes_min, bytes_max;
@@ -17,8 +22,7 @@ static const struct shape {
 				 TAP_PACKET_BYTES },
 	[TAPMESSAGE_FRAME] = { sizeof(struct tapmessage_frame),
 			       TAP_FRAME_MIN_BYTES, TAP_PACKET_BYTES },
-	[TAPMESSAGE_STATS] = { 0, sizeof(struct tapcarrier_stats),
-			       sizeof(struct tapcarrier_stats) },
+	[TAPMESSAGE_STATS] = { 0, 0, COUNTERS_BYTES_MAX },
 };
 
 const char *tap_mode_name(enum tap_mode mode)
@@ -80,8 +84,9 @@ static bool makes_sense(const struct tapmessage *message)
 	case TAPMESSAGE_FRAME:
 		return message->frame.interface[0] != '\0' &&
 		       is_name(message->frame.interface);
-	case TAPMESSAGE_BEAT:
 	case TAPMESSAGE_STATS:
+		return message->bytes_count % sizeof(uint64_t) == 0;
+	case TAPMESSAGE_BEAT:
 	case TAPMESSAGE_KINDS:
 		return true;
 	}

@@ -23,7 +23,8 @@ enum tapmessage_kind {
 	TAPMESSAGE_PACKET,  /* of the carrier */
 	TAPMESSAGE_VERDICT, /* of the judge */
 	TAPMESSAGE_FRAME,   /* of the judge: leaves by `interface` */
-	TAPMESSAGE_STATS,   /* of the carrier: what it has counted */
+	TAPMESSAGE_STATS,   /* of the carrier: what it has counted; new ones
+			     * come last, for a judge that knows more or fewer */
 	TAPMESSAGE_KINDS
 };
 
@@ -87,8 +88,8 @@ _Static_assert(sizeof(struct tapmessage_packet) == 64, "on the wire");
 _Static_assert(sizeof(struct tapmessage_verdict) == 16, "on the wire");
 _Static_assert(sizeof(struct tapmessage_frame) == 16, "on the wire");
 
-/* One that was read; `bytes` are those behind it.  Of STATS they are a
- * struct tapcarrier_stats. */
+/* One that was read; `bytes` are those behind it.  Of STATS they are counters,
+ * as many as the other end has. */
 struct tapmessage {
 	enum tapmessage_kind kind;
 	union {

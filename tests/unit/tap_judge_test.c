@@ -70,6 +70,30 @@ static void close_wire(void *self)
 	(void)self;
 }
 
+static struct tapjudge *judge_of(struct carrier *carrier, struct bed *bed,
+				 const char *policy, struct datapath *ret_path)
+{
+	struct tapjudge_config config = {
+		.wire = { .self = carrier,
+			  .fd = -1,
+			  .wake = wake,
+			  .send = hear,
+			  .has_room = has_room,
+			  .receive = speak,
+			  .close = close_wire },
+	};
+	struct tapjudge *judge;
+
+	bed_init(bed, policy);
+	config.pump = bed->pump;
+	config.zones = bed->zones;
+	config.policy = bed->policy;
+	judge = tapjudge_new(&config);
+	assert_non_null(judge);
+	tapjudge_datapath(judge, ret_path);
+	return judge;
+}
+
 /* What it asks for is known to the carrier in the end, however often the policy
  * is loaded meanwhile. */
 static void test_tap_judge_tells_its_mode_when_there_is_room(void **state)
@@ -80,15 +104,6 @@ static void test_tap_judge_tells_its_mode_when_there_is_room(void **state)
 		.says = { .kind = TAPMESSAGE_HELLO,
 			  .hello = { TAPMESSAGE_VERSION, TAP_OBSERVE } },
 	};
-	struct tapjudge_config config = {
-		.wire = { .self = &carrier,
-			  .fd = -1,
-			  .wake = wake,
-			  .send = hear,
-			  .has_room = has_room,
-			  .receive = speak,
-			  .close = close_wire },
-	};
 	struct policy *enforced = bed_policy("mode: enforce\n");
 	struct policy *again = bed_policy("mode: enforce\n");
 	struct tapjudge *judge;
@@ -96,13 +111,7 @@ static void test_tap_judge_tells_its_mode_when_there_is_room(void **state)
 	uint64_t now_ns = 1000 * MS;
 
 	(void)state;
-	bed_init(&bed, "mode: shadow\n");
-	config.pump = bed.pump;
-	config.zones = bed.zones;
-	config.policy = bed.policy;
-	judge = tapjudge_new(&config);
-	assert_non_null(judge);
-	tapjudge_datapath(judge, &path);
+	judge = judge_of(&carrier, &bed, "mode: shadow\n", &path);
 	assert_int_equal(path.advance(path.self, now_ns), 0);
 	assert_int_equal(carrier.asked, TAP_OBSERVE);
 
@@ -166,26 +175,11 @@ static void test_tap_judge_counts_a_super_packet_as_its_segments(void **state)
 		.says = { .kind = TAPMESSAGE_HELLO,
 			  .hello = { TAPMESSAGE_VERSION, TAP_OBSERVE } },
 	};
-	struct tapjudge_config config = {
-		.wire = { .self = &carrier,
-			  .fd = -1,
-			  .wake = wake,
-			  .send = hear,
-			  .has_room = has_room,
-			  .receive = speak,
-			  .close = close_wire },
-	};
 	struct tapjudge *judge;
 	struct datapath path;
 
 	(void)state;
-	bed_init(&bed, "mode: shadow\n");
-	config.pump = bed.pump;
-	config.zones = bed.zones;
-	config.policy = bed.policy;
-	judge = tapjudge_new(&config);
-	assert_non_null(judge);
-	tapjudge_datapath(judge, &path);
+	judge = judge_of(&carrier, &bed, "mode: shadow\n", &path);
 	assert_int_equal(path.advance(path.self, 1000 * MS), 0);
 	carrier.says = (struct tapmessage){
 		.kind = TAPMESSAGE_PACKET,
@@ -251,28 +245,13 @@ static void test_tap_judge_leases_what_conforms(void **state)
 		.says = { .kind = TAPMESSAGE_HELLO,
 			  .hello = { TAPMESSAGE_VERSION, TAP_OBSERVE } },
 	};
-	struct tapjudge_config config = {
-		.wire = { .self = &carrier,
-			  .fd = -1,
-			  .wake = wake,
-			  .send = hear,
-			  .has_room = has_room,
-			  .receive = speak,
-			  .close = close_wire },
-	};
 	struct tapjudge *judge;
 	struct datapath path;
 	uint64_t now_ns = 1000 * MS;
 	uint32_t spare_pkts, granted = 0;
 
 	(void)state;
-	bed_init(&bed, "mode: enforce\n");
-	config.pump = bed.pump;
-	config.zones = bed.zones;
-	config.policy = bed.policy;
-	judge = tapjudge_new(&config);
-	assert_non_null(judge);
-	tapjudge_datapath(judge, &path);
+	judge = judge_of(&carrier, &bed, "mode: enforce\n", &path);
 	assert_int_equal(path.advance(path.self, now_ns), 0);
 	assert_int_equal(ask(&path, &carrier, false, now_ns), 0);
 	for (int i = 0; i < 100; i++) {
@@ -304,6 +283,42 @@ static void test_tap_judge_leases_what_conforms(void **state)
 	bed_fini(&bed);
 }
 
+/* Of how many counters it tells is a matter of which is older. */
+static void test_tap_judge_takes_counters_of_other_versions(void **state)
+{
+	enum { MORE = TAPCARRIER_COUNTERS_COUNT + 3 };
+	static const size_t told[] = { 2, TAPCARRIER_COUNTERS_COUNT, MORE };
+	static struct bed bed;
+	uint64_t counters[MORE];
+	struct carrier carrier = {
+		.says = { .kind = TAPMESSAGE_HELLO,
+			  .hello = { TAPMESSAGE_VERSION, TAP_OBSERVE } },
+	};
+	struct tapjudge *judge;
+	struct datapath path;
+
+	(void)state;
+	for (size_t i = 0; i < MORE; i++)
+		counters[i] = i + 1;
+	judge = judge_of(&carrier, &bed, "mode: shadow\n", &path);
+	assert_int_equal(path.advance(path.self, 1000 * MS), 0);
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+		const uint64_t *counter =
+			tapjudge_stats(judge)->carrier.counter;
+
+		carrier.says = (struct tapmessage){
+			.kind = TAPMESSAGE_STATS,
+			.bytes = (const uint8_t *)counters,
+			.bytes_count = told[i] * sizeof(counters[0]),
+		};
+		assert_int_equal(path.advance(path.self, (1001 + i) * MS), 0);
+		for (size_t j = 0; j < TAPCARRIER_COUNTERS_COUNT; j++)
+			assert_int_equal(counter[j], j < told[i] ? j + 1 : 0);
+	}
+	tapjudge_free(judge);
+	bed_fini(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +327,8 @@ int main(void)
 		cmocka_unit_test(
 			test_tap_judge_counts_a_super_packet_as_its_segments),
 		cmocka_unit_test(test_tap_judge_leases_what_conforms),
+		cmocka_unit_test(
+			test_tap_judge_takes_counters_of_other_versions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
