@@ -42,11 +42,12 @@ class Flood:
             self.guest.ask(f"ping -c 1 {address}")
         self.idle = self.converse(setup, "", IDLE_SECONDS)
         self.own = self.guest.own_drops()
+        dropped = setup.dropped()  # by a VM's, of rows before
         self.sender = self.guest.flood(dom0.OUTSIDE2, FLOOD_PORT, size, 0,
                                        FLOOD_SECONDS)
         # Until it is held it takes the guest's processor.
         self.beside = self.converse(setup, "sleep 1;", FLOOD_SECONDS)
-        self.dropped = setup.dropped()
+        self.dropped = setup.dropped() - dropped
 
     def converse(self, setup, first, seconds):
         """What it tells, while dom0 looks as often beside nobody as beside a
