@@ -81,8 +81,9 @@ class Commands(Ctl, SharedCase):
         self.assertRegex(lines[1], r"^10\.20\.0\.7 +192\.0\.2\.7 +"
                                    r"([7-9]|1\d)\.\d\d +[23]\.\d\d ")
         flows = self.ctl("top", "--scope", "flow", "--by", "held")
+        # 64 may wait; the next take the place of those that just left.
         self.assertRegex(flows, r"\n10\.20\.0\.7:5001 +192\.0\.2\.7:53/udp "
-                                r".* 64 +(\d+ms|\d\.\d\ds|-|over)\n")
+                                r".* 6[0-4] +(\d+ms|\d\.\d\ds|-|over)\n")
         self.assertNotIn("OUTSIDE", self.ctl("top", "--scope", "host"))
 
     def test_top_goes_on_in_a_pipe_when_asked_to(self):
