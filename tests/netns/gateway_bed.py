@@ -33,8 +33,13 @@ ROOM = ("{pairs: 20000, flows: 20000, hosts: 1024, held_packets: 20000, "
 class Case(unittest.TestCase):
     """One network for all tests of a class, one symtapd for each test."""
 
+    FAST = None  # interfaces of the fast path; None: as the run says
+
     @classmethod
     def setUpClass(cls):
+        if cls.FAST is not None:
+            cls.addClassCleanup(setattr, symtapd, "FAST", symtapd.FAST)
+            symtapd.FAST = cls.FAST
         cls.lab = lab.Lab("gateway")
         try:
             cls.build()
@@ -139,6 +144,22 @@ class Case(unittest.TestCase):
         self.assertGreater(told["fast_out_pkts"], talk["sent"] - few)
         self.assertGreater(told["fast_in_pkts"], talk["sent"] - few)
         return talk, told
+
+    def check_zone(self, zone):
+        """A flood is held and its neighbour is not: both are in this one."""
+        self.start(limits=ROOM)
+        ear = traffic.Receiver(self.net.outside, lab.OUTSIDE, 9)
+        source = traffic.sender(self.net.host, lab.GUARDED)
+        talk = self.talk(seconds=LONG)
+        for number in range(200):
+            source.sendto(traffic.numbered(number), (lab.OUTSIDE, 9))
+        arrived = ear.receive(1.3)
+        self.check_figures(arrived, 1)
+        rows = {row["inside"]: row for row in
+                self.symtapd.ask("top by=S")["rows"]}
+        self.assertEqual({row["zone"] for row in rows.values()}, {zone})
+        self.assertLess(rows[lab.NEIGHBOUR]["S_decides"], 0.5)
+        self.check_whole(talk.end())
 
     def crowd(self, **options):
         """Of `build_crowd`."""

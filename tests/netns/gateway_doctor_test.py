@@ -22,10 +22,7 @@ WITHOUT = os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 class Doctor(bed.Case):
 
-    @classmethod
-    def setUpClass(cls):
-        symtapd.FAST = FAST
-        super().setUpClass()
+    FAST = FAST
 
     def doctor(self):
         """What it says, by the name of each finding."""

@@ -10,7 +10,6 @@ import time
 import frames
 import gateway_bed as bed
 import lab
-import symtapd
 import traffic
 
 FAST = "lan0, lan1"
@@ -20,10 +19,7 @@ FEW = 20  # packets that reach the daemon until it trusts a conversation
 
 class Case(bed.Case):
 
-    @classmethod
-    def setUpClass(cls):
-        symtapd.FAST = FAST
-        super().setUpClass()
+    FAST = FAST
 
     @classmethod
     def build(cls):

@@ -27,10 +27,7 @@ NO_TCX = (WITHOUT, "BPF_LINK_CREATE=EINVAL")
 
 class Case(bed.Case):
 
-    @classmethod
-    def setUpClass(cls):
-        symtapd.FAST = FAST
-        super().setUpClass()
+    FAST = FAST
 
     def start_without(self, prefix, **policy):
         self.symtapd.start(prefix=prefix, **policy)
