@@ -76,6 +76,14 @@ uint64_t watch_bed_await(struct watch_bed *bed, const uint32_t *count,
 	return store_bed_now() - begin_ns;
 }
 
+static bool is_readable(const struct watch_bed *bed)
+{
+	struct pollfd ready = { .fd = vifwatch_fd(bed->watch),
+				.events = POLLIN };
+
+	return poll(&ready, 1, 0) > 0;
+}
+
 void watch_bed_settle(struct watch_bed *bed)
 {
 	uint64_t events = vifwatch_stats(bed->watch)->events;
@@ -86,7 +94,7 @@ void watch_bed_settle(struct watch_bed *bed)
 	while (vifwatch_stats(bed->watch)->events == events &&
 	       store_bed_now() < until_ns)
 		watch_bed_step(bed, until_ns);
-	while (vifwatch_next_ns(bed->watch) == 0)
+	while (vifwatch_next_ns(bed->watch) == 0 || is_readable(bed))
 		watch_bed_step(bed, until_ns);
 }
 

@@ -30,7 +30,8 @@ void watch_bed_step(struct watch_bed *bed, uint64_t until_ns);
 /* How long it took. */
 uint64_t watch_bed_await(struct watch_bed *bed, const uint32_t *count,
 			 uint32_t wanted);
-/* Long enough for whatever was written to be heard of. */
+/* Until what was written last is heard of, or, if that was more than one key,
+ * some of it. */
 void watch_bed_settle(struct watch_bed *bed);
 
 #endif
