@@ -188,6 +188,24 @@ static inline void offer(struct bed *bed, uint64_t token, size_t bytes,
 	tapcarrier_offer(bed->carrier, &offered, bed->now_ns);
 }
 
+static inline void offer_by(struct bed *bed, uint64_t token,
+			    const uint8_t *packet, uint32_t bytes,
+			    const char *in)
+{
+	struct tapcarrier_packet offered = {
+		.token = token,
+		.seen = { .wire_bytes = bytes,
+			  .mtu_bytes = 1500,
+			  .ethertype = 0x0800,
+			  .out = "eth0" },
+		.bytes = packet,
+		.bytes_count = bytes,
+	};
+
+	memcpy(offered.seen.in, in, strlen(in));
+	tapcarrier_offer(bed->carrier, &offered, bed->now_ns);
+}
+
 /* Of TCP between two hosts, 40 bytes that could be a flow's. */
 static inline void offer_tcp(struct bed *bed, uint64_t token, uint8_t port,
 			     uint8_t flags, const char *in)
@@ -195,18 +213,8 @@ static inline void offer_tcp(struct bed *bed, uint64_t token, uint8_t port,
 	uint8_t packet[40] = { 0x45, 0, 0, 40, 0,   0, 0, 0, 64,   6,    0, 0,
 			       10,   0, 0, 1,  192, 0, 2, 1, 0x80, port, 0, 80,
 			       0,    0, 0, 1,  0,   0, 0, 1, 0x50, flags };
-	struct tapcarrier_packet offered = {
-		.token = token,
-		.seen = { .wire_bytes = sizeof(packet),
-			  .mtu_bytes = 1500,
-			  .ethertype = 0x0800,
-			  .out = "eth0" },
-		.bytes = packet,
-		.bytes_count = sizeof(packet),
-	};
 
-	memcpy(offered.seen.in, in, strlen(in));
-	tapcarrier_offer(bed->carrier, &offered, bed->now_ns);
+	offer_by(bed, token, packet, sizeof(packet), in);
 }
 
 static inline uint64_t counter(const struct bed *bed,

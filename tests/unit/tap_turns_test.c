@@ -37,20 +37,10 @@ static void offer_udp(struct bed *bed, uint64_t token, uint8_t to,
 {
 	uint8_t packet[28] = { 0x45, 0, 0, 28,  0, 0, 0,  0, 64, 17, 0,  0, 10,
 			       0,    0, 1, 192, 0, 2, to, 4, 0,  0,  53, 0, 8 };
-	struct tapcarrier_packet offered = {
-		.token = token,
-		.seen = { .wire_bytes = sizeof(packet),
-			  .mtu_bytes = 1500,
-			  .ethertype = 0x0800,
-			  .out = "eth0" },
-		.bytes = packet,
-		.bytes_count = sizeof(packet),
-	};
 
 	/* What tells them apart, since the judge is not told the token. */
 	packet[5] = (uint8_t)token;
-	memcpy(offered.seen.in, in, strlen(in));
-	tapcarrier_offer(bed->carrier, &offered, bed->now_ns);
+	offer_by(bed, token, packet, sizeof(packet), in);
 }
 
 /* The token of the next that the judge is asked about; -1: of nobody. */

@@ -94,7 +94,8 @@ void watch_bed_settle(struct watch_bed *bed)
 	while (vifwatch_stats(bed->watch)->events == events &&
 	       store_bed_now() < until_ns)
 		watch_bed_step(bed, until_ns);
-	while (vifwatch_next_ns(bed->watch) == 0 || is_readable(bed))
+	while ((vifwatch_next_ns(bed->watch) == 0 || is_readable(bed)) &&
+	       store_bed_now() < until_ns)
 		watch_bed_step(bed, until_ns);
 }
 
