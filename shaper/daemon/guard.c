@@ -31,6 +31,8 @@ struct guard {
 	struct log_limit log_packets, log_refusals, log_rules;
 	uint32_t fast_ifindexes[GUARD_FAST_MAX];
 	size_t fast_count;
+	uint32_t uplinks[GUARD_UPLINKS_MAX];
+	size_t uplinks_count;
 	bool refuses; /* there may be elements in the sets of refusals */
 	bool unsure;  /* the rules may not be there */
 	bool behind;  /* they may be of a policy that was taken back */
@@ -50,6 +52,8 @@ static struct nftrules_config rules_config(const struct guard *guard,
 		.fast = guard->config.fast,
 		.fast_ifindexes = guard->fast_ifindexes,
 		.fast_count = guard->fast_count,
+		.uplinks = guard->uplinks,
+		.uplinks_count = guard->uplinks_count,
 	};
 }
 
@@ -145,20 +149,37 @@ void guard_go_back(struct guard *guard, const struct policy *policy)
 	guard->config.policy = policy;
 }
 
+/* As it was `before`, if it cannot be. */
+static int carry_out(struct guard *guard, const struct guard *before)
+{
+	int error = guard_update(guard, guard->config.policy);
+
+	if (error < 0) {
+		*guard = *before;
+		guard->behind = true;
+	}
+	return error;
+}
+
 int guard_set_fast(struct guard *guard, const uint32_t *ifindexes, size_t count)
 {
 	const struct guard before = *guard;
-	int error;
 
 	assert(count <= GUARD_FAST_MAX);
 	memcpy(guard->fast_ifindexes, ifindexes, count * sizeof(*ifindexes));
 	guard->fast_count = count;
-	error = guard_update(guard, guard->config.policy);
-	if (error < 0) {
-		*guard = before;
-		guard->behind = true;
-	}
-	return error;
+	return carry_out(guard, &before);
+}
+
+int guard_set_uplinks(struct guard *guard, const uint32_t *ifindexes,
+		      size_t count)
+{
+	const struct guard before = *guard;
+
+	assert(count <= GUARD_UPLINKS_MAX);
+	memcpy(guard->uplinks, ifindexes, count * sizeof(*ifindexes));
+	guard->uplinks_count = count;
+	return carry_out(guard, &before);
 }
 
 const char *guard_error(const struct guard *guard)
@@ -333,6 +354,11 @@ void guard_advance(struct guard *guard, uint64_t now_ns)
 	if (error < 0)
 		log_limited(&guard->log_refusals, LOG_LEVEL_WARN, -error,
 			    "rules: refusals were not lifted");
+}
+
+bool guard_tracks(const struct guard *guard)
+{
+	return nftrules_has_room(guard->rules);
 }
 
 static void look_at_rules(struct guard *guard)

@@ -22,7 +22,7 @@ struct policy;
 struct refusals;
 struct status;
 
-enum { GUARD_FAST_MAX = 256 };
+enum { GUARD_FAST_MAX = 256, GUARD_UPLINKS_MAX = 16 };
 
 struct guard_config {
 	const struct policy *policy; /* borrowed until guard_update */
@@ -45,7 +45,13 @@ void guard_go_back(struct guard *guard, const struct policy *policy);
  * at the beginning to none.  0 or -errno: nothing was changed. */
 int guard_set_fast(struct guard *guard, const uint32_t *ifindexes,
 		   size_t count);
+/* `direct`: the ports by which others are reached, up to GUARD_UPLINKS_MAX; as
+ * above. */
+int guard_set_uplinks(struct guard *guard, const uint32_t *ifindexes,
+		      size_t count);
 const char *guard_error(const struct guard *guard);
+/* Connections are tracked here. */
+bool guard_tracks(const struct guard *guard);
 
 /* fail: closed.  What would be queued is dropped from now on. */
 int guard_block(struct guard *guard);

@@ -71,6 +71,8 @@ struct nftcompile {
 	bool fast;                          /* see nft_fast.c */
 	const uint32_t *fast_ifindexes;
 	size_t fast_count;
+	const uint32_t *uplinks; /* `direct` */
+	size_t uplinks_count;
 };
 
 static inline const char *nftcompile_inside(bool ipv4)
@@ -128,6 +130,9 @@ void nftfast_is_marked(struct nftexpr_rule rule, const struct policy *policy,
 		       uint32_t value);
 void nftfast_compile(struct nftplan_table *table,
 		     const struct nftcompile *compile);
+/* Packets in are asked for before packets out. */
+bool nftfast_is_direct(const struct nftplan_table *table,
+		       const struct nftcompile *compile);
 /* Rules of `chain`: packets in, of which no other rule wants to know. */
 void nftfast_in(struct nftplan_table *table, const struct nftcompile *compile,
 		const char *chain, bool ipv4);

@@ -7,6 +7,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "policy/policy.h"
@@ -352,6 +353,52 @@ static void comes_from_no_port(struct nftplan_table *table,
 	comes_in(rule, policy, true);
 }
 
+static const char UPLINKS[] = "uplinks";
+
+static bool is_guarded(const struct policy *policy, const char *interface)
+{
+	for (size_t i = 0; i < policy->owners_count; i++)
+		if (strcmp(policy->owners[i].interface, interface) == 0)
+			return true;
+	return false;
+}
+
+/* By index: one that goes and comes again is asked as any other. */
+static void add_uplinks(struct nftplan_table *table,
+			const struct nftcompile *compile)
+{
+	struct nftnl_set *set = nftplan_set(
+		table,
+		&(struct nftplan_set){
+			.name = UPLINKS,
+			.kind = NFTPLAN_FIXED,
+			.fields = { NFTPLAN_IFINDEX },
+			.size_max = nftplan_room(compile->uplinks_count) });
+	char name[IF_NAMESIZE];
+
+	for (size_t i = 0; i < compile->uplinks_count; i++)
+		if (if_indextoname(compile->uplinks[i], name) &&
+		    !is_guarded(compile->policy, name))
+			nftplan_element(table, set, &compile->uplinks[i], NULL,
+					sizeof(compile->uplinks[i]), NULL);
+}
+
+/* Nearly all packets in, where those out leave past the bridge. */
+static void comes_by_uplink(struct nftplan_table *table,
+			    const struct nftcompile *compile, const char *chain)
+{
+	struct nftexpr_rule rule;
+
+	if (!nftfast_is_direct(table, compile) ||
+	    !nftowners_have_all(compile->policy))
+		return;
+	add_uplinks(table, compile);
+	rule = nftplan_rule(table, chain, NULL);
+	nftexpr_meta(rule, NFT_META_IIF, 0);
+	nftexpr_in_set(rule, 0, UPLINKS);
+	comes_in(rule, compile->policy, true);
+}
+
 static void checks(struct nftplan_table *table, const struct policy *policy,
 		   const char *chain)
 {
@@ -393,6 +440,7 @@ void nftearly_compile(struct nftplan_table *table,
 	}
 	nftplan_base_chain(table, NFTCOMPILE_EARLY, NF_INET_PRE_ROUTING,
 			   NFTCOMPILE_EARLY_PRIORITY);
+	comes_by_uplink(table, compile, NFTCOMPILE_EARLY);
 	nftfast_first(table, compile, NFTCOMPILE_EARLY);
 	nftjudged_first(table, policy, NFTCOMPILE_EARLY);
 	checks(table, policy, NFTCOMPILE_EARLY);

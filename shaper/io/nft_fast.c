@@ -53,18 +53,6 @@ static void passed(struct nftplan_table *table, const struct policy *policy,
 	nftexpr_accept(rule);
 }
 
-/* `log` wants every packet, and flags are each packet's own; all other rules
- * were asked when the flow's first packets came to the engine, and no lease
- * outlives a change of them. */
-static bool wants_all(const struct policy *policy)
-{
-	for (size_t i = 0; i < policy->rules_count; i++)
-		if (policy->rules[i].action == POLICY_LOG ||
-		    policy->rules[i].match.tcp_flags_mask != 0)
-			return true;
-	return false;
-}
-
 /* Where netback judges them all, the program is attached to none, and nobody
  * has to be asked for its mark. */
 static bool is_needed(const struct nftplan_table *table,
@@ -74,13 +62,22 @@ static bool is_needed(const struct nftplan_table *table,
 				 !nftjudged_has(table, compile->policy));
 }
 
+/* Other rules were asked when the flow's first packets came to the engine, and
+ * no lease outlives a change of them. */
 void nftfast_first(struct nftplan_table *table,
 		   const struct nftcompile *compile, const char *chain)
 {
 	if (is_needed(table, compile) &&
 	    (strcmp(chain, NFTCOMPILE_EARLY) == 0 ||
-	     !wants_all(compile->policy)))
+	     !policy_wants_each_packet(compile->policy)))
 		passed(table, compile->policy, chain);
+}
+
+bool nftfast_is_direct(const struct nftplan_table *table,
+		       const struct nftcompile *compile)
+{
+	return compile->fast && compile->uplinks_count > 0 &&
+	       table->view == NFTEXPR_FRAMES;
 }
 
 /* The program does not tell of what the gateway itself says. */

@@ -236,12 +236,21 @@ static void only_bridged(struct nftplan_table *table,
 	}
 }
 
+static bool has_fast_in_first(const struct nftplan_table *table,
+			      const struct nftcompile *compile)
+{
+	return nftfast_is_direct(table, compile) &&
+	       rules_that_matter(compile->policy) == 0;
+}
+
 void nftforward_base(struct nftplan_table *table,
 		     const struct nftcompile *compile)
 {
 	/* Hooks of bridges have the same numbers. */
 	nftplan_base_chain(table, NFTCOMPILE_FORWARD, NF_INET_FORWARD,
 			   NFTCOMPILE_FORWARD_PRIORITY);
+	if (has_fast_in_first(table, compile))
+		nftfast_in(table, compile, NFTCOMPILE_FORWARD, true);
 	nftfast_first(table, compile, NFTCOMPILE_FORWARD);
 	if (table->view == NFTEXPR_BRIDGED)
 		only_bridged(table, &compile->bridges);
@@ -264,7 +273,8 @@ void nftforward_compile(struct nftplan_table *table,
 			     NFTCOMPILE_CHECKS);
 	if (no_rules) {
 		nftjudged_rest(table, policy, NFTCOMPILE_FORWARD, checked);
-		nftfast_in(table, compile, NFTCOMPILE_FORWARD, true);
+		if (!has_fast_in_first(table, compile))
+			nftfast_in(table, compile, NFTCOMPILE_FORWARD, true);
 		nftfast_in(table, compile, NFTCOMPILE_FORWARD, false);
 	}
 	enter(table, NFTCOMPILE_FORWARD, true);

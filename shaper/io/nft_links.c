@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,8 +41,14 @@ static void read_kind(struct nftlinks_link *link, const struct nlattr *nest)
 			mnl_attr_get_payload_len(info.of[IFLA_INFO_KIND])) == 0;
 	if (!link->bridge || !info.of[IFLA_INFO_DATA] ||
 	    mnl_attr_parse_nested(info.of[IFLA_INFO_DATA], note_attribute,
-				  bridge.of) < 0 ||
-	    !bridge.of[IFLA_BR_NF_CALL_IPTABLES] ||
+				  bridge.of) < 0)
+		return;
+	link->filters_vlans =
+		bridge.of[IFLA_BR_VLAN_FILTERING] &&
+		mnl_attr_get_u8(bridge.of[IFLA_BR_VLAN_FILTERING]) != 0;
+	link->spans = bridge.of[IFLA_BR_STP_STATE] &&
+		      mnl_attr_get_u32(bridge.of[IFLA_BR_STP_STATE]) != 0;
+	if (!bridge.of[IFLA_BR_NF_CALL_IPTABLES] ||
 	    !bridge.of[IFLA_BR_NF_CALL_IP6TABLES])
 		return;
 	link->known_call = true;
@@ -48,6 +56,25 @@ static void read_kind(struct nftlinks_link *link, const struct nlattr *nest)
 		mnl_attr_get_u8(bridge.of[IFLA_BR_NF_CALL_IPTABLES]);
 	link->call_ip6tables =
 		mnl_attr_get_u8(bridge.of[IFLA_BR_NF_CALL_IP6TABLES]);
+}
+
+/* Of a port. */
+static void read_port(struct nftlinks_link *link, const struct nlattr *nest)
+{
+	struct attributes info = { 0 }, port = { 0 };
+
+	if (mnl_attr_parse_nested(nest, note_attribute, info.of) < 0 ||
+	    !info.of[IFLA_INFO_SLAVE_KIND] || !info.of[IFLA_INFO_SLAVE_DATA] ||
+	    mnl_attr_validate(info.of[IFLA_INFO_SLAVE_KIND],
+			      MNL_TYPE_NUL_STRING) < 0 ||
+	    strcmp(mnl_attr_get_str(info.of[IFLA_INFO_SLAVE_KIND]), "bridge") !=
+		    0 ||
+	    mnl_attr_parse_nested(info.of[IFLA_INFO_SLAVE_DATA], note_attribute,
+				  port.of) < 0)
+		return;
+	link->forwards = port.of[IFLA_BRPORT_STATE] &&
+			 mnl_attr_get_u8(port.of[IFLA_BRPORT_STATE]) ==
+				 BR_STATE_FORWARDING;
 }
 
 static int on_link(const struct nlmsghdr *message, void *data)
@@ -69,8 +96,13 @@ static int on_link(const struct nlmsghdr *message, void *data)
 	link->index = (uint32_t)info->ifi_index;
 	if (attributes.of[IFLA_MASTER])
 		link->master = mnl_attr_get_u32(attributes.of[IFLA_MASTER]);
-	if (attributes.of[IFLA_LINKINFO])
+	link->up = info->ifi_flags & IFF_UP;
+	if (attributes.of[IFLA_MTU])
+		link->mtu_bytes = mnl_attr_get_u32(attributes.of[IFLA_MTU]);
+	if (attributes.of[IFLA_LINKINFO]) {
 		read_kind(link, attributes.of[IFLA_LINKINFO]);
+		read_port(link, attributes.of[IFLA_LINKINFO]);
+	}
 	return MNL_CB_OK;
 }
 

@@ -11,7 +11,11 @@
 struct nftlinks_link {
 	char name[16];
 	uint32_t index, master; /* 0: port of nothing */
+	uint32_t mtu_bytes;
+	bool up;
+	bool forwards; /* port of a bridge: nothing keeps frames back */
 	bool bridge;
+	bool filters_vlans, spans; /* a bridge: VLANs, spanning tree */
 	bool known_call; /* a bridge that br_netfilter can be told of */
 	uint8_t call_iptables, call_ip6tables;
 };

@@ -337,7 +337,9 @@ static int install(struct nftrules *rules, const struct nftrules_config *config,
 				      .log_group = config->log_group,
 				      .fast = config->fast,
 				      .fast_ifindexes = config->fast_ifindexes,
-				      .fast_count = config->fast_count };
+				      .fast_count = config->fast_count,
+				      .uplinks = config->uplinks,
+				      .uplinks_count = config->uplinks_count };
 	int error;
 
 	assert(config->shards >= 1 && config->shards <= SHARDS_MAX);

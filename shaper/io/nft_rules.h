@@ -50,6 +50,10 @@ struct nftrules_config {
 	/* Where it is attached: packets in are told there, not queued. */
 	const uint32_t *fast_ifindexes; /* borrowed for the call */
 	size_t fast_count;
+	/* `direct`: ports by which others are reached, so that few packets out
+	 * come here.  Of those that are guarded none is asked. */
+	const uint32_t *uplinks; /* borrowed for the call */
+	size_t uplinks_count;
 };
 
 /* 0: *ret_rules is the caller's to close.  Nothing is changed yet. */
