@@ -82,7 +82,7 @@ static bool fast_equal(const struct policy *a, const struct policy *b)
 	return strcmp(a->fast.pin, b->fast.pin) == 0 &&
 	       a->fast.keys == b->fast.keys &&
 	       a->fast.mark_bit == b->fast.mark_bit &&
-	       a->fast.hold == b->fast.hold;
+	       a->fast.hold == b->fast.hold && a->fast.direct == b->fast.direct;
 }
 
 static bool rate_equal(const struct rate_params *a, const struct rate_params *b)

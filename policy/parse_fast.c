@@ -56,6 +56,9 @@ bool draft_check_fast(struct keys_reader *reader, const struct draft *draft)
 	else if (policy->nfqueue.bridge &&
 		 policy->fast.hold != POLICY_HOLD_PUMP)
 		wrong = "datapath.nfqueue.bridge goes with hold: pump";
+	else if (policy->fast.direct && !policy->nfqueue.bridge)
+		wrong = "direct is past a bridge: datapath.nfqueue.bridge is "
+			"true";
 	else if (policy->fast.keys & (policy->fast.keys - 1))
 		wrong = "datapath.fast.keys is a power of two, as 262144";
 	else if (policy->fast.pin[0] != '/' && policy->fast.pin[0] != '\0')

@@ -148,6 +148,15 @@ bool policy_wants_fast(const struct policy *policy)
 	return policy->fast.all || policy->fast.interfaces_count > 0;
 }
 
+bool policy_wants_each_packet(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->rules_count; i++)
+		if (policy->rules[i].action == POLICY_LOG ||
+		    policy->rules[i].match.tcp_flags_mask != 0)
+			return true;
+	return false;
+}
+
 uint32_t policy_queue_length(const struct policy *policy)
 {
 	uint32_t held_pkts = policy->limits.held_packets;

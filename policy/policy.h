@@ -221,6 +221,7 @@ struct policy {
 		uint32_t keys; /* a power of two; 0: by this machine's memory */
 		uint8_t mark_bit; /* lowest of four of the packet mark */
 		enum policy_hold hold;
+		bool direct; /* past the bridge */
 	} fast;
 	struct policy_xen xen;
 	struct policy_vif *vifs;       /* of no file: see policy_add_vif */
@@ -286,6 +287,9 @@ const char *policy_way_name(enum policy_way way);
 
 /* By name, or `auto`. */
 bool policy_wants_fast(const struct policy *policy);
+
+/* `log` does, and flags, which are each packet's own. */
+bool policy_wants_each_packet(const struct policy *policy);
 
 /* The length of each queue: `queue_length`, or what may be held and a burst. */
 uint32_t policy_queue_length(const struct policy *policy);

@@ -91,8 +91,9 @@ static void add_fast(struct text *text, const struct policy *policy)
 	}
 	text_add(text, "%s, ", policy->fast.all ? "" : "]");
 	add_auto(text, "keys", policy->fast.keys);
-	text_add(text, ", mark_bit: %u, hold: %s, pin: ", policy->fast.mark_bit,
-		 HOLDS[policy->fast.hold]);
+	text_add(text, ", mark_bit: %u, hold: %s, direct: %s, pin: ",
+		 policy->fast.mark_bit, HOLDS[policy->fast.hold],
+		 policy->fast.direct ? "true" : "false");
 	text_word_or_none(text, policy->fast.pin);
 	text_add(text, "}\n");
 }

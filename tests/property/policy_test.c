@@ -236,7 +236,7 @@ static void draw_fast(struct policy *policy)
 	policy->fast.keys = 0;
 	policy->fast.mark_bit = 20;
 	strcpy(policy->fast.pin, "/run/symtap-bpf/fast");
-	if (policy->nfqueue.queues > 1 || policy->nfqueue.bridge || draw_bool())
+	if (draw_bool())
 		return;
 	memset(policy->fast.pin, 0, sizeof(policy->fast.pin));
 	if (draw_bool())
@@ -252,6 +252,7 @@ static void draw_fast(struct policy *policy)
 			 (unsigned)draw() & 0xffff);
 	policy->fast.keys = draw_bool() ? 0 : 1u << draw_between(10, 24);
 	policy->fast.mark_bit = (uint8_t)draw_between(0, 28);
+	policy->fast.direct = policy->nfqueue.bridge && draw_bool();
 }
 
 static struct rate_params draw_rate(void)
