@@ -6,11 +6,10 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "shaper/bpf/fast_direct.h"
 #include "shaper/bpf/fast_frame.h"
 #include "shaper/bpf/fast_slots.h"
 #include "shaper/evidence.h"
-
-enum { GO_ON = -1 }; /* TC_ACT_UNSPEC, TCX_NEXT */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -127,6 +126,8 @@ static __always_inline int judge_out(struct __sk_buff *skb,
 			note_sent(packet, found);
 			counts()->out_passed_pkts += found->wire_pkts;
 			mark(skb, FAST_MARK_PASSED);
+			if (fast_pump_only)
+				return direct_out(skb, packet, found);
 			if (has_edt() && found->now_ns > found->came_ns)
 				edt_departs(skb, found->now_ns);
 			return GO_ON;
@@ -182,7 +183,8 @@ static __always_inline void tell(struct __sk_buff *skb, uint32_t wire_pkts)
 	bpf_ringbuf_submit(event, 0);
 }
 
-static __always_inline bool judge_in(const struct fast_packet *packet,
+static __always_inline bool judge_in(const struct __sk_buff *skb,
+				     const struct fast_packet *packet,
 				     const struct found *found)
 {
 	if (found->leased) {
@@ -192,6 +194,8 @@ static __always_inline bool judge_in(const struct fast_packet *packet,
 		fast_add(&found->pair->pair, 0, replies);
 		fast_add(&found->flow->flow, 0, replies);
 		counts()->in_passed_pkts += found->wire_pkts;
+		if (fast_pump_only)
+			direct_heard(skb, found->at, packet->link);
 		return true;
 	}
 	if (found->pair)
@@ -218,12 +222,11 @@ static __always_inline int judge(struct __sk_buff *skb,
 	struct fast_packet packet = { 0 };
 	struct found found = { 0 };
 	enum closely what;
-	uint16_t zone = 0;
 
 	/* What this machine says itself is none of our business. */
 	if ((is_tagged(skb) && !has_tags()) ||
 	    (direction == FLOW_IN && skb->ingress_ifindex == 0) ||
-	    !zone_of(skb, &zone))
+	    !place_of(skb, &found.at))
 		return GO_ON;
 	/* Nobody else says for us that it may pass. */
 	if (direction == FLOW_OUT && skb->mark & fast_config.mark_mask)
@@ -231,7 +234,7 @@ static __always_inline int judge(struct __sk_buff *skb,
 	what = read_frame(skb, direction, &packet);
 	if (what == NOT_OURS)
 		return GO_ON;
-	packet.key.zone = zone;
+	packet.key.zone = zone_at(found.at);
 	found.wire_pkts = wire_pkts_of(skb);
 	found.gso_bytes = skb->gso_size;
 	if (what == HAS_PAIR && !packet.tagged && !is_tagged(skb))
@@ -240,7 +243,7 @@ static __always_inline int judge(struct __sk_buff *skb,
 	if (fast_test && fast_test_looks)
 		return found.leased ? GO_ON : 0;
 	if (direction == FLOW_IN) {
-		if (!judge_in(&packet, &found))
+		if (!judge_in(skb, &packet, &found))
 			tell(skb, found.wire_pkts);
 		return GO_ON;
 	}

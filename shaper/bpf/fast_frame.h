@@ -33,14 +33,16 @@ struct {
 	__type(value, struct scratch);
 } symtap_scratch SEC(".maps");
 
-static __always_inline bool zone_of(const struct __sk_buff *skb, uint16_t *zone)
+static __always_inline bool place_of(const struct __sk_buff *skb,
+				     uint32_t *ret_at)
 {
-	uint32_t at = fast_place_of(&fast_config, skb->ifindex);
+	*ret_at = fast_place_of(&fast_config, skb->ifindex);
+	return *ret_at < FAST_INTERFACES;
+}
 
-	if (at >= FAST_INTERFACES)
-		return false;
-	*zone = (uint16_t)fast_config.interfaces[at].zone;
-	return true;
+static __always_inline uint16_t zone_at(uint32_t at)
+{
+	return (uint16_t)fast_config.interfaces[at % FAST_INTERFACES].zone;
 }
 
 /* Beside the bytes; 0: there is none. */
@@ -97,6 +99,7 @@ __noinline int symtap_read_closely(struct __sk_buff *skb, bool in)
 	to->packet.tagged = to->meta.vlan[0] != 0;
 	flow_fill(&to->meta, in ? FLOW_IN : FLOW_OUT, 0, &to->key);
 	fast_key_of(&to->key, &to->packet.key);
+	to->packet.to = fast_mac(to->bytes);
 	to->packet.link = fast_link(to->bytes + 6, skb->ifindex);
 	to->packet.payload_bytes = evidence_payload_bytes(&to->meta);
 	to->packet.tcp_seq = to->meta.tcp_seq;
@@ -112,12 +115,17 @@ static __always_inline enum closely read_frame(struct __sk_buff *skb,
 					       enum flow_direction direction,
 					       struct fast_packet *packet)
 {
+	/* Apart: what was read of a frame that wants the parser is not cleared
+	 * again at each way out. */
+	struct fast_packet found = { 0 };
 	uint32_t first = 0;
 	struct scratch *from;
 	int what;
 
-	if (fast_read_frame(skb, direction, packet))
+	if (fast_read_frame(skb, direction, &found)) {
+		*packet = found;
 		return HAS_PAIR;
+	}
 	what = symtap_read_closely(skb, direction == FLOW_IN);
 	from = bpf_map_lookup_elem(&symtap_scratch, &first);
 	if (what != HAS_PAIR || !from)

@@ -61,9 +61,10 @@
 #include "shaper/bpf/hold_memory.h"
 
 enum {
-	FAST_VERSION = 5,
+	FAST_VERSION = 6,
 	FAST_PROBES = 16,
 	FAST_INTERFACES = 256,
+	FAST_UPLINKS = 16,
 	FAST_INDEX_BITS = 9, /* twice as many */
 	FAST_INDEX = 1 << FAST_INDEX_BITS,
 	FAST_INDEX_PROBES = 16,
@@ -172,7 +173,14 @@ struct fast_config {
 	struct fast_interface {
 		uint32_t ifindex;
 		uint32_t zone;
+		uint32_t bridge; /* `direct`: of which; 0: not here */
+		uint32_t room;
 	} interfaces[FAST_INTERFACES];
+	struct fast_uplink {
+		uint32_t ifindex, bridge; /* 0: nobody's place */
+		uint32_t most_bytes;      /* of a frame */
+		uint32_t room;
+	} uplinks[FAST_UPLINKS];
 	uint16_t index[FAST_INDEX]; /* 1 + place, by ifindex; 0: none */
 };
 
@@ -201,6 +209,15 @@ fast_place_of(const struct fast_config *config, uint32_t ifindex)
 	return FAST_INTERFACES;
 }
 
+/* `direct`: a neighbour of a guest's, as it was last heard. */
+struct fast_way {
+	uint64_t there; /* its MAC, and above that 1 + place of its uplink */
+	uint64_t from;  /* the guest's MAC and interface */
+	uint64_t bridged_ns;
+	uint64_t room;
+};
+enum { FAST_WAY_BITS = 3, FAST_WAYS = 1 << FAST_WAY_BITS };
+
 /* Of one processor. */
 struct fast_counts {
 	uint64_t out_passed_pkts, in_passed_pkts; /* wire packets, leased */
@@ -208,7 +225,7 @@ struct fast_counts {
 	uint64_t given_back;   /* leases that the program ended */
 	uint64_t told, untold; /* packets in; untold: the ring was full */
 	uint64_t strangers;    /* out, of a leased pair by another link */
-	uint64_t room;
+	uint64_t direct_pkts;  /* out, of those passed, past the bridge */
 };
 enum { FAST_PROCESSORS = 128 };
 

@@ -19,6 +19,7 @@
 /* All that is asked of a packet. */
 struct fast_packet {
 	struct fast_key key;
+	uint64_t to; /* MAC */
 	uint64_t link;
 	uint32_t payload_bytes;
 	uint32_t tcp_seq, tcp_ack;
@@ -66,11 +67,15 @@ static __always_inline uint16_t fast_net16(uint16_t word)
 	return __builtin_bswap16(word);
 }
 
+static __always_inline uint64_t fast_mac(const uint8_t *mac)
+{
+	return fast_load32(mac) | (uint64_t)fast_load16(mac + 4) << 32;
+}
+
 /* A frame's sender. */
 static __always_inline uint64_t fast_link(const uint8_t *mac, uint32_t ifindex)
 {
-	return fast_load32(mac) | (uint64_t)fast_load16(mac + 4) << 32 |
-	       (uint64_t)ifindex << FAST_LINK_SHIFT;
+	return fast_mac(mac) | (uint64_t)ifindex << FAST_LINK_SHIFT;
 }
 
 /* `src` and `dst` in host order, here and there. */
@@ -182,6 +187,7 @@ static __always_inline bool fast_read_frame(const struct __sk_buff *skb,
 
 	if (frame + FAST_ETHERNET_BYTES > end)
 		return false;
+	ret->to = fast_mac(frame);
 	ret->link = fast_link(frame + 6, skb->ifindex);
 	ethertype = fast_load16(frame + 12);
 	if (ethertype == fast_net16(0x0800))

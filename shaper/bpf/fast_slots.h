@@ -30,9 +30,12 @@ const volatile bool fast_test; /* time is injected */
  * would. */
 const volatile bool fast_pump_only;
 
+enum { GO_ON = -1 }; /* TC_ACT_UNSPEC, TCX_NEXT */
+
 struct found {
 	struct fast_slot *pair, *flow; /* flow: whose slot it stands in */
 	uint32_t pair_at, flow_at;
+	uint32_t at; /* place of its interface */
 	uint32_t wire_pkts;
 	uint32_t gso_bytes; /* of a super-packet's segments; 0: it is none */
 	bool leased;

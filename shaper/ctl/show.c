@@ -237,7 +237,8 @@ static void show_attached(const struct json_t *body)
 
 		printf("%s ", i > 0 ? "," : "");
 		put(reply_text(interface, "name"));
-		printf(" (%s)", reply_text(interface, "attached"));
+		printf(" (%s%s)", reply_text(interface, "attached"),
+		       reply_is_true(interface, "direct") ? ", direct" : "");
 	}
 	putchar('\n');
 }
@@ -263,6 +264,14 @@ static void show_fast(const struct json_t *body)
 	       of_fast(body, "out_packets", first),
 	       of_fast(body, "in_packets", second),
 	       of_fast(body, "steered_packets", third));
+	if (reply_number(body, "fast.direct_packets") > 0)
+		printf("  %s of those out went past the bridge\n",
+		       of_fast(body, "direct_packets", first));
+	if (reply_has(body, "fast.direct_error")) {
+		printf("  by the bridge, not direct: ");
+		put(reply_text(body, "fast.direct_error"));
+		putchar('\n');
+	}
 	printf("  %s in told to the daemon, %s more than it could hear\n",
 	       of_fast(body, "told_packets", first),
 	       of_fast(body, "untold_packets", second));

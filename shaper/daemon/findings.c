@@ -292,6 +292,15 @@ static void check_fast(const struct status *status, struct findings *findings)
 			"kernel with BTF and either tcx or clsact: see "
 			"symtap.yaml(5), datapath.fast.  Then restart "
 			"symtapd.");
+	if (status->fast.direct_wrong[0] != '\0')
+		finding_remedy(
+			findings_add(
+				findings, "fast-not-direct", FINDING_WARNING,
+				"What conforms goes by the bridge although "
+				"`direct` is asked for: %.170s",
+				status->fast.direct_wrong),
+			"symtap.yaml(5), datapath.fast.direct, says where a "
+			"bridge can be left out.");
 	if (full > 0)
 		finding_remedy(
 			findings_add(findings, "fast-full", FINDING_WARNING,

@@ -14,6 +14,7 @@
 #include "policy/policy.h"
 #include "policy/zones.h"
 #include "shaper/daemon/daemon.h"
+#include "shaper/daemon/direct.h"
 #include "shaper/daemon/engines.h"
 #include "shaper/daemon/guard.h"
 #include "shaper/daemon/interfaces.h"
@@ -42,6 +43,7 @@ struct follow {
 	struct daemon *daemon;
 	struct fast *fast; /* NULL: none */
 	struct ifnames *names;
+	struct direct *direct; /* NULL: fast is, too */
 	struct place places[FAST_PLACES];
 	uint32_t applied[FAST_PLACES]; /* to the rules */
 	struct wanted wanted;          /* listed when ... */
@@ -115,6 +117,9 @@ static void load(struct follow *follow)
 		return;
 	}
 	error = ifnames_new(&follow->names);
+	follow->direct = direct_new(daemon);
+	if (error == 0 && follow->direct == NULL)
+		error = -ENOMEM;
 	if (error < 0) {
 		fast_free(follow->fast);
 		follow->fast = NULL;
@@ -147,6 +152,7 @@ void follow_free(struct follow *follow)
 	loader_free(follow->daemon->loader);
 	fast_free(follow->fast);
 	ifnames_free(follow->names);
+	direct_free(follow->direct);
 	free(follow);
 }
 
@@ -387,8 +393,11 @@ static void tell_status(const struct follow *follow)
 		snprintf(status->interfaces[at].way,
 			 sizeof(status->interfaces[at].way), "%.7s",
 			 follow->places[i].way);
+		status->interfaces[at].direct = direct_is_at(follow->direct, i);
 		status->interfaces_count++;
 	}
+	direct_wrong(follow->direct, status->direct_wrong,
+		     sizeof(status->direct_wrong));
 }
 
 static bool has_place(const uint32_t ifindexes[FAST_PLACES], uint32_t ifindex)
@@ -453,13 +462,17 @@ void follow_advance(struct follow *follow)
 	if (follow->fast == NULL)
 		return;
 	as_before = !list_anew(follow) && is_complete(follow);
-	if (as_before && follow->is_settled)
+	if (as_before && follow->is_settled) {
+		if (direct_advance(follow->direct, false))
+			tell_status(follow);
 		return;
+	}
 	follow->is_settled = false;
 	ifnames_update(follow->names);
 	for (size_t i = 0; i < FAST_PLACES; i++)
 		next[i] = look_at(follow, i, as_before);
 	move(follow, next);
+	direct_advance(follow->direct, true);
 	if (!follow->ended && !loader_answers(follow->daemon->loader)) {
 		follow->ended = true;
 		do_without(follow, 0, "the process that attaches it has ended");

@@ -58,8 +58,10 @@ struct status_fast {
 	struct {
 		char name[16];
 		char way[STATUS_FAST_WAY_BYTES]; /* "tcx", "clsact" */
+		bool direct;                     /* past the bridge */
 	} interfaces[STATUS_FAST_INTERFACES_MAX];
 	size_t interfaces_count;
+	char direct_wrong[STATUS_TEXT_BYTES]; /* as wrong, of one of them */
 };
 
 /* What the guards inside of netback counted. */

@@ -204,9 +204,11 @@ static json_t *fast_interfaces(const struct status_fast *fast)
 
 	for (size_t i = 0; i < fast->interfaces_count; i++)
 		json_array_append_new(
-			list, json_pack("{s:o,s:s}", "name",
-					values_text(fast->interfaces[i].name),
-					"attached", fast->interfaces[i].way));
+			list,
+			json_pack("{s:o,s:s,s:b}", "name",
+				  values_text(fast->interfaces[i].name),
+				  "attached", fast->interfaces[i].way, "direct",
+				  (int)fast->interfaces[i].direct));
 	return list;
 }
 
@@ -236,7 +238,7 @@ static json_t *fast(const struct status *status)
 	if (!fast->wanted)
 		return json_null();
 	return json_pack(
-		"{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "runs",
+		"{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "runs",
 		(int)fast->runs, "mark_bits",
 		values_count(UINT64_C(15) << status->policy->fast.mark_bit),
 		"error",
@@ -244,6 +246,10 @@ static json_t *fast(const struct status *status)
 		"interfaces", fast_interfaces(fast), "share_pct",
 		share < 0 ? json_null() : values_decimal(100 * share),
 		"out_packets", values_count(counter[NFQUEUE_fast_out_pkts]),
+		"direct_packets",
+		values_count(counter[NFQUEUE_fast_direct_pkts]), "direct_error",
+		fast->direct_wrong[0] == '\0' ? json_null()
+					      : values_text(fast->direct_wrong),
 		"in_packets", values_count(counter[NFQUEUE_fast_in_pkts]),
 		"steered_packets",
 		values_count(counter[NFQUEUE_fast_steered_pkts]),

@@ -20,6 +20,7 @@
 enum { EVENTS_MAX = 1024 }; /* at once */
 
 _Static_assert((int)FAST_PLACES == (int)FAST_INTERFACES, "one each");
+_Static_assert((int)FAST_PORTS == (int)FAST_UPLINKS, "one each");
 
 struct fast {
 	struct fastprogram *program; /* NULL: somebody else's */
@@ -228,6 +229,23 @@ bool fast_zone_of(const struct fast *fast, uint32_t ifindex, uint16_t *ret_zone)
 	return true;
 }
 
+void fast_set_direct(struct fast *fast, size_t at, uint32_t bridge)
+{
+	__atomic_store_n(&place(fast, at)->bridge, bridge, __ATOMIC_RELEASE);
+}
+
+void fast_set_uplink(struct fast *fast, size_t at,
+		     const struct fast_port *uplink)
+{
+	struct fast_uplink *to = &fast->memory->fast_config.uplinks[at];
+
+	__atomic_store_n(&to->bridge, 0, __ATOMIC_SEQ_CST);
+	memset(fast->memory->symtap_ways, 0, sizeof(fast->memory->symtap_ways));
+	to->ifindex = uplink->ifindex;
+	to->most_bytes = uplink->most_bytes;
+	__atomic_store_n(&to->bridge, uplink->bridge, __ATOMIC_RELEASE);
+}
+
 void fast_set_links(struct fast *fast, bool links)
 {
 	fast->memory->fast_config.links = links;
@@ -307,6 +325,7 @@ void fast_count(const struct fast *fast, struct fast_counts *ret_counts)
 		sum.given_back += counts[i].given_back;
 		sum.told += counts[i].told;
 		sum.untold += counts[i].untold;
+		sum.direct_pkts += counts[i].direct_pkts;
 	}
 	*ret_counts = sum;
 }
@@ -341,6 +360,12 @@ int fast_run_departs(struct fast *fast, const struct fast_frame *frame,
 		     uint64_t *ret_ns)
 {
 	return fastprogram_departs(fast->program, frame, ret_ns);
+}
+
+int fast_run_redirects(struct fast *fast, const struct fast_frame *frame,
+		       bool *ret_redirects)
+{
+	return fastprogram_redirects(fast->program, frame, ret_redirects);
 }
 
 int fast_run_ns(struct fast *fast, const struct fast_frame *frame, int times,

@@ -24,6 +24,7 @@ struct hold_memory;
 enum {
 	FAST_TEXT_BYTES = 256,
 	FAST_PLACES = 256, /* of interfaces */
+	FAST_PORTS = 16,   /* of bridges, by which others are reached */
 };
 
 struct fast_options {
@@ -70,6 +71,20 @@ bool fast_is_attached(const struct fast *fast);
 bool fast_zone_of(const struct fast *fast, uint32_t ifindex,
 		  uint16_t *ret_zone);
 
+/* `direct`: what is leased there may leave by a port of this bridge, past it;
+ * 0: not. */
+void fast_set_direct(struct fast *fast, size_t at, uint32_t bridge);
+
+/* Place `at` of FAST_PORTS; all 0: nobody's any more.  What was heard by any of
+ * them is forgotten.  A place is another's no sooner than a program that saw it
+ * before has ended. */
+struct fast_port {
+	uint32_t ifindex, bridge;
+	uint32_t most_bytes; /* of a frame, with its header */
+};
+void fast_set_uplink(struct fast *fast, size_t at,
+		     const struct fast_port *uplink);
+
 void fast_set_consent(struct fast *fast, bool consent);
 /* A leased pair keeps to its interface and MAC: those that it was leased with,
  * which nftables had nothing against. */
@@ -110,6 +125,7 @@ struct fast_frame {
 	uint32_t count_bytes;
 	uint32_t mark;
 	uint32_t gso_size, gso_segs;
+	uint32_t came_by; /* in: an ifindex; 0: as 1 */
 	bool out;
 };
 void fast_set_time(struct fast *fast, uint64_t now_ns);
@@ -121,6 +137,9 @@ int fast_run(struct fast *fast, const struct fast_frame *frame,
 /* A frame out: when it may leave; 0: now; UINT64_MAX: it is dropped. */
 int fast_run_departs(struct fast *fast, const struct fast_frame *frame,
 		     uint64_t *ret_ns);
+/* A frame out: does it leave past the bridge? */
+int fast_run_redirects(struct fast *fast, const struct fast_frame *frame,
+		       bool *ret_redirects);
 /* Nanoseconds for each of `times` runs. */
 int fast_run_ns(struct fast *fast, const struct fast_frame *frame, int times,
 		uint32_t *ret_ns);

@@ -69,6 +69,23 @@ uint32_t fast_ifindex(const struct fast *fast, size_t at)
 	abort();
 }
 
+void fast_set_direct(struct fast *fast, size_t at, uint32_t bridge)
+{
+	(void)fast;
+	(void)at;
+	(void)bridge;
+	abort();
+}
+
+void fast_set_uplink(struct fast *fast, size_t at,
+		     const struct fast_port *uplink)
+{
+	(void)fast;
+	(void)at;
+	(void)uplink;
+	abort();
+}
+
 void fast_set_links(struct fast *fast, bool links)
 {
 	(void)fast;

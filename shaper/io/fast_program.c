@@ -234,7 +234,7 @@ static int run(const struct fastprogram *program,
 	struct __sk_buff context = {
 		.mark = frame->mark,
 		.ifindex = 1,
-		.ingress_ifindex = 1,
+		.ingress_ifindex = frame->came_by ? frame->came_by : 1,
 		.gso_size = frame->gso_size,
 		.gso_segs = frame->gso_segs,
 	};
@@ -270,6 +270,16 @@ int fastprogram_run(const struct fastprogram *program,
 	*ret_mark = outcome.after.mark;
 	*ret_ns = outcome.duration_ns;
 	return 0;
+}
+
+int fastprogram_redirects(const struct fastprogram *program,
+			  const struct fast_frame *frame, bool *ret_redirects)
+{
+	struct outcome outcome;
+	int error = run(program, frame, 1, &outcome);
+
+	*ret_redirects = error == 0 && outcome.action == TC_ACT_REDIRECT;
+	return error < 0 ? error : 0;
 }
 
 int fastprogram_departs(const struct fastprogram *program,

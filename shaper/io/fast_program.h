@@ -55,7 +55,9 @@ int fastprogram_run(const struct fastprogram *program,
 		    const struct fast_frame *frame, int times,
 		    uint32_t *ret_mark, uint32_t *ret_ns);
 
-/* As fast_run_departs. */
+/* As fast_run_redirects and fast_run_departs. */
+int fastprogram_redirects(const struct fastprogram *program,
+			  const struct fast_frame *frame, bool *ret_redirects);
 int fastprogram_departs(const struct fastprogram *program,
 			const struct fast_frame *frame, uint64_t *ret_ns);
 

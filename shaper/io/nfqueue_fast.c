@@ -296,6 +296,7 @@ static void count_program(struct nfqueue *nfqueue)
 
 	fast_count(nfqueue->fast->program, &counts);
 	counter[NFQUEUE_fast_out_pkts] = counts.out_passed_pkts;
+	counter[NFQUEUE_fast_direct_pkts] = counts.direct_pkts;
 	counter[NFQUEUE_fast_in_pkts] = counts.in_passed_pkts;
 	counter[NFQUEUE_fast_told_pkts] = counts.told;
 	counter[NFQUEUE_fast_untold_pkts] =

@@ -54,6 +54,7 @@
 	X(unknown_interfaces, "packets", "their interface has no name (yet)")  \
 	X(refusals_lost, "refusals", "not passed on: the ring was full")       \
 	X(fast_out_pkts, "packets", "passed out by the kernel itself")         \
+	X(fast_direct_pkts, "packets", "of these, past the bridge")            \
 	X(fast_in_pkts, "packets", "came in and were counted by it")           \
 	X(fast_told_pkts, "packets", "came in and were told of by it")         \
 	X(fast_untold_pkts, "packets",                                         \

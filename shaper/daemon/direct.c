@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shaper/daemon/direct.h"
+
+#include <errno.h>
+#include <net/ethernet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/policy.h"
+#include "shaper/daemon/daemon.h"
+#include "shaper/daemon/guard.h"
+#include "shaper/daemon/log.h"
+#include "shaper/io/fast.h"
+#include "shaper/io/nft_links.h"
+
+enum { TAG_BYTES = 4 }; /* frames may have one that the MTU does not count */
+
+struct direct {
+	struct daemon *daemon;
+	bool tracks, is_used;
+	uint32_t bridges[FAST_PLACES]; /* 0: not there */
+	struct fast_port uplinks[FAST_PORTS];
+	uint32_t guards[FAST_PORTS]; /* of these, what the rules know */
+	size_t guards_count;
+	bool behind;                               /* they know others */
+	char told[FAST_PLACES][STATUS_TEXT_BYTES]; /* what was logged last */
+};
+
+struct direct *direct_new(struct daemon *daemon)
+{
+	struct direct *direct = calloc(1, sizeof(*direct));
+
+	if (direct != NULL)
+		direct->daemon = daemon;
+	return direct;
+}
+
+void direct_free(struct direct *direct)
+{
+	free(direct);
+}
+
+/* ------ may it? */
+
+/* Of the policy and of this machine; NULL: nothing stands against it. */
+static const char *refused_everywhere(const struct direct *direct)
+{
+	if (policy_wants_each_packet(direct->daemon->policy))
+		return "a rule asks for each packet (log, or TCP flags)";
+	if (direct->tracks)
+		return "connections are tracked here, and tracking would miss "
+		       "what the guest sends";
+	return NULL;
+}
+
+/* The bridge that `at` may send past; NULL: ret_wrong says why none. */
+static const struct nftlinks_link *bridge_of(const struct direct *direct,
+					     const struct nftlinks *links,
+					     size_t at,
+					     char ret_wrong[STATUS_TEXT_BYTES])
+{
+	const struct nftlinks_link *port = nftlinks_find_index(
+		links, fast_ifindex(direct->daemon->fast, at));
+	const struct nftlinks_link *bridge =
+		port ? nftlinks_find_index(links, port->master) : NULL;
+	const char *wrong = refused_everywhere(direct);
+
+	if (wrong != NULL)
+		snprintf(ret_wrong, STATUS_TEXT_BYTES, "%s", wrong);
+	else if (bridge == NULL || !bridge->bridge)
+		snprintf(ret_wrong, STATUS_TEXT_BYTES,
+			 "it is no port of a bridge");
+	else if (bridge->filters_vlans)
+		snprintf(ret_wrong, STATUS_TEXT_BYTES, "%s filters VLANs",
+			 bridge->name);
+	else if (bridge->spans)
+		snprintf(ret_wrong, STATUS_TEXT_BYTES,
+			 "%s speaks the spanning tree protocol", bridge->name);
+	else
+		return bridge;
+	return NULL;
+}
+
+/* ------ uplinks */
+
+static bool is_guarded(const struct direct *direct,
+		       const struct nftlinks_link *port)
+{
+	const struct policy *policy = direct->daemon->policy;
+
+	for (size_t i = 0; i < FAST_PLACES; i++)
+		if (fast_ifindex(direct->daemon->fast, i) == port->index)
+			return true;
+	for (size_t i = 0; i < policy->owners_count; i++)
+		if (strcmp(policy->owners[i].interface, port->name) == 0)
+			return true;
+	for (size_t i = 0; i < policy->bindings_count; i++)
+		if (strcmp(policy->bindings[i].interface, port->name) == 0)
+			return true;
+	return false;
+}
+
+static bool is_left_out(const struct direct *direct, uint32_t bridge)
+{
+	for (size_t i = 0; i < FAST_PLACES; i++)
+		if (bridge != 0 && direct->bridges[i] == bridge)
+			return true;
+	return false;
+}
+
+static bool is_uplink(const struct direct *direct,
+		      const struct nftlinks_link *port)
+{
+	return port->up && port->forwards &&
+	       is_left_out(direct, port->master) && !is_guarded(direct, port);
+}
+
+static bool is_same(const struct fast_port *a, const struct fast_port *b)
+{
+	return a->ifindex == b->ifindex && a->bridge == b->bridge &&
+	       a->most_bytes == b->most_bytes;
+}
+
+static void put_uplink(struct direct *direct, size_t at,
+		       const struct fast_port *uplink)
+{
+	if (is_same(&direct->uplinks[at], uplink))
+		return;
+	direct->uplinks[at] = *uplink;
+	fast_set_uplink(direct->daemon->fast, at, uplink);
+}
+
+/* Its own, or else one that is `vacant`; FAST_PORTS: there is none. */
+static size_t uplink_place(const struct direct *direct, uint32_t ifindex,
+			   const bool vacant[FAST_PORTS])
+{
+	size_t at = 0;
+
+	while (at < FAST_PORTS && direct->uplinks[at].ifindex != ifindex)
+		at++;
+	if (at < FAST_PORTS)
+		return at;
+	at = 0;
+	while (at < FAST_PORTS &&
+	       (!vacant[at] || direct->uplinks[at].ifindex != 0))
+		at++;
+	return at;
+}
+
+/* Who finds no place is sent to by the bridge.  A place that was left now is
+ * nobody's until the next change. */
+static void set_uplinks(struct direct *direct, const struct nftlinks *links)
+{
+	const struct fast_port nobody = { 0 };
+	bool vacant[FAST_PORTS];
+
+	for (size_t i = 0; i < FAST_PORTS; i++) {
+		const struct nftlinks_link *port =
+			nftlinks_find_index(links, direct->uplinks[i].ifindex);
+
+		vacant[i] = direct->uplinks[i].ifindex == 0;
+		if (!vacant[i] && (port == NULL || !is_uplink(direct, port)))
+			put_uplink(direct, i, &nobody);
+	}
+	for (size_t i = 0; i < links->count; i++) {
+		const struct nftlinks_link *port = &links->list[i];
+		const struct fast_port uplink = {
+			.ifindex = port->index,
+			.bridge = port->master,
+			.most_bytes =
+				port->mtu_bytes + ETHER_HDR_LEN + TAG_BYTES,
+		};
+		size_t at;
+
+		if (!is_uplink(direct, port))
+			continue;
+		at = uplink_place(direct, port->index, vacant);
+		if (at < FAST_PORTS)
+			put_uplink(direct, at, &uplink);
+	}
+}
+
+/* Where packets in come by. */
+static void tell_guard(struct direct *direct)
+{
+	struct guard *guard = direct->daemon->guard;
+	uint32_t ifindexes[FAST_PORTS];
+	size_t count = 0;
+
+	for (size_t i = 0; i < FAST_PORTS; i++)
+		if (direct->uplinks[i].ifindex != 0)
+			ifindexes[count++] = direct->uplinks[i].ifindex;
+	if (count == direct->guards_count &&
+	    memcmp(direct->guards, ifindexes, count * sizeof(*ifindexes)) == 0)
+		return;
+	if (guard_set_uplinks(guard, ifindexes, count) < 0) {
+		if (!direct->behind)
+			log_error(0, "rules: %s", guard_error(guard));
+		direct->behind = true;
+		return;
+	}
+	direct->behind = false;
+	memcpy(direct->guards, ifindexes, count * sizeof(*ifindexes));
+	direct->guards_count = count;
+}
+
+/* ------ telling */
+
+static void tell(struct direct *direct, size_t at, const char *wrong)
+{
+	const char *name = fast_name(direct->daemon->fast, at);
+
+	if (strcmp(direct->told[at], wrong) == 0)
+		return;
+	snprintf(direct->told[at], sizeof(direct->told[at]), "%s", wrong);
+	if (wrong[0] == '\0')
+		return;
+	log_warn(0, "fast path: %s: by the bridge, not direct: %s", name,
+		 wrong);
+}
+
+static void look_at(struct direct *direct, const struct nftlinks *links)
+{
+	struct fast *fast = direct->daemon->fast;
+
+	for (size_t i = 0; i < FAST_PLACES; i++) {
+		char wrong[STATUS_TEXT_BYTES] = "";
+		const struct nftlinks_link *bridge = NULL;
+
+		if (fast_ifindex(fast, i) != 0 &&
+		    direct->daemon->policy->fast.direct)
+			bridge = bridge_of(direct, links, i, wrong);
+		direct->bridges[i] = bridge ? bridge->index : 0;
+		fast_set_direct(fast, i, direct->bridges[i]);
+		tell(direct, i, wrong);
+	}
+}
+
+bool direct_advance(struct direct *direct, bool anew)
+{
+	struct daemon *daemon = direct->daemon;
+	bool tracks = guard_tracks(daemon->guard);
+	struct nftlinks links;
+	int error;
+
+	if (!daemon->policy->fast.direct && !direct->is_used)
+		return false;
+	if (!anew && tracks == direct->tracks && !direct->behind)
+		return false;
+	direct->tracks = tracks;
+	direct->is_used = daemon->policy->fast.direct;
+	error = nftlinks_read(&links);
+	if (error < 0) {
+		log_error(-error, "fast path: interfaces cannot be read");
+		links = (struct nftlinks){ 0 };
+	}
+	look_at(direct, &links);
+	set_uplinks(direct, &links);
+	tell_guard(direct);
+	nftlinks_fini(&links);
+	return true;
+}
+
+bool direct_is_at(const struct direct *direct, size_t at)
+{
+	return direct->bridges[at] != 0;
+}
+
+void direct_wrong(const struct direct *direct, char *ret_text, size_t bytes)
+{
+	ret_text[0] = '\0';
+	for (size_t i = 0; i < FAST_PLACES && ret_text[0] == '\0'; i++)
+		if (direct->told[i][0] != '\0')
+			snprintf(ret_text, bytes, "%s: %s",
+				 fast_name(direct->daemon->fast, i),
+				 direct->told[i]);
+}
