@@ -71,17 +71,17 @@ class Symtapd:
         return os.path.join(self.folder, name)
 
     def write_policy(self, queues=1, fail="open", bridge=False, shipped=False,
-                     keys=16384, fast="", **sections):
+                     keys=16384, fast="", direct=False, **sections):
         """`sections` are top-level keys, each in YAML's short form.  The gates
         alone, unless they say otherwise: no patience, no credit, no paces.
         `shipped`: all of them, as they come.  `fast`: where the fast path
-        is."""
+        is; `direct`: past the bridge."""
         limiter = sections.pop("limiter", "{}")
         if FAST:
             fast = f"[{FAST}]"
         if fast:
             fast = (f", fast: {{interfaces: {fast}, keys: {keys}, "
-                    f"pin: {PIN}}}")
+                    f"direct: {str(direct).lower()}, pin: {PIN}}}")
         gates_alone = {
             "limiter": limiter.replace(
                 "{", "{floor: 0, patience: 0, credit: 0, ", 1),

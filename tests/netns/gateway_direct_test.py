@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What conforms leaves past the bridge, and the bridge knows of it."""
+
+import re
+import time
+
+import gateway_bed as bed
+import lab
+import traffic
+
+HOST, STRANGER, OUTER = "10.20.0.2", "10.20.7.1", "10.20.128.1"
+INSIDE_NET = f"[10.20.0.0/17, {lab.GUARDED6}/128]"
+PKTS_PER_S = 500
+STAY = 0.7  # of a second's packets, past the bridge
+AGEING_S = 2
+
+
+class Case(bed.Case):
+
+    FAST = "lan0"
+
+    @classmethod
+    def build(cls):
+        cls.net = lab.Bridged(cls.lab, (HOST, STRANGER), OUTER)
+        cls.check_path(cls.net.host, cls.net.outside, (HOST, OUTER))
+
+    def start(self, **policy):
+        self.symtapd.start(**{"bridge": True, "inside": INSIDE_NET,
+                              "direct": True, "shipped": True,
+                              "limits": bed.ROOM, **policy})
+
+    def status(self):
+        return self.symtapd.ask("status")["fast"]
+
+    def seen_by_the_bridge(self):
+        """Of what the guarded host sends."""
+        return int(re.search(r"packets (\d+)", self.net.gateway.run(
+            "nft", "list", "counter", "bridge", "elsewhere",
+            "seen")).group(1))
+
+    def watch_the_bridge(self):
+        """With somebody else's rule."""
+        self.net.gateway.nft(
+            "table bridge elsewhere {\ncounter seen { }\nchain forward {\n"
+            "type filter hook forward priority -500;\n"
+            "iifname lan0 counter name seen\n}\n}\n")
+
+    def converse(self, seconds=1.0, **options):
+        """Packets out in all, and those of them past the bridge."""
+        before = self.symtapd.settled()
+        talk = self.talk((HOST, OUTER), seconds=seconds,
+                         pkts_per_s=PKTS_PER_S, **options).finish()
+        self.check_whole(talk)
+        after = self.symtapd.settled()
+        return talk["sent"], (after["fast_direct_pkts"]
+                              - before["fast_direct_pkts"])
+
+    def is_direct(self):
+        sent, direct = self.converse(0.3)
+        print(f"{direct} of {sent} past the bridge")
+        return direct > STAY * sent
+
+    def check_is_direct(self):
+        self.assertTrue(lab.eventually(self.is_direct, 10), self.status())
+
+    def check_is_refused(self, why):
+        self.assertTrue(lab.eventually(
+            lambda: why in (self.status()["direct_error"] or ""), 10),
+            self.symtapd.log())
+        self.assertEqual(self.converse(0.3)[1], 0)
+        self.assertIn(why, self.symtapd.log())
+        self.assertIn(why, self.symtapd.ctl("doctor", check=False))
+
+
+class Direct(Case):
+
+    def test_the_bridge_sees_one_packet_a_second(self):
+        self.start()
+        self.check_is_direct()
+        self.watch_the_bridge()
+        before = self.seen_by_the_bridge()
+        begun = time.monotonic()
+        sent, direct = self.converse(3)
+        seen = self.seen_by_the_bridge() - before
+        took = time.monotonic() - begun
+        self.net.gateway.nft("delete table bridge elsewhere")
+        print(f"{sent} sent, {direct} past the bridge, it saw {seen}")
+        # What is not leased, or not yet, goes by it as well.
+        self.assertGreater(direct, STAY * sent)
+        self.assertGreaterEqual(seen, 2)
+        self.assertLessEqual(seen, sent - direct + took)
+        self.assertIn(", direct)", self.symtapd.ctl("status"))
+
+    def test_the_bridge_does_not_forget_who_sends(self):
+        gateway = self.net.gateway
+        gateway.run("ip", "link", "set", "br0", "type", "bridge",
+                    "ageing_time", str(AGEING_S * 100))
+        self.addCleanup(gateway.run, "ip", "link", "set", "br0", "type",
+                        "bridge", "ageing_time", "30000")
+        self.start()
+        self.check_is_direct()
+        self.converse(2.5 * AGEING_S)
+        known = gateway.run("bridge", "fdb", "show", "br", "br0")
+        self.assertRegex(known, rf"{lab.GUARDED_MAC} dev lan0")
+
+    def test_a_flood_is_held_all_the_same(self):
+        self.start()
+        self.check_is_direct()
+        ear = traffic.Receiver(self.net.outside, OUTER, 9)
+        source = traffic.sender(self.net.host, STRANGER)
+        for number in range(2000):
+            source.sendto(traffic.numbered(number), (OUTER, 9))
+        arrived = len(ear.receive(2))
+        print(f"{arrived} of a flood of 2000")
+        self.assertLess(arrived, 100)
+        self.check_is_direct()
+
+    def test_it_is_refused_where_the_bridge_has_more_to_say(self):
+        """And comes back when that is over."""
+        gateway = self.net.gateway
+        bridge = ("ip", "link", "set", "br0", "type", "bridge")
+        self.start()
+        for option, why in (("stp_state", "spanning tree"),
+                            ("vlan_filtering", "filters VLANs")):
+            self.check_is_direct()
+            if not gateway.run("sh", "-c", "ls /sys/class/net/br0/bridge/"
+                               f"{option} || true").startswith("/"):
+                print(f"a bridge of this kernel has no {option}")
+                continue
+            gateway.run(*bridge, option, "1")
+            self.addCleanup(gateway.run, *bridge, option, "0")
+            self.check_is_refused(why)
+            gateway.run(*bridge, option, "0")
+        self.check_is_direct()
+
+    def test_it_is_refused_where_a_rule_wants_each_packet(self):
+        self.start(rules="[{priority: 1, match: {dst_port: 7}, action: log}]")
+        self.check_is_refused("each packet")
+
+    def test_who_answers_by_another_port_is_sent_to_there(self):
+        """A neighbour that moves: the packets that still go by the bridge
+        find it, and its answers tell."""
+        self.start()
+        self.check_is_direct()
+        talk = self.talk((HOST, OUTER), seconds=4, pkts_per_s=PKTS_PER_S)
+        time.sleep(1)
+        self.move_outside()
+        result = talk.finish()
+        print(f"{result['answered']} of {result['sent']} answered")
+        self.assertGreater(result["answered"], 0.4 * result["sent"])
+        self.check_is_direct()
+
+    def move_outside(self):
+        """Its cable is put into another port, by somebody quick."""
+        gateway, outside = self.net.gateway, self.net.outside
+        gateway.run("ip", "link", "add", "wan1", "type", "veth", "peer",
+                    "name", "moved", "netns", outside.name)
+        self.addCleanup(self.move_back)
+        mac = outside.mac("eth0")
+        outside.run("ip", "link", "set", "moved", "address", mac)
+        self.net.add_port("wan1")
+        gateway.run("ip", "link", "set", "wan0", "nomaster")
+        outside.run("sh", "-c", f"ip addr del {OUTER}/16 dev eth0; "
+                    f"ip link set moved up; "
+                    f"ip addr add {OUTER}/16 dev moved; "
+                    f"arping -U -c 1 -I moved {OUTER} || true")
+
+    def move_back(self):
+        self.net.gateway.run("ip", "link", "del", "wan1")
+        self.net.add_port("wan0")
+        self.net.outside.address("eth0", f"{OUTER}/16")
+
+
+class Tracked(Case):
+
+    def test_it_is_refused_where_connections_are_tracked(self):
+        self.start()
+        self.check_is_direct()
+        self.net.gateway.nft(
+            "table inet elsewhere {\nchain forward {\n"
+            "type filter hook forward priority 0;\n"
+            "ct state invalid drop\n}\n}\n")
+        self.check_is_refused("tracked")
+        self.net.gateway.nft("delete table inet elsewhere")
+
+
+if __name__ == "__main__":
+    bed.main()
