@@ -145,7 +145,7 @@ def main():
     with lab.Lab("xen") as made:
         world = World(made)
         dom0.show_frames_to_ip_rules(not options.bare_bridge)
-        rows = setups.all_of(world, options.bare_bridge)
+        rows = setups.all_of(world)
         names = [*rows, MODULES, ANEW, PLUG]
         wanted = options.ways.split(",") if options.ways else names
         if unknown := {*wanted, *parts} - {*names, *PARTS}:

@@ -125,18 +125,18 @@ def has_programs():
 
 
 class Ours(Setup):
-    """symtapd in dom0, with one of the ways."""
+    """symtapd in dom0, with one of the ways, as README has it, or `but` for
+    what is left of that."""
 
-    def __init__(self, world, way, fast="auto", bridge=True):
+    def __init__(self, world, way, but=None, **datapath):
         super().__init__(world)
-        self.way, self.fast, self.bridge, self.daemon = way, fast, bridge, None
-        self.name = (f"{way.name} alone" if not bridge else way.name if fast
-                     else f"{way.name}, no fast path")
+        self.name = f"{way.name}, {but}" if but else way.name
+        self.way, self.datapath, self.daemon = way, datapath, None
 
     def start(self):
         super().start()
         self.daemon = symtapd.Symtapd(self.world.host, bed.BUILD)
-        self.daemon.start(bridge=self.bridge, shipped=True, fast=self.fast,
+        self.daemon.start(shipped=True, **self.datapath,
                           **bed.policy_of(self.way))
         self._await(1)
 
@@ -145,11 +145,12 @@ class Ours(Setup):
         there: netback is asked before a program sees a packet."""
         guest = self.guest()
         wanted = [guest.guarded]
-        if self.fast and self.way is not netback_test.NETBACK:
+        fast = "fast" in self.datapath
+        if fast and self.way is not netback_test.NETBACK:
             wanted.append(f"fast path: attached to {guest.vif}")
         if not lab.eventually(lambda: all(
                 self.daemon.log().count(line) >= times for line in wanted)
-                and (not self.fast or has_programs()), AT_WORK_SECONDS):
+                and (not fast or has_programs()), AT_WORK_SECONDS):
             raise RuntimeError(self.daemon.log())
 
     def stop(self):
@@ -334,15 +335,21 @@ def dropped_in(vm):
             + sum(count.get(name, 0) for name in CARRIERS_DROPS))
 
 
-def all_of(world, bare_bridge):
+BY_THE_BRIDGE = {"bridge": True, "fast": "auto"}
+
+
+def all_of(world):
     """By the names that are asked for."""
-    alone = {"netback-alone": Ours(world, netback_test.NETBACK, fast="",
-                                   bridge=False)} if bare_bridge else {}
+    queue, netback = bed.WAYS[0], netback_test.NETBACK
     return {"stock": Setup(world),
-            **{way.name: Ours(world, way)
-               for way in (*bed.COMPARED, netback_test.NETBACK)},
-            "queue-alone": Ours(world, bed.WAYS[0], fast=""),
-            **alone,
+            **{way.name: Ours(world, way, direct=True, **BY_THE_BRIDGE)
+               for way in bed.COMPARED},
+            netback.name: Ours(world, netback),
+            "queue-bridged": Ours(world, queue, "by the bridge",
+                                  **BY_THE_BRIDGE),
+            "netback-bridged": Ours(world, netback, "by the bridge",
+                                    **BY_THE_BRIDGE),
+            "queue-alone": Ours(world, queue, "no fast path", bridge=True),
             "driver": Driver(world), "extension": Extension(world),
             "granted": Granted(world)}
 
