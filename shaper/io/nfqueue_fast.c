@@ -362,15 +362,16 @@ static void set_zones(struct nfqueue *nfqueue)
 void nfqueue_fast_set_policy(struct nfqueue *nfqueue)
 {
 	struct fast *program = nfqueue->config.fast;
+	const struct policy *policy = nfqueue->reader.policy;
 
 	if (program == NULL)
 		return;
-	fast_set_links(program, nfqueue->reader.policy->sources_count ||
-					nfqueue->reader.policy->bindings_count);
-	fast_set_bridge(program, nfqueue->reader.policy->nfqueue.bridge);
-	fast_set_consent(program, nfqueue->reader.policy->evidence ==
-					  POLICY_EVIDENCE_CONSENT);
-	holdedt_configure(fast_edt(program), nfqueue->reader.policy);
+	fast_set_links(program, policy->sources_count > 0 ||
+					policy->bindings_count > 0 ||
+					policy->owners_count > 0);
+	fast_set_bridge(program, policy->nfqueue.bridge);
+	fast_set_consent(program, policy->evidence == POLICY_EVIDENCE_CONSENT);
+	holdedt_configure(fast_edt(program), policy);
 	set_zones(nfqueue);
 }
 

@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 
+import frames
 import gateway_bed as bed
 import lab
 import traffic
@@ -161,6 +162,39 @@ class VifFast(vif_bed.Case):
                 longest = max(longest, time.monotonic() - at)
                 time.sleep(0.02)
         return longest
+
+    def check_leased(self, source, ear):
+        """One packet more stays in the kernel."""
+        def stays():
+            before = self.symtapd.settled()["fast_out_pkts"]
+            for _ in range(5):
+                source.sendto(b"a", ear.socket.getsockname())
+                self.assertEqual(len(ear.receive(3, 1)), 1)
+                ear.socket.sendto(b"yes", source.getsockname())
+            return self.symtapd.settled()["fast_out_pkts"] >= before + 4
+        self.assertTrue(lab.eventually(stays, 10))
+
+    def test_a_leased_guest_without_addresses_keeps_to_its_mac(self):
+        self.start(**self.policy("queue"))
+        self.store.vif(7, lab.GUARDED_MAC)
+        self.guarded()
+        self.until("fast path: attached to vif7.0")
+        ear = traffic.Receiver(self.net.outside, OUTER, 9)
+        self.addCleanup(ear.socket.close)
+        source = traffic.sender(self.net.host, GUEST)
+        self.check_leased(source, ear)
+        port = source.getsockname()[1]
+        forged = frames.ethernet(
+            self.net.outside.mac("eth0"), "02:00:00:00:be:ef", 0x800,
+            frames.udp(GUEST, OUTER, port, 9, b"forged"))
+        with self.net.host.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+            raw.bind(("eth0", 0))
+            for _ in range(10):
+                raw.send(forged)
+        self.assertEqual(ear.receive(0.3), [])
+        self.assertNotIn("02:00:00:00:be:ef", self.net.gateway.run(
+            "bridge", "fdb", "show", "br", "br0"))
+        self.check_leased(source, ear)
 
     def test_who_was_held_in_the_ring_is_as_free_as_before(self):
         """What the program passes does not wait in a class unseen, and the
