@@ -17,6 +17,7 @@ TESTS = {
     "unit/fast_leases": ("build", "tests/fast_leases_test"),
     "property/fast": ("build", "tests/property/fast_property"),
     "property/fast_captures": ("build", "tests/property/fast_captures"),
+    "property/fast_direct": ("build", "tests/property/fast_direct"),
     **{f"netns/rules_{part}":
        ("source", f"tests/netns/rules_{part}_test.py",
         "{build}/tests/rules_driver")
@@ -24,7 +25,7 @@ TESTS = {
                     "refusals")},
     **{f"netns/gateway_{subject}":
        ("source", f"tests/netns/gateway_{subject}_test.py")
-       for subject in ("bridged", "edt", "engines", "fast", "figures",
+       for subject in ("bridged", "direct", "edt", "engines", "fast", "figures",
                        "forged", "fragments", "full", "hold", "life", "loader",
                        "neighbours", "offloads", "restart", "rules",
                        "translation", "vlan", "zones")},
@@ -54,6 +55,10 @@ CHOSEN = {
         "Fast.test_so_does_one_over_ipv6_and_a_ping",
         "Fast.test_other_bits_of_the_mark_stay",
         "Life.test_killed_it_lets_everything_go_the_long_way"),
+    "property/fast_direct": (),
+    "netns/gateway_direct": (
+        "Direct.test_it_is_refused_where_the_bridge_has_more_to_say",
+        "Direct.test_the_bridge_sees_one_packet_a_second"),
     "netns/gateway_loader": ("Clsact", "Without.test_no_bpf",
                              "Without.test_neither_tcx_nor_clsact"),
     "netns/gateway_hold": (),
