@@ -19,6 +19,8 @@ AGEING_S = 2
 class Case(bed.Case):
 
     FAST = "lan0"
+    POLICY = {"bridge": True, "inside": INSIDE_NET, "direct": True,
+              "shipped": True, "limits": bed.ROOM}
 
     @classmethod
     def build(cls):
@@ -26,9 +28,11 @@ class Case(bed.Case):
         cls.check_path(cls.net.host, cls.net.outside, (HOST, OUTER))
 
     def start(self, **policy):
-        self.symtapd.start(**{"bridge": True, "inside": INSIDE_NET,
-                              "direct": True, "shipped": True,
-                              "limits": bed.ROOM, **policy})
+        self.symtapd.start(**{**self.POLICY, **policy})
+
+    def reload(self, **policy):
+        self.symtapd.write_policy(**{**self.POLICY, **policy})
+        self.symtapd.reload()
 
     def status(self):
         return self.symtapd.ask("status")["fast"]
@@ -134,9 +138,17 @@ class Direct(Case):
             gateway.run(*bridge, option, "0")
         self.check_is_direct()
 
-    def test_it_is_refused_where_a_rule_wants_each_packet(self):
-        self.start(rules="[{priority: 1, match: {dst_port: 7}, action: log}]")
+    def test_it_goes_and_comes_with_the_policy(self):
+        self.start()
+        self.check_is_direct()
+        self.reload(direct=False)
+        self.assertEqual(self.converse(0.3)[1], 0)
+        self.assertIsNone(self.status()["direct_error"])
+        self.reload(rules="[{priority: 1, match: {dst_port: 7}, "
+                    "action: log}]")
         self.check_is_refused("each packet")
+        self.reload()
+        self.check_is_direct()
 
     def test_who_answers_by_another_port_is_sent_to_there(self):
         """A neighbour that moves: the packets that still go by the bridge

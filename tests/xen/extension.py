@@ -31,9 +31,9 @@ metrics: {listen: none}
 state: {file: /var/lib/symtap/state}
 """
 # Of one that is a guest's backend.
-BACKEND = POLICY.replace(
-    "bridge: true}}", "bridge: true}, fast: {interfaces: auto}}"
-) + "xen: {vifs: follow}\n"
+FAST = ", fast: {interfaces: auto, direct: true}"
+BACKEND = POLICY.replace("bridge: true}}", f"bridge: true}}{FAST}}}"
+                         ) + "xen: {vifs: follow}\n"
 # What the tests ask it, which no real one answers.
 START = """\
 #!/bin/sh

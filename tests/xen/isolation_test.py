@@ -18,7 +18,7 @@ GUEST, OTHER_GUEST = 9, 10
 RATE_PKTS_PER_S = 20  # what waits leaves places in the ring
 POLICIES = "/local/domain/0/symtap/policy"
 # Many starts, and that of the fast path takes half a minute in emulation.
-POLICY = extension.BACKEND.replace(", fast: {interfaces: auto}", "")
+POLICY = extension.BACKEND.replace(extension.FAST, "")
 
 
 class Backend(bed.Case):
