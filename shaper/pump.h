@@ -275,6 +275,18 @@ enum pump_expected pump_expect(struct pump *pump,
 			       const struct pump_record *record,
 			       uint64_t until_ns, uint64_t now_ns);
 
+/*
+ * What waits and `is_lost` is gone: it is collected as dropped, and its place
+ * is free.  Penalties stay.  `is_lost` is asked of each id that waits.  Returns
+ * how many packets.
+ */
+struct pump_lost {
+	bool (*is_lost)(void *self, uint64_t id);
+	void *self;
+};
+size_t pump_forget(struct pump *pump, const struct pump_lost *lost,
+		   uint64_t now_ns);
+
 /* Let out (or drop) everything that waits: the pump is going away. */
 void pump_drain(struct pump *pump, enum pump_verdict verdict, uint64_t now_ns);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the operator says: another policy, release, exempt, drain. */
+/* What the operator says: another policy, release, exempt, drain; and what is
+ * lost. */
 #include <string.h>
 
 #include "shaper/pump_state.h"
@@ -10,10 +11,11 @@ static struct suspect *suspect_of(const struct pump *pump, uint32_t id)
 	return suspects_get(&pump->engine.suspects, id);
 }
 
-/* Of an address, at either end; or of a guest. */
+/* Of an address, at either end; or of a guest; or what is lost. */
 struct whom {
 	const uint8_t *address; /* NULL: of the guest */
 	const struct pump_guest *guest;
+	const struct pump_lost *lost; /* NULL: it leaves */
 	bool not_forgiven;
 };
 
@@ -40,6 +42,14 @@ static void forgive(struct pump *pump, uint32_t id, const struct whom *whom)
 	pump_stir_later(pump, id);
 }
 
+static bool leaves(const struct token *token, const struct whom *whom)
+{
+	if (whom->lost == NULL)
+		return is_about(&token->key, whom);
+	return !(token->flags & TOKEN_GHOST) &&
+	       whom->lost->is_lost(whom->lost->self, token->id);
+}
+
 /* Also from FIFOs of wider keys.  Returns how many packets. */
 static size_t release_from(struct pump *pump, uint32_t id,
 			   const struct whom *whom)
@@ -53,11 +63,12 @@ static size_t release_from(struct pump *pump, uint32_t id,
 		struct token *token = tokens_get(&pump->tokens, at);
 
 		next = token->next;
-		if (!is_about(&token->key, whom))
+		if (!leaves(token, whom))
 			continue;
 		released += token->wire_pkts;
-		pump_note_sent(pump, token);
-		pump_expel(pump, id, at, PUMP_PASS);
+		if (whom->lost == NULL)
+			pump_note_sent(pump, token);
+		pump_expel(pump, id, at, whom->lost ? PUMP_DROP : PUMP_PASS);
 		if (fifo->first)
 			pump_stir_later(pump, id);
 	}
@@ -112,6 +123,16 @@ size_t pump_let_go_guest(struct pump *pump, const struct pump_guest *guest,
 	const struct whom whom = { .guest = guest, .not_forgiven = true };
 
 	return release(pump, &whom, now_ns);
+}
+
+size_t pump_forget(struct pump *pump, const struct pump_lost *lost,
+		   uint64_t now_ns)
+{
+	const struct whom whom = { .lost = lost, .not_forgiven = true };
+	size_t count = release(pump, &whom, now_ns);
+
+	pump->engine.stats.counter[STATS_dropped_lost] += count;
+	return count;
 }
 
 static bool end_exemption(struct engine *engine, const uint8_t address[16])

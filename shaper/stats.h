@@ -41,6 +41,7 @@
 	X(slots_over_pkts, "packets",                                          \
 	  "made to wait although their key has its share of the ring")         \
 	X(dropped_drain, "packets", "dropped when the data path closed")       \
+	X(dropped_lost, "packets", "lost while they waited")                   \
 	X(released_bound, "packets", "let out because too many wait")          \
 	X(split_pkts, "super-packets", "taken apart to be counted or held")    \
 	X(multicast_pkts, "packets", "to multicast or broadcast")              \

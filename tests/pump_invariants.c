@@ -426,7 +426,8 @@ static void check_outcomes(const struct pump *pump)
 		      counter[STATS_dropped_bound] +
 		      counter[STATS_shed_key_pkts] +
 		      counter[STATS_shed_vif_pkts] +
-		      counter[STATS_dropped_drain]);
+		      counter[STATS_dropped_drain] +
+		      counter[STATS_dropped_lost]);
 }
 
 uint64_t pump_check(const struct pump *pump)

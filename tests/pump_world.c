@@ -252,9 +252,21 @@ static void read_rows(struct world *world)
 			      world->now_ns);
 }
 
+static bool is_lost(void *self, uint64_t id)
+{
+	return id % 3 == *(const uint32_t *)self;
+}
+
 static void drain(struct world *world)
 {
+	uint32_t lost = take_below(world, 8);
+
 	hold_all(world);
+	if (lost < 3) {
+		pump_forget(world->pump, &(struct pump_lost){ is_lost, &lost },
+			    world->now_ns);
+		return;
+	}
 	pump_drain(world->pump, take_below(world, 2) ? PUMP_PASS : PUMP_DROP,
 		   world->now_ns);
 }

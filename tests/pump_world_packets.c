@@ -174,7 +174,8 @@ static uint64_t dropped(const struct stats *stats)
 	       stats->counter[STATS_dropped_bound] +
 	       stats->counter[STATS_shed_key_pkts] +
 	       stats->counter[STATS_shed_vif_pkts] +
-	       stats->counter[STATS_dropped_drain];
+	       stats->counter[STATS_dropped_drain] +
+	       stats->counter[STATS_dropped_lost];
 }
 
 void pumpworld_collect(struct world *world)

@@ -54,6 +54,8 @@ static int read_names(struct nfqueue *nfqueue, uint64_t now_ns)
 static int on_readable(void *self, size_t fd_index, uint64_t now_ns)
 {
 	struct nfqueue *nfqueue = self;
+	const uint64_t *late = &nfqueue->stats.counter[NFQUEUE_verdicts_late];
+	uint64_t late_before = *late;
 	int error = 0;
 
 	switch (fd_index) {
@@ -77,6 +79,9 @@ static int on_readable(void *self, size_t fd_index, uint64_t now_ns)
 	nfqueue_open_room(nfqueue, now_ns);
 	nfqueue_pace_tell(nfqueue);
 	nfqueue_ring_advance(nfqueue, now_ns);
+	/* It may not be all that is gone. */
+	if (*late != late_before)
+		nfqueue->look_ns = now_ns;
 	if (error >= 0)
 		return 0;
 	nfqueue_note_error(nfqueue, error);
@@ -110,16 +115,19 @@ static void take_state(struct nfqueue *nfqueue,
 	*last = *state;
 }
 
-static void look_at_queues(struct nfqueue *nfqueue)
+static void look_at_queues(struct nfqueue *nfqueue, uint64_t now_ns)
 {
 	const uint16_t queues[] = { nfqueue->config.main_queue,
 				    nfqueue->config.hold_queue };
 	struct nfqueue_socket_state states[] = { nfqueue->main_state,
 						 nfqueue->hold_state };
 
-	nfqueue_socket_states(queues, 2, states);
+	if (nfqueue_socket_states(queues, 2, states) < 2)
+		return;
 	take_state(nfqueue, &nfqueue->main_state, &states[0]);
 	take_state(nfqueue, &nfqueue->hold_state, &states[1]);
+	if (states[1].waiting_pkts < nfqueue->held_pkts)
+		nfqueue_forget_gone(nfqueue, now_ns);
 }
 
 /* What parts of ours count by themselves. */
@@ -138,7 +146,7 @@ static void look_at_parts(struct nfqueue *nfqueue)
 static void look_at_kernel(struct nfqueue *nfqueue, uint64_t now_ns)
 {
 	look_at_parts(nfqueue);
-	look_at_queues(nfqueue);
+	look_at_queues(nfqueue, now_ns);
 	nfqueue_ring_count(nfqueue);
 	nfqueue->look_ns = now_ns + LOOK_NS;
 }

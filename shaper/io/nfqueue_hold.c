@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who waits: in the hold queue for a gate, in the room for a first packet. */
 #include <errno.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "shaper/bpf/hold_memory.h"
@@ -69,15 +70,16 @@ void nfqueue_collect(struct nfqueue *nfqueue)
 					      ? NFQUEUE_hold_dropped_pkts
 					      : NFQUEUE_hold_passed_pkts,
 				      1);
-			if (release->id & HOLD_TICKET)
+			if (release->id & HOLD_TICKET) {
 				nfqueue_qdisc_left(nfqueue, release->id,
 						   release->verdict);
-			else
-				nfqueue_socket_verdict(
-					nfqueue->hold, (uint32_t)release->id,
-					nfqueue_verdict(nfqueue,
-							release->verdict,
-							release->shard));
+				continue;
+			}
+			nfqueue->held_pkts--;
+			nfqueue_socket_verdict(
+				nfqueue->hold, (uint32_t)release->id,
+				nfqueue_verdict(nfqueue, release->verdict,
+						release->shard));
 		}
 		let_go(nfqueue, got);
 		for (size_t i = 0; i < got; i++)
@@ -133,8 +135,10 @@ static void answer_held(struct nfqueue *nfqueue,
 			continue;
 		}
 		packet = &batch->packets[next++];
-		if (packet->verdict == PUMP_WAIT)
+		if (packet->verdict == PUMP_WAIT) {
+			nfqueue->held_pkts++;
 			continue;
+		}
 		nfqueue_count(nfqueue,
 			      packet->verdict == PUMP_DROP
 				      ? NFQUEUE_hold_dropped_pkts
@@ -171,6 +175,69 @@ int nfqueue_receive_hold(struct nfqueue *nfqueue, uint64_t now_ns)
 		answer_held(nfqueue, batch);
 	}
 	return messages;
+}
+
+/* ------ what the kernel dropped while it waited */
+
+struct gone {
+	uint32_t last; /* id; how far the others are behind it is their age */
+	uint32_t *ages, max, count; /* of all */
+	uint32_t from;              /* which is lost */
+};
+
+static bool note_age(void *self, uint64_t id)
+{
+	struct gone *gone = self;
+
+	if (!(id & (HOLD_TICKET | NFQUEUE_PACE_TICKET)) &&
+	    gone->count < gone->max)
+		gone->ages[gone->count++] = gone->last - (uint32_t)id;
+	return false;
+}
+
+static bool is_gone(void *self, uint64_t id)
+{
+	const struct gone *gone = self;
+
+	return !(id & (HOLD_TICKET | NFQUEUE_PACE_TICKET)) &&
+	       gone->last - (uint32_t)id >= gone->from;
+}
+
+static int compare_ages(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * The kernel drops all that waits at once and tells nobody, so that those gone
+ * are older than any that is still there.  Whatever waits came by our own
+ * verdicts: once the queue was received, what it counts is what we know of.
+ */
+void nfqueue_forget_gone(struct nfqueue *nfqueue, uint64_t now_ns)
+{
+	struct nfqueue_socket_state state;
+	struct gone gone = { 0 };
+
+	nfqueue_receive_hold(nfqueue, now_ns);
+	gone.last = nfqueue->hold_ids.last;
+	gone.max = nfqueue->held_pkts;
+	gone.ages = calloc((size_t)gone.max + 1, sizeof(*gone.ages));
+	if (gone.ages == NULL)
+		return;
+	pump_forget(nfqueue->config.pump,
+		    &(struct pump_lost){ note_age, &gone }, now_ns);
+	nfqueue_collect(nfqueue);
+	if (nfqueue_socket_state(nfqueue->config.hold_queue, &state) &&
+	    state.waiting_pkts < gone.count) {
+		qsort(gone.ages, gone.count, sizeof(*gone.ages), compare_ages);
+		gone.from = gone.ages[state.waiting_pkts];
+		pump_forget(nfqueue->config.pump,
+			    &(struct pump_lost){ is_gone, &gone }, now_ns);
+		nfqueue_collect(nfqueue);
+	}
+	free(gone.ages);
 }
 
 /* Until nothing is left in the main queue. */

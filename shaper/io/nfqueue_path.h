@@ -48,6 +48,7 @@ struct nfqueue {
 
 	uint64_t look_ns; /* at the kernel's counters, next */
 	struct nfqueue_socket_state main_state, hold_state;
+	uint32_t held_pkts; /* in the hold queue, as far as we know */
 
 	struct nfqueue_stats stats;
 	struct nfqueue_batch main_batch, hold_batch, waiting_batch;
@@ -79,6 +80,10 @@ int nfqueue_receive_main(struct nfqueue *nfqueue, uint64_t now_ns);
 
 /* All of the hold queue.  0 or -errno. */
 int nfqueue_receive_hold(struct nfqueue *nfqueue, uint64_t now_ns);
+
+/* The kernel has fewer in the hold queue than we: the pump forgets those that
+ * are gone. */
+void nfqueue_forget_gone(struct nfqueue *nfqueue, uint64_t now_ns);
 
 /* One batch of the room, and what it leads to in the main queue.  How many
  * messages came, or -errno. */

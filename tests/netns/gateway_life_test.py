@@ -156,6 +156,31 @@ class Life(bed.Case):
         self.assertIn("waiting-dropped",
                       self.symtapd.ctl("doctor", check=False))
 
+    def test_nobody_waits_behind_what_the_kernel_dropped(self):
+        """300 packets waited, half a minute; one more, of before a second
+        flush and after it, does not."""
+        self.start(limits=bed.ROOM)
+        ear = self.fill(300)
+        self.symtapd.wait_for("waited_pkts", 8)
+        for number in (1000, 1001):
+            self.net.gateway.nft("flush ruleset")
+            self.assertTrue(lab.eventually(lambda: "symtap" in self.tables(),
+                                           2))
+            traffic.sender(self.net.host, lab.GUARDED).sendto(
+                traffic.numbered(number), (lab.OUTSIDE, 9))
+            arrived = traffic.numbers(ear.receive(5, 1))
+            while arrived and arrived[-1] < number:
+                arrived = traffic.numbers(ear.receive(5, 1))
+            self.assertEqual(arrived[-1:], [number])
+            self.assertEqual(self.symtapd.settled()["verdict_errors"], 0)
+        lost = self.symtapd.counters()["dropped_lost"]
+        self.assertGreater(lost, 200)
+        self.assertLess(lost, 300)
+        held, = [row["held_packets"] for row in
+                 self.symtapd.ask("top by=held scope=host")["rows"]
+                 if row["inside"] == lab.GUARDED] or [0]
+        self.assertEqual(held, 0)
+
     def test_reloads_while_others_change_their_rules(self):
         """Each time it looks at all rules that there are, and these change
         meanwhile."""

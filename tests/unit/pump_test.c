@@ -450,6 +450,44 @@ static void test_pump_carries_a_penalty_over_a_restart(void **state)
 	bed_fini(&after);
 }
 
+static bool is_before(void *self, uint64_t id)
+{
+	return id < *(const uint64_t *)self;
+}
+
+static void test_pump_forgets_what_is_lost_and_no_penalty(void **state)
+{
+	static struct bed bed;
+	struct pump_packet out;
+	uint64_t id, lost;
+
+	(void)state;
+	init(&bed, "2.0", "[pair, flow]");
+	bed_packet(&out, "udp", "10.0.0.1", 1000, "192.0.2.1", 53);
+	for (int i = 0; i < 100; i++)
+		bed_offer(&bed, &out, bed.now_ns);
+	bed_run(&bed, bed.now_ns + 300 * MS);
+	lost = bed.count;
+	id = bed_offer(&bed, &out, bed.now_ns);
+	assert_int_equal(pump_forget(bed.pump,
+				     &(struct pump_lost){ is_before, &lost },
+				     bed.now_ns),
+			 100 - bed_passed(&bed, 0, 99, bed.now_ns));
+	bed_run(&bed, bed.now_ns + 1);
+	assert_int_equal(bed.packets[id - 1].fate, BED_DROPPED);
+	/* it has the turn that was theirs, 2 + 4 + .. + 512 ms after the first,
+	 * and none sooner */
+	assert_int_equal(bed.packets[id].fate, BED_WAITS);
+	bed_run(&bed, bed.now_ns + 206 * MS);
+	assert_int_equal(bed.packets[id].fate, BED_WAITS);
+	bed_run(&bed, bed.now_ns + 306 * MS);
+	assert_int_equal(bed.packets[id].fate, BED_PASSED);
+	assert_int_equal(bed_counter(&bed, STATS_sent_pkts) +
+				 bed_counter(&bed, STATS_dropped_lost),
+			 101);
+	bed_fini(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,6 +512,7 @@ int main(void)
 		cmocka_unit_test(
 			test_pump_exempts_by_rule_and_by_the_operators_word),
 		cmocka_unit_test(test_pump_carries_a_penalty_over_a_restart),
+		cmocka_unit_test(test_pump_forgets_what_is_lost_and_no_penalty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
