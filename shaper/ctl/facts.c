@@ -10,6 +10,7 @@
 
 #include "policy/policy.h"
 #include "shaper/ctl/reply.h"
+#include "shaper/io/nft_links.h"
 #include "shaper/io/offloads.h"
 
 enum { PATH_BYTES = 4096 };
@@ -239,6 +240,26 @@ static void ask_interface(struct facts *facts, size_t i)
 	offloads_read(interface->name, "hw-tc-offload", &interface->tc_offload);
 }
 
+static void ask_bridges(struct facts *facts)
+{
+	const struct nftlinks_link *port, *master;
+	struct facts_interface *interface = facts->interfaces;
+	struct nftlinks links;
+
+	if (nftlinks_read(&links) < 0)
+		return;
+	for (size_t i = 0; i < facts->interfaces_count; i++, interface++) {
+		port = interface->fast ? nftlinks_find(&links, interface->name)
+				       : NULL;
+		master = port ? nftlinks_find_index(&links, port->master)
+			      : NULL;
+		if (master != NULL && master->bridge)
+			memcpy(interface->bridge, master->name,
+			       sizeof(interface->bridge));
+	}
+	nftlinks_fini(&links);
+}
+
 void facts_ask_kernel(struct facts *facts)
 {
 	facts->flowtables_error = nftflowtables_list(facts->flowtables,
@@ -246,6 +267,7 @@ void facts_ask_kernel(struct facts *facts)
 						     &facts->flowtables_count);
 	for (size_t i = 0; i < facts->interfaces_count; i++)
 		ask_interface(facts, i);
+	ask_bridges(facts);
 	if (facts->mark_bits != 0)
 		marks_read(facts->mark_bits, facts->marks, FACTS_MARKS_MAX,
 			   &facts->marks_count);

@@ -18,6 +18,15 @@ static void judge_flowtables(const struct facts *facts,
 			       "Run `symtapctl doctor` as root.");
 		return;
 	}
+	if (facts->flowtables_error == -EINTR) {
+		finding_remedy(findings_add(findings, "flow-offload-unknown",
+					    FINDING_WARNING,
+					    "Whether flow offload is set up is "
+					    "not known: nftables was changed "
+					    "each time that it was asked."),
+			       "Ask again, or `nft list flowtables`.");
+		return;
+	}
 	if (facts->flowtables_error != 0 || facts->flowtables_count == 0)
 		return;
 	finding_remedy(findings_add(findings, "flow-offload", FINDING_PROBLEM,
@@ -156,6 +165,28 @@ static void judge_interfaces(const struct facts *facts,
 	}
 }
 
+/* Who routes counts for the bridge what its ports bring. */
+static void judge_ports(const struct facts *facts, struct findings *findings)
+{
+	const struct facts_interface *interface = facts->interfaces;
+
+	for (size_t i = 0; i < facts->interfaces_count; i++, interface++)
+		if (!facts->bridged && interface->bridge[0] != '\0')
+			finding_remedy(
+				findings_add(findings, "fast-at-port",
+					     FINDING_WARNING,
+					     "The fast path is at %s, a port "
+					     "of %s, and hosts there are %s's "
+					     "where packets are routed: all "
+					     "of theirs come to the queues.",
+					     interface->name, interface->bridge,
+					     interface->bridge),
+				"Name %s in its place in `datapath: fast: "
+				"interfaces`; a port is right with `datapath: "
+				"nfqueue: bridge`, where packets are bridged.",
+				interface->bridge);
+}
+
 static void judge_marks(const struct facts *facts, struct findings *findings)
 {
 	if (facts->marks_count == 0)
@@ -175,5 +206,6 @@ void facts_judge_bypass(const struct facts *facts, struct findings *findings)
 	judge_flowtables(facts, findings);
 	judge_programs(facts, findings);
 	judge_interfaces(facts, findings);
+	judge_ports(facts, findings);
 	judge_marks(facts, findings);
 }

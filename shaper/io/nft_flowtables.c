@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { SEQUENCE = 1 };
+enum { SEQUENCE = 1, TRIES = 16 };
 
 struct list {
 	struct nftflowtable *tables;
@@ -82,21 +82,33 @@ static int dump(struct mnl_socket *socket, struct list *list)
 	return more < 0 ? -errno : 0;
 }
 
+/* By a socket of its own: what is left of a list that was interrupted is not in
+ * the way of the next. */
+static int list_once(struct list *list)
+{
+	struct mnl_socket *socket = mnl_socket_open(NETLINK_NETFILTER);
+	int error = 0;
+
+	if (socket == NULL)
+		return -errno;
+	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
+		error = -errno;
+	if (error == 0)
+		error = dump(socket, list);
+	mnl_socket_close(socket);
+	return error;
+}
+
 int nftflowtables_list(struct nftflowtable *ret_tables, size_t max,
 		       size_t *ret_count)
 {
 	struct list list = { .tables = ret_tables, .max = max };
-	struct mnl_socket *socket = mnl_socket_open(NETLINK_NETFILTER);
-	int error;
+	int error, tries = TRIES;
 
-	if (socket == NULL)
-		return -errno;
-	error = 0;
-	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
-		error = -errno;
-	if (error == 0)
-		error = dump(socket, &list);
-	mnl_socket_close(socket);
+	do {
+		list.count = 0;
+		error = list_once(&list);
+	} while (error == -EINTR && --tries > 0);
 	if (error == 0)
 		*ret_count = list.count;
 	return error;

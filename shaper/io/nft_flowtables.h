@@ -16,7 +16,7 @@ struct nftflowtable {
  * The flow tables (software or hardware offload) of this network namespace,
  * whoever made them: packets of the flows in them bypass the forward hook.
  * Up to `max`; *ret_count is how many there are.  0 or -errno; -EPERM: only
- * for CAP_NET_ADMIN.
+ * for CAP_NET_ADMIN; -EINTR: nftables is changed all the time.
  */
 int nftflowtables_list(struct nftflowtable *ret_tables, size_t max,
 		       size_t *ret_count);

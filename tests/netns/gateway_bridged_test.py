@@ -3,6 +3,7 @@
 """The gateway hands frames on instead of routing packets."""
 
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -247,6 +248,21 @@ class RoutedFast(Routed):
     def test_a_conversation_that_conforms_stays_in_the_kernel(self):
         self.start()
         self.check_fast()
+
+    def test_nothing_does_at_the_ports_and_doctor_says_so(self):
+        self.addCleanup(setattr, symtapd, "FAST", self.FAST)
+        symtapd.FAST = "lan0, lan1"
+        self.start()
+        self.check_whole(self.talk(seconds=0.4).finish())
+        self.assertEqual(self.symtapd.settled()["fast_out_pkts"], 0)
+        answer = json.loads(self.symtapd.ctl("--json", "doctor", check=False))
+        found = [(finding["what"], finding["remedy"])
+                 for finding in answer["ok"]["findings"]
+                 if finding["id"] == "fast-at-port"]
+        self.assertEqual(len(found), 2, answer)
+        for (what, remedy), port in zip(found, ("lan0", "lan1")):
+            self.assertIn(f"at {port}, a port of br0", what)
+            self.assertIn("Name br0", remedy)
 
 
 if __name__ == "__main__":

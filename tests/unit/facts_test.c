@@ -143,6 +143,8 @@ static void test_each_trouble_is_found(void **state)
 	assert_non_null(strstr(findings.list[0].what, "inet filter ft"));
 	facts.flowtables_error = -EPERM;
 	assert_finds(&facts, "not-root");
+	facts.flowtables_error = -EINTR; /* what it has is half a list */
+	assert_finds(&facts, "flow-offload-unknown");
 	facts = healthy();
 	facts.bound_count = 1;
 	assert_finds(&facts, "queue-lost");
@@ -236,6 +238,14 @@ static void test_who_gets_in_the_fast_paths_way_is_found(void **state)
 						    false, "flower" };
 	facts.programs_count = 3;
 	assert_finds(&facts, "tc-offload");
+	facts = fast();
+	snprintf(facts.interfaces[0].bridge, sizeof(facts.interfaces[0].bridge),
+		 "br0");
+	assert_finds(&facts, "fast-at-port");
+	assert_non_null(strstr(findings.list[0].what, "lan0, a port of br0"));
+	facts.bridged = true;
+	facts.bridge_iptables = facts.bridge_ip6tables = 1;
+	assert_finds(&facts, NULL);
 	facts = fast();
 	facts.marks_count = 7;
 	memset(facts.marks[0].text, 'x', sizeof(facts.marks[0].text) - 1);
