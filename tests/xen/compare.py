@@ -136,15 +136,11 @@ def main():
                         "anew and plug are parts, too")
     parser.add_argument("--parts", default=",".join(PARTS),
                         help="of a row: large,small,free; empty for none")
-    parser.add_argument("--bare-bridge", action="store_true",
-                        help="br_netfilter leaves frames alone, which all but "
-                        "netback want it for")
     options = parser.parse_args()
     parts = [part for part in options.parts.split(",") if part]
     signal.signal(signal.SIGALRM, late)
     with lab.Lab("xen") as made:
         world = World(made)
-        dom0.show_frames_to_ip_rules(not options.bare_bridge)
         rows = setups.all_of(world)
         names = [*rows, MODULES, ANEW, PLUG]
         wanted = options.ways.split(",") if options.ways else names

@@ -3,6 +3,14 @@
 
 import statistics
 
+STOCK, BARE = "stock", "stock, no br_netfilter"
+# Beside which of the two a row is.
+BESIDE = {"netback": BARE}
+
+
+def stock_of(name):
+    return BESIDE.get(name, STOCK)
+
 
 def parts(found, name, part):
     """What was measured of it, round by round."""

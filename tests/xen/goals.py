@@ -28,7 +28,7 @@ def _lost(found, name, part):
 
 
 def lossless(found, names):
-    for name in names:
+    for name in sorted(set(names) & {*WAITS}):
         for part in ("large", "small"):
             for number, lost in enumerate(_lost(found, name, part), 1):
                 if lost:
@@ -70,7 +70,7 @@ def innocent(found, names):
 def stock(found, names):
     for name in set(names) & set(IN_DOM0):
         for key in SPEEDS:
-            ratio = figures.ratios(found, name, "stock", key)
+            ratio = figures.ratios(found, name, figures.stock_of(name), key)
             if ratio and figures.median(ratio) < 1 - WITHIN:
                 yield (f"stock: {name}, {key}: "
                        f"{figures.spread(ratio, 2)} of stock's")
@@ -112,10 +112,14 @@ def missed(found):
 
 def unasked(found):
     """The same, of those whose condition was not there: a ring that is full
-    has no place for anybody."""
+    has no place for anybody, and a ratio is of two."""
     for name, part, rounds in _waiting(found, _names(found)):
         full = [each["slots"] for each in rounds if each["slots"] >= SLOTS]
         if full:
             yield (f"innocent: {name}, {part} packets: {max(full)} slots "
                    f"waited in {len(full)} of {len(rounds)} rounds, not less "
                    f"than {SLOTS}")
+    for name in sorted(set(_names(found)) & set(IN_DOM0)):
+        if figures.parts(found, name, "free") and not figures.ratios(
+                found, name, figures.stock_of(name), "tcp_1500"):
+            yield f"stock: {name}: nobody was without us beside it"

@@ -11,6 +11,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 
+import figures
 import goals
 import tables
 
@@ -21,7 +22,8 @@ FREE = {"rtt_ms": 5, "tcp_1500": 5e6, "tcp_750": 3e6, "tcp_300": 1e6,
         "small_pkts_per_s": 1000, "us_dom0": 300, "us_guest": 300, "us": 300,
         "killed": {"did": True, "stall_ms": 900, "lost": 0, "again": 0}}
 ROUND = {name: {"large": HELD, "small": HELD, "free": FREE}
-         for name in ("stock", "queue", "netback", "driver domain",
+         for name in ("stock", figures.BARE, "queue", "netback",
+                      "driver domain",
                       "extension VM", "granted pages")}
 PAIR = {"distribution": FREE, "patched": FREE}
 FOUND = {"rounds": [ROUND] * 3, "modules": [PAIR] * 3, "failed": [],
@@ -39,12 +41,12 @@ def a_copy():
 
 class Judged(unittest.TestCase):
 
-    def missed(self, rounds, name, part, **figures):
+    def missed(self, rounds, name, part, **values):
         """Goals and rows, of the good one with other figures in so many
         rounds."""
         found = a_copy()
         for each in found["rounds"][:rounds]:
-            each[name][part].update(figures)
+            each[name][part].update(values)
         return [line.split(",")[0].split(": ")[:2]
                 for line in goals.missed(found)]
 
@@ -52,9 +54,11 @@ class Judged(unittest.TestCase):
         self.assertEqual([], goals.missed(FOUND))
 
     def test_each_goal_is_missed_by_its_name(self):
-        for wanted, words, figures in (
+        for wanted, words, values in (
                 (["lossless", "queue"], (1, "queue", "large"), {"dropped": 1}),
                 (["lossless", "queue"], (1, "queue", "small"), {"lost": 1}),
+                (["stock", "netback"], (2, figures.BARE, "free"),
+                 {"tcp_300": 2e6}),
                 (["held", "netback"], (1, "netback", "small"),
                  {"later_pkts_per_s": 12.1}),
                 (["innocent", "queue"], (2, "queue", "large"), {"p99": 40}),
@@ -62,20 +66,21 @@ class Judged(unittest.TestCase):
                  {"probe_lost": 1}),
                 (["stock", "queue"], (2, "queue", "free"),
                  {"tcp_1500": 4.7e6})):
-            self.assertEqual([wanted], self.missed(*words, **figures))
+            self.assertEqual([wanted], self.missed(*words, **values))
 
     def test_what_is_allowed_misses_nothing(self):
-        for words, figures in (
+        for words, values in (
                 # Counted, and nobody said that the guest waits.
                 ((3, "queue", "small"), {"dropped": 9}),
-                ((3, "stock", "large"), {"later_pkts_per_s": 900}),
+                ((3, "stock", "large"), {"later_pkts_per_s": 900,
+                                         "lost": 9}),
                 ((3, "driver domain", "free"), {"tcp_1500": 1e6}),
                 ((1, "queue", "large"), {"p99": 400}),
                 ((1, "queue", "free"), {"tcp_1500": 1e6}),
                 # All of the ring is taken.
                 ((3, "queue", "large"), {"slots": 200, "p99": 400,
                                          "probe_lost": 9})):
-            self.assertEqual([], self.missed(*words, **figures))
+            self.assertEqual([], self.missed(*words, **values))
 
     def test_a_full_ring_is_told(self):
         found = a_copy()
@@ -84,6 +89,13 @@ class Judged(unittest.TestCase):
                           "in 1 of 3 rounds, not less than 200"],
                          [*goals.unasked(found)])
         self.assertIn("NOT ASKED innocent: queue", tables.verdict(found))
+
+    def test_a_row_without_its_stock_is_told(self):
+        found = a_copy()
+        for each in found["rounds"]:
+            del each[figures.BARE]
+        self.assertEqual(["stock: netback: nobody was without us beside it"],
+                         [*goals.unasked(found)])
 
     def test_modules_and_failed_rows(self):
         found = a_copy()
@@ -109,8 +121,8 @@ class Told(unittest.TestCase):
     def test_each_table_tells_its_rounds(self):
         found = a_copy()
         del found["rounds"][0]["netback"]["large"]
-        for figures in found["rounds"][1:]:
-            del figures["granted pages"]["small"]
+        for each in found["rounds"][1:]:
+            del each["granted pages"]["small"]
         found["modules"].pop()
         text = " ".join(tables.text_of(found).split())
         for said in ("beside it: 3 rounds; netback of 2. ",
@@ -136,7 +148,8 @@ class Told(unittest.TestCase):
                 tables.write(path, FOUND)
                 text = path.read_text()
                 self.assertNotIn("stale", text)
-                self.assertEqual(1, text.count("\n| netback to stock |"))
+                self.assertEqual(1, text.count(
+                    f"\n| netback to {figures.BARE} |"))
                 self.assertTrue(text.endswith("\n\n## B\n"), text)
 
 

@@ -11,6 +11,7 @@ import time
 import bed
 import dom0
 import extension
+import figures
 import guests
 import lab
 import netback_test
@@ -71,15 +72,18 @@ done) >/dev/null 2>&1 &"""
 
 
 class Setup:
-    """Stock: a guest, its backend in dom0, and nothing of ours at work."""
+    """Stock: a guest, its backend in dom0, and nothing of ours at work.
+    `bare`: br_netfilter leaves frames alone."""
 
-    name = "stock"
+    name = figures.STOCK
     number, options = BESIDE, {}  # of the guest
     vm = None  # with which the guest has to do
     anew_seconds = 0  # for the VM to be made again; 0: it is not
 
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, world, bare=False):
+        self.world, self.bare = world, bare
+        if bare:
+            self.name = figures.BARE
 
     def guest(self):
         """The one that start() took.  Nobody asks it whether it is up: while
@@ -88,6 +92,7 @@ class Setup:
 
     def start(self):
         """The guest is up, and guarded, when this returns."""
+        dom0.show_frames_to_ip_rules(not self.bare)
         self.world.pool.take(self.number, **self.options)
 
     def stop(self):
@@ -128,8 +133,8 @@ class Ours(Setup):
     """symtapd in dom0, with one of the ways, as README has it, or `but` for
     what is left of that."""
 
-    def __init__(self, world, way, but=None, **datapath):
-        super().__init__(world)
+    def __init__(self, world, way, but=None, bare=False, **datapath):
+        super().__init__(world, bare)
         self.name = f"{way.name}, {but}" if but else way.name
         self.way, self.datapath, self.daemon = way, datapath, None
 
@@ -341,10 +346,10 @@ BY_THE_BRIDGE = {"bridge": True, "fast": "auto"}
 def all_of(world):
     """By the names that are asked for."""
     queue, netback = bed.WAYS[0], netback_test.NETBACK
-    return {"stock": Setup(world),
+    return {"stock": Setup(world), "stock-bare": Setup(world, bare=True),
             **{way.name: Ours(world, way, direct=True, **BY_THE_BRIDGE)
                for way in bed.COMPARED},
-            netback.name: Ours(world, netback),
+            netback.name: Ours(world, netback, bare=True),
             "queue-bridged": Ours(world, queue, "by the bridge",
                                   **BY_THE_BRIDGE),
             "netback-bridged": Ours(world, netback, "by the bridge",

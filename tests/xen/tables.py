@@ -62,7 +62,8 @@ def floods(found, part):
 def free_rows(found):
     """Who is compared with whom."""
     names = names_of(found)
-    yield from ((name, "stock") for name in names if name != "stock")
+    yield from ((name, figures.stock_of(name)) for name in names
+                if name != figures.STOCK)
     if {"extension VM", "driver domain"} <= {*names}:
         yield "extension VM", "driver domain"
 
@@ -169,7 +170,7 @@ def short(found):
     rows = []
     for name, other in free_rows(found):
         held = figures.parts(found, name, "large")
-        if not held or name == "driver domain":
+        if not held or name in ("driver domain", figures.BARE):
             continue
         innocent = [each["p99"] / each["idle_p99"] for each in held
                     if each["p99"] >= 0]
