@@ -210,14 +210,15 @@ static void tell_guard(struct direct *direct)
 static void tell(struct direct *direct, size_t at, const char *wrong)
 {
 	const char *name = fast_name(direct->daemon->fast, at);
+	char text[STATUS_TEXT_BYTES] = "";
 
-	if (strcmp(direct->told[at], wrong) == 0)
+	if (wrong[0] != '\0')
+		snprintf(text, sizeof(text), "%s: %.200s", name, wrong);
+	if (strcmp(direct->told[at], text) == 0)
 		return;
-	snprintf(direct->told[at], sizeof(direct->told[at]), "%s", wrong);
-	if (wrong[0] == '\0')
-		return;
-	log_warn(0, "fast path: %s: by the bridge, not direct: %s", name,
-		 wrong);
+	memcpy(direct->told[at], text, sizeof(text));
+	if (text[0] != '\0')
+		log_warn(0, "fast path: by the bridge, not direct: %s", text);
 }
 
 static void look_at(struct direct *direct, const struct nftlinks *links)
@@ -271,8 +272,5 @@ void direct_wrong(const struct direct *direct, char *ret_text, size_t bytes)
 {
 	ret_text[0] = '\0';
 	for (size_t i = 0; i < FAST_PLACES && ret_text[0] == '\0'; i++)
-		if (direct->told[i][0] != '\0')
-			snprintf(ret_text, bytes, "%s: %s",
-				 fast_name(direct->daemon->fast, i),
-				 direct->told[i]);
+		snprintf(ret_text, bytes, "%s", direct->told[i]);
 }
