@@ -82,6 +82,8 @@ static int on_readable(void *self, size_t fd_index, uint64_t now_ns)
 	/* It may not be all that is gone. */
 	if (*late != late_before)
 		nfqueue->look_ns = now_ns;
+	else if (nfqueue->look_ns == NS_NEVER)
+		nfqueue->look_ns = now_ns + LOOK_NS;
 	if (error >= 0)
 		return 0;
 	nfqueue_note_error(nfqueue, error);
@@ -143,12 +145,15 @@ static void look_at_parts(struct nfqueue *nfqueue)
 		fragments_stats(nfqueue->reader.fragments)->evicted;
 }
 
+/* The next time, where nothing waits, when something came. */
 static void look_at_kernel(struct nfqueue *nfqueue, uint64_t now_ns)
 {
 	look_at_parts(nfqueue);
 	look_at_queues(nfqueue, now_ns);
 	nfqueue_ring_count(nfqueue);
-	nfqueue->look_ns = now_ns + LOOK_NS;
+	nfqueue->look_ns = nfqueue->ring || nfqueue->held_pkts > 0
+				   ? now_ns + LOOK_NS
+				   : NS_NEVER;
 }
 
 static int advance(void *self, uint64_t now_ns)

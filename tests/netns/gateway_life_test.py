@@ -341,6 +341,28 @@ class Life(bed.Case):
         row, = self.symtapd.ask("top scope=pair")["rows"]
         self.assertEqual(row["threshold"], 1.5)
 
+    def test_the_kernel_is_asked_only_when_something_came(self):
+        """How much its queues dropped: once a second, and an idle engine is
+        not woken for it."""
+        traced = self.symtapd.path("traced")
+        self.symtapd.start(prefix=(
+            shutil.which("strace"), "-f", "-D", "-qq", "-e", "trace=openat",
+            "-o", traced))
+
+        def times():
+            with open(traced, encoding="utf-8") as file:
+                return file.read().count("/proc/net/netfilter/nfnetlink_queue")
+
+        for _ in range(2):
+            before = times()
+            self.talk(seconds=0.02).finish()
+            self.assertTrue(lab.eventually(lambda: times() > before, 5))
+            # One that it is about to, and what came late.
+            self.symtapd.a_second_later()
+            idle = times()
+            self.symtapd.a_second_later()
+            self.assertEqual(times(), idle)
+
     def test_executes_no_program_and_leaves_no_file(self):
         """With an empty PATH, and every call traced that runs a program or
         makes a file."""
