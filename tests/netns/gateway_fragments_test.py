@@ -42,13 +42,25 @@ class Fragments(bed.Case):
         for number in range(first, first + count):
             source.sendto(traffic.numbered(number, BYTES), (to, 9))
 
+    def flood(self, guarded, outside):
+        """Again where symtapd had no turn for as long as a delay may be late:
+        beside two that are always busy it is kept waiting for 1.5 s."""
+        for _ in range(4):
+            self.hang_up()
+            self.start(limits=bed.ROOM)
+            tap = traffic.Tap(self.net.outside, "eth0", is_fragment)
+            ear = traffic.Receiver(self.net.outside, outside, 9)
+            waited_s = self.symtapd.waited_to_run_s()
+            self.send(traffic.sender(self.net.host, guarded), outside, 40)
+            pieces = tap.receive(1.7)
+            arrived = ear.take()
+            waited_s = self.symtapd.waited_to_run_s() - waited_s
+            if waited_s * 1e3 < bed.LATE_MS:
+                break
+        return pieces, arrived
+
     def check_flood_waits_in_order(self, guarded, outside):
-        self.start(limits=bed.ROOM)
-        tap = traffic.Tap(self.net.outside, "eth0", is_fragment)
-        ear = traffic.Receiver(self.net.outside, outside, 9)
-        self.send(traffic.sender(self.net.host, guarded), outside, 40)
-        pieces = tap.receive(1.7)
-        arrived = ear.take()
+        pieces, arrived = self.flood(guarded, outside)
         self.assertEqual(traffic.numbers(arrived), list(range(len(arrived))))
         self.assertEqual({len(each.data) for each in arrived}, {BYTES})
         self.assertLessEqual(len(pieces) - PIECES * len(arrived), PIECES - 1)

@@ -3,6 +3,7 @@
 
 import atexit
 import contextlib
+import glob
 import json
 import os
 import pwd
@@ -212,6 +213,14 @@ class Symtapd:
         for way in ("out", "in"):
             count[f"{way}_pkts"] += count[f"fast_{way}_pkts"]
         return count
+
+    def waited_to_run_s(self):
+        """So long its threads were ready, and others had the processors."""
+        waited_ns = 0
+        for path in glob.glob(f"/proc/{self.process.pid}/task/*/schedstat"):
+            with open(path, encoding="ascii") as file:
+                waited_ns += int(file.read().split()[1])
+        return waited_ns / 1e9
 
     def reload(self):
         return self.ask("reload")
