@@ -9,10 +9,6 @@
 
 #include "shaper/bpf/fast_maps.h"
 
-/* The clock of the last tick will do for spans of 2^18 times 64 ns, 17 ms, and
- * more: a bucket is late by at most a tick. */
-enum { COARSE_SPAN_64NS = 1 << 18 };
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -138,7 +134,7 @@ static __always_inline uint64_t now_ns(uint32_t span_64ns)
 {
 	if (fast_test)
 		return fast_test_now_ns;
-	return span_64ns < COARSE_SPAN_64NS || has_edt()
+	return span_64ns < FAST_COARSE_SPAN_64NS || has_edt()
 		       ? bpf_ktime_get_ns()
 		       : bpf_ktime_get_coarse_ns();
 }

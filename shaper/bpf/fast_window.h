@@ -51,6 +51,10 @@ static inline uint32_t fast_span(uint64_t window_ns)
 	return (uint32_t)((span_ns + 63) >> FAST_SPAN_SHIFT);
 }
 
+/* The clock of the last tick will do for spans of 2^18 times 64 ns, 17 ms, and
+ * more: a bucket is late by at most a tick. */
+enum { FAST_COARSE_SPAN_64NS = 1 << 18 };
+
 /* The bucket of `now_ns`; `span_64ns` is not 0. */
 static inline uint64_t fast_number(uint32_t span_64ns, uint64_t now_ns)
 {

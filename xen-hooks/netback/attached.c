@@ -213,6 +213,14 @@ static bool read_in(const struct sk_buff *skb, struct packet_meta *meta)
 	return meta->ethertype != 0 && meta->kind == PACKET_UNICAST;
 }
 
+/* Nobody's delay is counted from it. */
+static u64 heard_ns(const struct guard *guard)
+{
+	return guard->span_64ns < FAST_COARSE_SPAN_64NS
+		       ? ktime_get_ns()
+		       : ktime_get_coarse_ns();
+}
+
 static bool heard(void *self, struct sk_buff *skb)
 {
 	struct attached *attached = self;
@@ -225,7 +233,8 @@ static bool heard(void *self, struct sk_buff *skb)
 		return false;
 	fill(&packet, skb, &meta, FLOW_IN, 0);
 	spin_lock_irqsave(&attached->lock, flags);
-	wakes = guard_hear(&attached->guard, &packet, ktime_get_ns());
+	wakes = guard_hear(&attached->guard, &packet,
+			   heard_ns(&attached->guard));
 	spin_unlock_irqrestore(&attached->lock, flags);
 	return wakes;
 }
