@@ -216,9 +216,8 @@ static bool read_in(const struct sk_buff *skb, struct packet_meta *meta)
 /* Nobody's delay is counted from it. */
 static u64 heard_ns(const struct guard *guard)
 {
-	return guard->span_64ns < FAST_COARSE_SPAN_64NS
-		       ? ktime_get_ns()
-		       : ktime_get_coarse_ns();
+	return guard->span_64ns < FAST_COARSE_SPAN_64NS ? ktime_get_ns()
+							: ktime_get_coarse_ns();
 }
 
 static bool heard(void *self, struct sk_buff *skb)
