@@ -62,7 +62,7 @@ static void write_talk(const char *folder, uint8_t damage)
 
 static void write_left(const char *folder)
 {
-	struct fast_config config = { .interfaces = { { 2, 0 } } };
+	struct fast_config config = { .interfaces = { { .ifindex = 2 } } };
 	struct fast_slot slots[FAST_ELEMENTS * LEFT_SLOTS] = { 0 };
 	struct seed seed = { .bytes = { 1 }, .count = 1 };
 

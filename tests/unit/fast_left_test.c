@@ -42,7 +42,7 @@ static void set_up(struct world *world)
 		.slot_bytes = sizeof(struct fast_slot),
 		.multipliers = world->table.multipliers,
 		.slots_mask = SLOTS - 1,
-		.interfaces = { { 0, 0 }, { IFINDEX, 3 } },
+		.interfaces = { [1] = { .ifindex = IFINDEX, .zone = 3 } },
 	};
 }
 
