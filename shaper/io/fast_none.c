@@ -242,6 +242,12 @@ bool fastprogram_is_attached(const struct fastprogram *program,
 	abort();
 }
 
+bool fastprogram_is_complete(const struct fastprogram *program)
+{
+	(void)program;
+	abort();
+}
+
 const char *fastprogram_way(const struct fastprogram *program, uint32_t ifindex)
 {
 	(void)program;
@@ -273,6 +279,11 @@ void fastpin_take(struct fastpin *pin, const char *folder,
 	(void)ret_left;
 	(void)ret_text;
 	abort();
+}
+
+void fastpin_put(struct fastpin *pin)
+{
+	(void)pin;
 }
 
 void fastpin_left_close(struct fastpin_left *left)
