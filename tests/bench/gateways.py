@@ -18,7 +18,7 @@ POLICY = """\
 mode: enforce
 inside: [10.20.0.0/16]
 limits: {{pairs: 400000, flows: 400000, hosts: 4096, pairs_per_host: 200000, flows_per_host: 200000}}
-datapath: {{nfqueue: {{queues: 1, first_queue: {queue}, fail: open}}{fast}}}
+datapath: {{nfqueue: {{queues: 1, first_queue: {queue}, fail: open, bridge: {bridge}}}{fast}}}
 control: {{socket: {folder}/control.sock}}
 metrics: {{listen: none}}
 state: {{file: none}}
@@ -69,6 +69,8 @@ def install_queue_rule(namespace):
 class Gateway:
     """One variant's namespaces and whatever runs in the middle one."""
 
+    BRIDGE = "false"
+
     def __init__(self, name, folder):
         self.name = name
         self.prefix = "symtap-bench-%d-%s-" % (os.getpid(), name)
@@ -90,41 +92,46 @@ class Gateway:
     def nft(self, rules):
         run("ip", "netns", "exec", self.ns("gw"), "nft", "-f", "-", input=rules)
 
-    def up(self):
+    def mac(self, side, device):
+        return json.loads(run("ip", "-n", self.ns(side), "-j", "link", "show", device))[0]["address"]
+
+    def wire(self):
         for side in ("in", "gw", "out"):
             run("ip", "netns", "add", self.ns(side))
             self.ip(side, "link", "set", "lo", "up")
         for side, name in (("in", "lan0"), ("out", "wan0")):
             run("ip", "link", "add", "eth0", "netns", self.ns(side), "type", "veth",
                 "peer", "name", name, "netns", self.ns("gw"))
+
+    def populate(self):
+        """10.20.1-3 answer on the guarded side, 10.96-97 outside; 10.98 is never answered."""
+        self.ip("in", "route", "add", "local", "10.20.1.0/24", "dev", "lo")
+        self.ip("in", "route", "add", "local", "10.20.2.0/23", "dev", "lo")
+        self.ip("out", "route", "add", "local", "10.96.0.0/15", "dev", "lo")
+        self.ip("out", "route", "add", "blackhole", "10.98.0.0/16")
+
+    def up(self):
+        self.wire()
         for side, device, address in (("in", "eth0", "10.20.0.2/16"), ("gw", "lan0", "10.20.0.1/16"),
                                       ("gw", "wan0", "10.99.0.1/24"), ("out", "eth0", "10.99.0.2/24")):
             self.ip(side, "addr", "add", address, "dev", device)
             self.ip(side, "link", "set", device, "up")
         self.ip("in", "route", "add", "default", "via", "10.20.0.1")
         self.ip("out", "route", "add", "default", "via", "10.99.0.1")
-        # 10.20.1-3 answer on the guarded side, 10.96-97 outside; 10.98 is never answered.
-        self.ip("in", "route", "add", "local", "10.20.1.0/24", "dev", "lo")
-        self.ip("in", "route", "add", "local", "10.20.2.0/23", "dev", "lo")
-        self.ip("out", "route", "add", "local", "10.96.0.0/15", "dev", "lo")
-        self.ip("out", "route", "add", "blackhole", "10.98.0.0/16")
+        self.populate()
         self.ip("gw", "route", "add", "10.96.0.0/14", "via", "10.99.0.2")
         run("ip", "netns", "exec", self.ns("gw"), "sysctl", "-qw", "net.ipv4.ip_forward=1")
         self.learn_neighbours()
 
     def learn_neighbours(self):
         """Nobody is to wait for ARP while a run is measured."""
-        mac = {}
-        for side, device in (("in", "eth0"), ("gw", "lan0"), ("gw", "wan0"), ("out", "eth0")):
-            link = json.loads(run("ip", "-n", self.ns(side), "-j", "link", "show", device))
-            mac[side, device] = link[0]["address"]
         for side, device, address, peer in (("in", "eth0", "10.20.0.1", ("gw", "lan0")),
                                             ("gw", "wan0", "10.99.0.2", ("out", "eth0")),
                                             ("out", "eth0", "10.99.0.1", ("gw", "wan0"))):
-            self.ip(side, "neigh", "replace", address, "lladdr", mac[peer], "dev", device)
+            self.ip(side, "neigh", "replace", address, "lladdr", self.mac(*peer), "dev", device)
+        mac = self.mac("in", "eth0")
         for host in ["0.2"] + ["1.%d" % i for i in range(64)] + ["2.0", "3.0"]:
-            self.ip("gw", "neigh", "replace", "10.20." + host, "lladdr", mac["in", "eth0"],
-                    "dev", "lan0")
+            self.ip("gw", "neigh", "replace", "10.20." + host, "lladdr", mac, "dev", "lan0")
 
     def start(self, *words, is_ready=None):
         self.consumer = subprocess.Popen(["ip", "netns", "exec", self.ns("gw"), *words],
@@ -140,7 +147,8 @@ class Gateway:
 
     def start_symtapd(self, symtapd, fast="", more=""):
         with open(self.policy, "w") as file:
-            file.write(POLICY.format(queue=QUEUE, folder=self.folder, fast=fast, more=more))
+            file.write(POLICY.format(queue=QUEUE, bridge=self.BRIDGE, folder=self.folder, fast=fast,
+                                     more=more))
         self.start(symtapd, "-c", self.policy)
 
     def log(self):
