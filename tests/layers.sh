@@ -47,6 +47,7 @@ libraries() {
 	libnftnl/			shaper/io/nft_elements.c
 	libnftnl/			shaper/io/nft_expr.c
 	libnftnl/			shaper/io/nft_expr_do.c
+	libnftnl/			shaper/io/nft_others.c
 	libnftnl/			shaper/io/nft_plan.c
 	libnftnl/			shaper/io/nft_plan_sets.c
 	libnftnl/			shaper/io/nft_probe.c
@@ -56,6 +57,7 @@ libraries() {
 	libmnl/				shaper/io/nft_alive.c
 	libmnl/				shaper/io/nft_links.c
 	libmnl/				shaper/io/nft_log.c
+	libmnl/				shaper/io/nft_others.c
 	libmnl/				shaper/io/nft_probe.c
 	libmnl/				shaper/io/nft_read.c
 	libmnl/				shaper/io/nft_refuser.c

@@ -12,7 +12,8 @@
  *
  * Both ways may be at work at once.  Who is there is one word; what the others
  * say is of use only if it was written for the same sender, else a packet goes
- * by the bridge.
+ * by the bridge.  So do all where the daemon has not looked for a while: ports
+ * change.
  */
 
 #include "shaper/bpf/fast_frame.h"
@@ -20,7 +21,8 @@
 
 enum { DIRECT_BRIDGED_NS = 1000 * 1000 * 1000 };
 
-#define DIRECT_MAC ((UINT64_C(1) << FAST_LINK_SHIFT) - 1)
+#define DIRECT_MAC   ((UINT64_C(1) << FAST_LINK_SHIFT) - 1)
+#define DIRECT_GROUP UINT64_C(1) /* of the first octet, which stands lowest */
 
 struct fast_way symtap_ways[FAST_INTERFACES][FAST_WAYS];
 
@@ -37,7 +39,8 @@ static __always_inline const struct fast_uplink *direct_uplink(uint64_t there)
 				    FAST_UPLINKS];
 }
 
-/* Who sent this to the guest at place `at`, and by which port? */
+/* Who sent this to the guest at place `at`, and by which port?  What is the
+ * bridge's own it learns from nobody. */
 static __always_inline void direct_heard(const struct __sk_buff *skb,
 					 uint32_t at, uint64_t link)
 {
@@ -54,9 +57,16 @@ static __always_inline void direct_heard(const struct __sk_buff *skb,
 	there = 0;
 	for (uint32_t i = 0; i < FAST_UPLINKS; i++)
 		if (fast_config.uplinks[i].ifindex == skb->ingress_ifindex &&
-		    fast_config.uplinks[i].bridge == bridge)
+		    fast_config.uplinks[i].bridge == bridge &&
+		    fast_config.uplinks[i].bridge_mac != mac)
 			there = mac | (uint64_t)(i + 1) << FAST_LINK_SHIFT;
 	*(volatile uint64_t *)&way->there = there;
+}
+
+/* As the bridge has it. */
+static __always_inline bool direct_may_send(uint64_t link)
+{
+	return (link & DIRECT_MAC) != 0 && !(link & DIRECT_GROUP);
 }
 
 /* What the program answers for a packet that passes. */
@@ -73,7 +83,9 @@ static __always_inline int direct_out(const struct __sk_buff *skb,
 	if (!place->bridge || there == packet->to ||
 	    (there & DIRECT_MAC) != packet->to ||
 	    uplink->bridge != place->bridge ||
-	    (skb->len > uplink->most_bytes && !skb->gso_size))
+	    (skb->len > uplink->most_bytes && !skb->gso_size) ||
+	    !direct_may_send(packet->link) ||
+	    found->now_ns > *(volatile uint64_t *)&fast_config.direct_until_ns)
 		return GO_ON;
 	if (way->from != packet->link ||
 	    found->now_ns - way->bridged_ns > DIRECT_BRIDGED_NS) {

@@ -61,7 +61,7 @@
 #include "shaper/bpf/hold_memory.h"
 
 enum {
-	FAST_VERSION = 6,
+	FAST_VERSION = 7,
 	FAST_PROBES = 16,
 	FAST_INTERFACES = 256,
 	FAST_UPLINKS = 16,
@@ -180,7 +180,9 @@ struct fast_config {
 		uint32_t ifindex, bridge; /* 0: nobody's place */
 		uint32_t most_bytes;      /* of a frame */
 		uint32_t room;
+		uint64_t bridge_mac;
 	} uplinks[FAST_UPLINKS];
+	uint64_t direct_until_ns;   /* unless the daemon looks again */
 	uint16_t index[FAST_INDEX]; /* 1 + place, by ifindex; 0: none */
 };
 

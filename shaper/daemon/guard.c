@@ -356,6 +356,11 @@ void guard_advance(struct guard *guard, uint64_t now_ns)
 			    "rules: refusals were not lifted");
 }
 
+uint64_t guard_others(const struct guard *guard)
+{
+	return nftrules_others(guard->rules);
+}
+
 bool guard_tracks(const struct guard *guard)
 {
 	return nftrules_has_room(guard->rules);

@@ -50,6 +50,8 @@ int guard_set_fast(struct guard *guard, const uint32_t *ifindexes,
 int guard_set_uplinks(struct guard *guard, const uint32_t *ifindexes,
 		      size_t count);
 const char *guard_error(const struct guard *guard);
+/* As nftrules_others. */
+uint64_t guard_others(const struct guard *guard);
 /* Connections are tracked here. */
 bool guard_tracks(const struct guard *guard);
 

@@ -243,7 +243,15 @@ void fast_set_uplink(struct fast *fast, size_t at,
 	memset(fast->memory->symtap_ways, 0, sizeof(fast->memory->symtap_ways));
 	to->ifindex = uplink->ifindex;
 	to->most_bytes = uplink->most_bytes;
+	to->bridge_mac = 0;
+	memcpy(&to->bridge_mac, uplink->bridge_mac, sizeof(uplink->bridge_mac));
 	__atomic_store_n(&to->bridge, uplink->bridge, __ATOMIC_RELEASE);
+}
+
+void fast_set_direct_until(struct fast *fast, uint64_t until_ns)
+{
+	__atomic_store_n(&fast->memory->fast_config.direct_until_ns, until_ns,
+			 __ATOMIC_RELEASE);
 }
 
 void fast_set_links(struct fast *fast, bool links)

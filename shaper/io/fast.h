@@ -81,9 +81,12 @@ void fast_set_direct(struct fast *fast, size_t at, uint32_t bridge);
 struct fast_port {
 	uint32_t ifindex, bridge;
 	uint32_t most_bytes; /* of a frame, with its header */
+	uint8_t bridge_mac[6];
 };
 void fast_set_uplink(struct fast *fast, size_t at,
 		     const struct fast_port *uplink);
+/* All this holds until then, and not at all before it is said. */
+void fast_set_direct_until(struct fast *fast, uint64_t until_ns);
 
 void fast_set_consent(struct fast *fast, bool consent);
 /* A leased pair keeps to its interface and MAC: those that it was leased with,

@@ -86,6 +86,13 @@ void fast_set_uplink(struct fast *fast, size_t at,
 	abort();
 }
 
+void fast_set_direct_until(struct fast *fast, uint64_t until_ns)
+{
+	(void)fast;
+	(void)until_ns;
+	abort();
+}
+
 void fast_set_links(struct fast *fast, bool links)
 {
 	(void)fast;

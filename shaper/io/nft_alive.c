@@ -14,18 +14,17 @@
 #include "shaper/io/nft_compile.h"
 #include "shaper/io/nft_expr.h"
 
-#define ALIVE_TABLE "symtap_alive"
 #define ALIVE_CHAIN "alive"
 
 static void add_table(struct nftbatch *batch, uint32_t family)
 {
 	struct nlmsghdr *message = nftbatch_begin(batch, NFT_MSG_NEWTABLE,
 						  family, NLM_F_CREATE, "table",
-						  ALIVE_TABLE);
+						  NFTALIVE_TABLE);
 
 	if (!message)
 		return;
-	mnl_attr_put_strz(message, NFTA_TABLE_NAME, ALIVE_TABLE);
+	mnl_attr_put_strz(message, NFTA_TABLE_NAME, NFTALIVE_TABLE);
 	mnl_attr_put_u32(message, NFTA_TABLE_FLAGS, htonl(NFT_TABLE_F_OWNER));
 	nftbatch_end(batch, message);
 }
@@ -37,7 +36,7 @@ static bool add_chain(struct nftbatch *batch, uint32_t family)
 	if (!chain)
 		return false;
 	nftnl_chain_set_u32(chain, NFTNL_CHAIN_FAMILY, family);
-	nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, ALIVE_TABLE);
+	nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, NFTALIVE_TABLE);
 	nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, ALIVE_CHAIN);
 	nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, "filter");
 	/* Hooks of bridges have the same numbers. */
@@ -61,7 +60,7 @@ static bool add_rule(struct nftbatch *batch, uint32_t family, uint32_t mask,
 	if (!rule.rule)
 		return false;
 	nftnl_rule_set_u32(rule.rule, NFTNL_RULE_FAMILY, family);
-	nftnl_rule_set_str(rule.rule, NFTNL_RULE_TABLE, ALIVE_TABLE);
+	nftnl_rule_set_str(rule.rule, NFTNL_RULE_TABLE, NFTALIVE_TABLE);
 	nftnl_rule_set_str(rule.rule, NFTNL_RULE_CHAIN, ALIVE_CHAIN);
 	nftexpr_meta(rule, NFT_META_MARK, 0);
 	nftexpr_mask(rule, 0, &mask, sizeof(mask));

@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#define NFTALIVE_TABLE "symtap_alive"
+
 struct mnl_socket;
 struct nftbatch;
 

@@ -119,6 +119,12 @@ static int read_sysctl(const char *name)
 	return value;
 }
 
+bool nftbridge_calls_all(void)
+{
+	return read_sysctl("call-iptables") == 1 ||
+	       read_sysctl("call-ip6tables") == 1;
+}
+
 static int write_sysctl(const char *name, int value)
 {
 	char path[96], text[16];
@@ -151,8 +157,7 @@ static int check_others(const struct nftbridge_list *list,
 			const struct nftlinks *links, char *ret_error,
 			size_t size)
 {
-	bool everywhere = read_sysctl("call-iptables") == 1 ||
-			  read_sysctl("call-ip6tables") == 1;
+	bool everywhere = nftbridge_calls_all();
 	size_t i;
 
 	for (i = 0; i < links->count; i++) {

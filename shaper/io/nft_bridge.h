@@ -48,6 +48,9 @@ int nftbridge_plan(const struct nftbridge_list *list,
 int nftbridge_switch_on(const struct nftbridge_settings *settings);
 int nftbridge_put_back(const struct nftbridge_settings *settings);
 
+/* Does br_netfilter show frames to rules for packets, whichever the bridge? */
+bool nftbridge_calls_all(void);
+
 /* Has somebody switched one of them off again? */
 bool nftbridge_is_on(const struct nftbridge_settings *settings);
 

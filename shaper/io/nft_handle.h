@@ -39,6 +39,7 @@ struct nftrules {
 	struct nfthandle_bound *bound;      /* sorted */
 	size_t bound_count;
 	struct mnl_socket *watch;
+	uint64_t others;          /* times that others changed theirs */
 	struct mnl_socket *alive; /* NULL: not needed yet; see nft_alive.h */
 	struct mnl_socket *log;
 	struct nfthandle_log *log_bytes; /* read, not yet taken */

@@ -58,6 +58,11 @@ static void read_kind(struct nftlinks_link *link, const struct nlattr *nest)
 		mnl_attr_get_u8(bridge.of[IFLA_BR_NF_CALL_IP6TABLES]);
 }
 
+static bool is_on(const struct nlattr *attribute)
+{
+	return attribute && mnl_attr_get_u8(attribute) != 0;
+}
+
 /* Of a port. */
 static void read_port(struct nftlinks_link *link, const struct nlattr *nest)
 {
@@ -75,6 +80,9 @@ static void read_port(struct nftlinks_link *link, const struct nlattr *nest)
 	link->forwards = port.of[IFLA_BRPORT_STATE] &&
 			 mnl_attr_get_u8(port.of[IFLA_BRPORT_STATE]) ==
 				 BR_STATE_FORWARDING;
+	link->learns = is_on(port.of[IFLA_BRPORT_LEARNING]);
+	link->isolated = is_on(port.of[IFLA_BRPORT_ISOLATED]);
+	link->locked = is_on(port.of[IFLA_BRPORT_LOCKED]);
 }
 
 static int on_link(const struct nlmsghdr *message, void *data)
@@ -97,6 +105,12 @@ static int on_link(const struct nlmsghdr *message, void *data)
 	if (attributes.of[IFLA_MASTER])
 		link->master = mnl_attr_get_u32(attributes.of[IFLA_MASTER]);
 	link->up = info->ifi_flags & IFF_UP;
+	if (attributes.of[IFLA_ADDRESS] &&
+	    mnl_attr_get_payload_len(attributes.of[IFLA_ADDRESS]) ==
+		    sizeof(link->mac))
+		memcpy(link->mac,
+		       mnl_attr_get_payload(attributes.of[IFLA_ADDRESS]),
+		       sizeof(link->mac));
 	if (attributes.of[IFLA_MTU])
 		link->mtu_bytes = mnl_attr_get_u32(attributes.of[IFLA_MTU]);
 	if (attributes.of[IFLA_LINKINFO]) {

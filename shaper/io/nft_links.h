@@ -13,7 +13,11 @@ struct nftlinks_link {
 	uint32_t index, master; /* 0: port of nothing */
 	uint32_t mtu_bytes;
 	bool up;
-	bool forwards; /* port of a bridge: nothing keeps frames back */
+	uint8_t mac[6]; /* 0: it has none of that length */
+	bool forwards;  /* port of a bridge: nothing keeps frames back, */
+	bool learns;    /* who sends by it is sought there, */
+	bool isolated;  /* it reaches no other that is, */
+	bool locked;    /* and only who was let in sends by it */
 	bool bridge;
 	bool filters_vlans, spans; /* a bridge: VLANs, spanning tree */
 	bool known_call; /* a bridge that br_netfilter can be told of */

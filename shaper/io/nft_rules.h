@@ -152,6 +152,9 @@ int nftrules_watch_fd(const struct nftrules *rules);
 /* Reads until nothing is left; the gravest of what was seen.  -errno: broken.
  */
 int nftrules_watch(struct nftrules *rules, enum nftrules_event *ret_event);
+/* Differs from before when others may have changed their rules, as far as that
+ * was watched. */
+uint64_t nftrules_others(const struct nftrules *rules);
 /* 1: NAT or tracking came; 0: none did; or -errno. */
 int nftrules_look_for_conntrack(struct nftrules *rules);
 /* Is something tracked by what nobody told of, such as iptables-legacy's rules?

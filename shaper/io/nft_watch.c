@@ -35,9 +35,14 @@ int nftrules_watch_fd(const struct nftrules *rules)
 	return mnl_socket_get_fd(rules->watch);
 }
 
+uint64_t nftrules_others(const struct nftrules *rules)
+{
+	return rules->others;
+}
+
 struct seen {
 	const struct nftrules *rules;
-	bool altered;
+	bool altered, others;
 	enum nftrules_conntrack conntrack;
 };
 
@@ -50,6 +55,21 @@ static int note_table(const struct nlattr *attribute, void *data)
 	    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
 		*table = mnl_attr_get_str(attribute);
 	return MNL_CB_OK;
+}
+
+/* Elements come and go all the time. */
+static bool is_of_rules(uint32_t type)
+{
+	switch (type) {
+	case NFT_MSG_NEWTABLE:
+	case NFT_MSG_DELTABLE:
+	case NFT_MSG_NEWCHAIN:
+	case NFT_MSG_DELCHAIN:
+	case NFT_MSG_NEWRULE:
+	case NFT_MSG_DELRULE:
+		return true;
+	}
+	return false;
 }
 
 static int on_message(const struct nlmsghdr *message, void *data)
@@ -65,10 +85,12 @@ static int on_message(const struct nlmsghdr *message, void *data)
 			   &table) < 0 ||
 	    !table)
 		return MNL_CB_OK;
-	if (strcmp(table, NFTPLAN_NAME) == 0)
+	if (strcmp(table, NFTPLAN_NAME) == 0) {
 		seen->altered = true;
-	else
-		nftprobe_message(message, &seen->conntrack);
+		return MNL_CB_OK;
+	}
+	seen->others |= is_of_rules(NFNL_MSG_TYPE(message->nlmsg_type));
+	nftprobe_message(message, &seen->conntrack);
 	return MNL_CB_OK;
 }
 
@@ -94,6 +116,7 @@ int nftrules_watch(struct nftrules *rules, enum nftrules_event *ret_event)
 				    &seen) < 0)
 			lost = true;
 	}
+	rules->others += seen.others || lost;
 	if (seen.altered)
 		*ret_event = NFTRULES_ALTERED;
 	else if (lost)

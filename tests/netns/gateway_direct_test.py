@@ -14,6 +14,7 @@ INSIDE_NET = f"[10.20.0.0/17, {lab.GUARDED6}/128]"
 PKTS_PER_S = 500
 STAY = 0.7  # of a second's packets, past the bridge
 AGEING_S = 2
+FORBIDDEN = 5353  # a port, to rules of others
 
 
 class Case(bed.Case):
@@ -74,7 +75,8 @@ class Case(bed.Case):
             self.symtapd.log())
         self.assertEqual(self.converse(0.3)[1], 0)
         self.assertIn(why, self.symtapd.log())
-        self.assertIn(why, self.symtapd.ctl("doctor", check=False))
+        doctor = self.symtapd.ctl("doctor", check=False)
+        self.assertIn(why, " ".join(doctor.split()))
 
 
 class Direct(Case):
@@ -138,6 +140,48 @@ class Direct(Case):
             gateway.run(*bridge, option, "0")
         self.check_is_direct()
 
+    def set_port(self, port, *flags):
+        self.net.gateway.run("bridge", "link", "set", "dev", port, *flags)
+
+    def test_a_port_that_others_are_not_sought_at_is_left_out(self):
+        """Isolated from other ports, or nobody is learned there."""
+        self.start()
+        for flag, set_to, usual, why in (
+                ("isolated", "on", "off", "wan0 is isolated"),
+                ("learning", "off", "on", "does not learn who is at wan0")):
+            self.check_is_direct()
+            self.set_port("wan0", flag, set_to)
+            self.addCleanup(self.set_port, "wan0", flag, usual)
+            self.check_is_refused(why)
+            self.set_port("wan0", flag, usual)
+        self.check_is_direct()
+
+    def test_a_port_that_is_locked_keeps_to_its_bridge(self):
+        """Who may send by it is for the bridge to say, frame by frame."""
+        known = ("fdb", "replace", lab.GUARDED_MAC, "dev", "lan0", "master",
+                 "static")
+        self.start()
+        self.check_is_direct()
+        self.net.gateway.run("bridge", *known)
+        self.set_port("lan0", "locked", "on")
+        self.addCleanup(self.set_port, "lan0", "locked", "off")
+        self.check_is_refused("locked")
+        self.set_port("lan0", "locked", "off")
+        self.check_is_direct()
+
+    def test_what_a_port_may_not_send_does_not_leave(self):
+        """The port is disabled, by somebody's hand."""
+        self.start()
+        self.check_is_direct()
+        self.set_port("lan0", "state", "0")
+        self.addCleanup(self.set_port, "lan0", "state", "3")
+        self.assertTrue(lab.eventually(
+            lambda: not self.status()["interfaces"][0]["direct"], 10),
+            self.status())
+        self.assertIsNone(self.status()["direct_error"])
+        self.set_port("lan0", "state", "3")
+        self.check_is_direct()
+
     def test_it_goes_and_comes_with_the_policy(self):
         self.start()
         self.check_is_direct()
@@ -182,6 +226,88 @@ class Direct(Case):
         self.net.gateway.run("ip", "link", "del", "wan1")
         self.net.add_port("wan0")
         self.net.outside.address("eth0", f"{OUTER}/16")
+
+
+class Ruled(Case):
+    """Somebody else's rules are asked for each packet."""
+
+    @classmethod
+    def build(cls):
+        super().build()
+        cls.net.outside.nft(
+            "table inet arrived {\ncounter forbidden { }\nchain input {\n"
+            "type filter hook input priority 0;\n"
+            f"udp dport {FORBIDDEN} counter name forbidden\n}}\n}}\n")
+
+    def forbidden_arrived(self):
+        """In a while."""
+        counts = []
+        for pause_s in (0.5, 0):
+            counts.append(int(re.search(r"packets (\d+)", self.net.outside.run(
+                "nft", "list", "counter", "inet", "arrived",
+                "forbidden")).group(1)))
+            time.sleep(pause_s)
+        return counts[1] - counts[0]
+
+    def has_br_netfilter(self):
+        return "bridge-nf" in self.net.gateway.run(
+            "sysctl", "-a", "--pattern", "^net.bridge")
+
+    def check_is_ruled(self, table, body):
+        """Also of what went past the bridge before they came."""
+        self.check_is_direct()
+        talk = self.talk((HOST, OUTER), seconds=bed.LONG, port=FORBIDDEN,
+                         pkts_per_s=PKTS_PER_S)
+        time.sleep(0.5)
+        self.assertGreater(self.forbidden_arrived(), 0)
+        self.net.gateway.nft(f"table {table} {{\n{body}\n}}\n")
+        self.check_is_refused(f"nftables' table {table}")
+        self.assertEqual(self.forbidden_arrived(), 0)
+        self.net.gateway.nft(f"delete table {table}")
+        talk.end()
+
+    def test_what_they_forbid_does_not_leave_past_them(self):
+        drop = f"udp dport {FORBIDDEN} drop"
+        self.start()
+        self.check_is_ruled("bridge elsewhere", "chain forward {\n"
+                            "type filter hook forward priority 0;\n"
+                            f"{drop}\n}}")
+        self.check_is_ruled("bridge other", f"chain some {{\n{drop}\n}}\n"
+                            "chain after {\n"
+                            "type filter hook postrouting priority 0;\n"
+                            "jump some\n}")
+        self.check_is_ruled("netdev elsewhere", "chain from {\n"
+                            "type filter hook ingress device lan0 "
+                            f"priority 0;\n{drop}\n}}")
+        self.check_is_ruled("netdev elsewhere", "chain to {\n"
+                            "type filter hook egress device wan0 "
+                            f"priority 0;\n{drop}\n}}")
+        if self.has_br_netfilter():
+            self.check_is_ruled("inet elsewhere", "chain forward {\n"
+                                "type filter hook forward priority 0;\n"
+                                f"{drop}\n}}")
+        self.check_is_direct()
+
+    def test_rules_that_are_not_on_its_way_do_not_matter(self):
+        """Nor those that let it pass whatever they find."""
+        self.start()
+        self.net.gateway.nft(
+            "table inet elsewhere {\nchain input {\n"
+            "type filter hook input priority 0; policy drop;\n}\n}\n"
+            "table bridge elsewhere {\nchain forward {\n"
+            "type filter hook forward priority 0;\n"
+            "ip saddr 10.20.0.0/16 counter accept\n}\n"
+            "chain input {\ntype filter hook input priority 0;\n"
+            "udp dport 5354 drop\n}\n}\n"
+            "table netdev elsewhere {\nchain from {\n"
+            "type filter hook ingress device wan0 priority 0;\n"
+            f"udp dport {FORBIDDEN} drop\n}}\n}}\n")
+        self.assertTrue(lab.eventually(self.is_direct, 10), self.status())
+        time.sleep(1.5)  # until they were looked at
+        self.check_is_direct()
+        self.assertIsNone(self.status()["direct_error"])
+        for family in ("inet", "bridge", "netdev"):
+            self.net.gateway.nft(f"delete table {family} elsewhere")
 
 
 class Tracked(Case):

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "shaper/io/fast.h"
 #include "tests/fast_bed.h"
 
@@ -16,6 +18,9 @@
 enum { BRIDGE = 9, UPLINK = 5, OTHER_PORT = 7, LONG_BYTES = 1518 };
 
 static const struct fast_port NOBODY = { 0 };
+
+/* Who is outside, in frames; the bridge's own is another. */
+static const uint8_t OUTSIDE_MAC[6] = { 2, 0, 0, 0, 0, 1 };
 
 static void uplink(struct fastbed *world, size_t at, uint32_t ifindex)
 {
@@ -55,6 +60,7 @@ static int begin(void **state)
 	*state = &world;
 	fast_set_direct(world.fast, 0, BRIDGE);
 	uplink(&world, 0, UPLINK);
+	fast_set_direct_until(world.fast, UINT64_MAX);
 	fastbed_lease(&world);
 	answer(&world, UPLINK);
 	return 0;
@@ -149,6 +155,51 @@ static void test_of_its_own_bridge(void **state)
 	assert_false(is_direct(world));
 }
 
+static void test_what_is_for_the_bridge_itself(void **state)
+{
+	struct fast_port own = { .ifindex = UPLINK,
+				 .bridge = BRIDGE,
+				 .most_bytes = LONG_BYTES };
+	struct fastbed *world = *state;
+
+	assert_false(is_direct(world));
+	assert_true(is_direct(world));
+	memcpy(own.bridge_mac, OUTSIDE_MAC, sizeof(own.bridge_mac));
+	fast_set_uplink(world->fast, 0, &own);
+	/* Somebody says that he is the bridge. */
+	answer(world, UPLINK);
+	assert_false(is_direct(world));
+	answer(world, UPLINK);
+	assert_false(is_direct(world));
+}
+
+static void test_a_sender_that_the_bridge_takes_for_none(void **state)
+{
+	static const uint8_t SENDERS[][6] = { { 3, 0, 0, 0, 0, 2 }, { 0 } };
+	struct fastbed *world = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		memcpy(world->out_bytes + 6, SENDERS[i], sizeof(SENDERS[i]));
+		for (int j = 0; j < 3; j++) {
+			answer(world, UPLINK);
+			assert_false(is_direct(world));
+		}
+	}
+}
+
+static void test_no_longer_than_the_daemon_looks(void **state)
+{
+	struct fastbed *world = *state;
+
+	fast_set_direct_until(world->fast, world->now_ns);
+	assert_false(is_direct(world));
+	assert_true(is_direct(world));
+	answer(world, UPLINK);
+	assert_false(is_direct(world));
+	fast_set_direct_until(world->fast, world->now_ns + S);
+	assert_true(is_direct(world));
+}
+
 static void test_what_the_port_is_too_small_for(void **state)
 {
 	const struct fast_port narrow = { .ifindex = UPLINK,
@@ -178,6 +229,9 @@ int main(void)
 		T(test_only_by_the_port_that_is_said_to_be_one),
 		T(test_a_place_that_is_anothers_is_forgotten),
 		T(test_of_its_own_bridge),
+		T(test_what_is_for_the_bridge_itself),
+		T(test_a_sender_that_the_bridge_takes_for_none),
+		T(test_no_longer_than_the_daemon_looks),
 		T(test_what_the_port_is_too_small_for),
 	};
 	struct fastbed world;
