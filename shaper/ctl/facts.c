@@ -38,10 +38,13 @@ static struct facts_interface *want_interface(struct facts *facts,
 	return interface;
 }
 
-static void want_fast(struct facts *facts, const char *interface)
+static void want_fast(struct facts *facts, const char *interface, bool direct)
 {
-	want_interface(facts, interface)->guarded = true;
-	want_interface(facts, interface)->fast = true;
+	struct facts_interface *wanted = want_interface(facts, interface);
+
+	wanted->guarded = true;
+	wanted->fast = true;
+	wanted->direct = direct;
 }
 
 static void want_interfaces(struct facts *facts, const struct json_t *status)
@@ -60,10 +63,11 @@ static void want_interfaces(struct facts *facts, const struct json_t *status)
 		facts->mark_bits =
 			(uint32_t)reply_number(status, "fast.mark_bits");
 	count = reply_count(status, "fast.interfaces");
-	for (size_t i = 0; i < count; i++)
-		want_fast(facts,
-			  reply_text(reply_item(status, "fast.interfaces", i),
-				     "name"));
+	for (size_t i = 0; i < count; i++) {
+		item = reply_item(status, "fast.interfaces", i);
+		want_fast(facts, reply_text(item, "name"),
+			  reply_is_true(item, "direct"));
+	}
 }
 
 void facts_want_status(struct facts *facts, const struct json_t *status)
@@ -114,7 +118,8 @@ void facts_want_policy(struct facts *facts, const struct policy *policy)
 	for (i = 0; i < 2 * queues; i++)
 		want_queue(facts, policy->nfqueue.first_queue + (uint32_t)i);
 	for (i = 0; i < policy->fast.interfaces_count; i++)
-		want_fast(facts, policy->fast.interfaces[i]);
+		want_fast(facts, policy->fast.interfaces[i],
+			  policy->fast.direct);
 	if (policy->fast.interfaces_count > 0)
 		facts->mark_bits = UINT32_C(15) << policy->fast.mark_bit;
 }

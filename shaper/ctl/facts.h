@@ -37,7 +37,8 @@ struct facts_queue { /* a line of /proc/net/netfilter/nfnetlink_queue */
 struct facts_interface {
 	char name[16];
 	bool guarded;
-	bool fast;       /* the fast path is wanted there */
+	bool fast;       /* the fast path is wanted there, */
+	bool direct;     /* and packets leave past the bridge */
 	char bridge[16]; /* if that is so: whose port it is; "": nobody's */
 	bool lro, tc_offload;
 };

@@ -104,6 +104,19 @@ static void judge_tc(const struct facts *facts, size_t i,
 		program->interface, program->interface, where);
 }
 
+static void judge_skipped(const struct hooks_program *program,
+			  struct findings *findings)
+{
+	finding_remedy(findings_add(findings, "tc-skipped", FINDING_WARNING,
+				    "%s at %s, ingress, runs behind symtap's "
+				    "fast path and does not see what conforms, "
+				    "which leaves past the bridge.",
+				    program->name, program->interface),
+		       "If it limits or drops, leave `datapath: fast: direct` "
+		       "out.  `tc filter show dev %s ingress` shows it.",
+		       program->interface);
+}
+
 static void judge_programs(const struct facts *facts, struct findings *findings)
 {
 	const struct facts_interface *interface;
@@ -115,6 +128,10 @@ static void judge_programs(const struct facts *facts, struct findings *findings)
 			continue;
 		if (facts->programs[i].place == HOOKS_XDP)
 			judge_xdp(&facts->programs[i], findings);
+		else if (interface->direct && facts->runs &&
+			 facts->programs[i].place == HOOKS_INGRESS &&
+			 !is_before_us(facts, i))
+			judge_skipped(&facts->programs[i], findings);
 		else if (interface->fast && facts->runs)
 			judge_tc(facts, i, findings);
 	}

@@ -180,6 +180,21 @@ static struct facts fast(void)
 	return facts;
 }
 
+/* A limit of somebody else's, for one. */
+static void test_who_does_not_see_what_is_direct_is_found(void **state)
+{
+	struct facts facts = fast();
+
+	(void)state;
+	facts.interfaces[0].direct = true;
+	facts.programs[facts.programs_count++] =
+		(struct hooks_program){ "lan0", HOOKS_INGRESS, false, "u32" };
+	assert_finds(&facts, "tc-skipped");
+	assert_non_null(strstr(findings.list[0].what, "u32 at lan0"));
+	facts.programs[2].place = HOOKS_EGRESS;
+	assert_finds(&facts, "tc-program");
+}
+
 static void test_who_sees_packets_beside_us_is_found(void **state)
 {
 	static const struct {
@@ -378,6 +393,7 @@ int main(void)
 		T(test_a_healthy_bridge_has_no_findings),
 		T(test_who_judges_by_a_tap_forwards_nothing_here),
 		T(test_each_trouble_is_found),
+		T(test_who_does_not_see_what_is_direct_is_found),
 		T(test_who_sees_packets_beside_us_is_found),
 		T(test_who_gets_in_the_fast_paths_way_is_found),
 		T(test_files_are_read_as_the_kernel_writes_them),
