@@ -391,7 +391,7 @@ bool direct_advance(struct direct *direct, bool anew)
 
 bool direct_is_at(const struct direct *direct, size_t at)
 {
-	return direct->bridges[at] != 0;
+	return direct->bridges[at] != 0 && direct->told[at][0] == '\0';
 }
 
 void direct_wrong(const struct direct *direct, char *ret_text, size_t bytes)

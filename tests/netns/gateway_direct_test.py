@@ -74,6 +74,7 @@ class Case(bed.Case):
             lambda: why in (self.status()["direct_error"] or ""), 10),
             self.symtapd.log())
         self.assertEqual(self.converse(0.3)[1], 0)
+        self.assertFalse(self.status()["interfaces"][0]["direct"])
         self.assertIn(why, self.symtapd.log())
         doctor = self.symtapd.ctl("doctor", check=False)
         self.assertIn(why, " ".join(doctor.split()))
