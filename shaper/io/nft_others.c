@@ -61,6 +61,7 @@ static void add(struct nftothers *others, const struct nftothers_chain *chain,
 	snprintf(to->device, sizeof(to->device), "%s", device);
 }
 
+/* Whose devices we cannot read may be at any. */
 static void add_at_devices(struct nftothers *others,
 			   const struct nftothers_chain *chain,
 			   const struct nftnl_chain *of)
@@ -68,12 +69,15 @@ static void add_at_devices(struct nftothers *others,
 	const char *const *devices =
 		nftnl_chain_get_array(of, NFTNL_CHAIN_DEVICES);
 	const char *device = nftnl_chain_get_str(of, NFTNL_CHAIN_DEV);
+	size_t before = others->count;
 
 	if (device != NULL)
 		add(others, chain, device);
 	for (; devices != NULL && *devices != NULL; devices++)
 		if (device == NULL || strcmp(*devices, device) != 0)
 			add(others, chain, *devices);
+	if (others->count == before)
+		add(others, chain, "*");
 }
 
 static void note_chain(struct nftothers *others, const struct nftnl_chain *of)
@@ -312,6 +316,16 @@ static const char *family_name(uint32_t family)
 	return "netdev";
 }
 
+/* By name, or by how names begin: "vif*". */
+static bool is_at(const struct nftothers_chain *chain, const char *device)
+{
+	size_t bytes = strlen(chain->device);
+
+	if (bytes > 0 && chain->device[bytes - 1] == '*')
+		return strncmp(chain->device, device, bytes - 1) == 0;
+	return strcmp(chain->device, device) == 0;
+}
+
 bool nftothers_at(const struct nftothers *others, enum nftothers_where where,
 		  const char *device, char ret_who[NFTOTHERS_TEXT_BYTES])
 {
@@ -319,7 +333,7 @@ bool nftothers_at(const struct nftothers *others, enum nftothers_where where,
 		const struct nftothers_chain *chain = &others->chains[i];
 
 		if (!chain->acts || chain->where != where ||
-		    strcmp(chain->device, device) != 0)
+		    !is_at(chain, device))
 			continue;
 		snprintf(ret_who, NFTOTHERS_TEXT_BYTES,
 			 "rules of nftables' table %s %s",
