@@ -50,6 +50,7 @@ enum credit_state {
 	CREDIT_BEGAN = 4,    /* it has sent; began_ticks and sent_ticks hold */
 	CREDIT_ASKED = 8,    /* its latest packet is not answered */
 	CREDIT_STREAM = 16,  /* its patience is that of a stream */
+	CREDIT_MET = 32,     /* engine_credit_meet */
 };
 
 struct credit {                /* all-zero: nothing is known */

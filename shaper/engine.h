@@ -100,6 +100,8 @@ struct engine {
 				    * flows */
 	struct media *media;       /* by slot of the flow */
 	uint64_t patience_from_ns; /* what was before that is not known */
+	uint64_t meets_until_ns;   /* see engine_credit_meet; NS_NEVER: nothing
+				    * went out yet; 0: it does not */
 	struct suspects suspects;
 	struct lengths_link *fifo_links; /* by suspect id */
 	struct engine_params params[ENGINE_PARAMS_MAX];
@@ -281,6 +283,17 @@ void engine_credit_begin(struct engine *engine, uint64_t now_ns);
 /* It was counted elsewhere, talked all the while, and heard so many packets. */
 void engine_credit_resume(struct engine *engine, const struct flow_entry *pair,
 			  uint32_t heard_pkts, uint64_t now_ns);
+
+/*
+ * Who begins to count amid traffic has an empty window of it, and a bulk upload
+ * has a thousand packets under way: it would wait for acknowledgements of what
+ * waits.  So a pair that has `meta`, the middle of a TCP connection, and no
+ * penalty, pays for nothing until `meets_until_ns`, a second after the first
+ * packet out.  What an attacker gains: that second, once a start.
+ */
+void engine_credit_meet(struct engine *engine, const struct flow_entry *flow,
+			const struct flow_entry *pair,
+			const struct packet_meta *meta, uint64_t now_ns);
 
 /* When the pair began to send, after a minute of silence at least; 0: it did
  * not yet, or has been silent for a minute again. */

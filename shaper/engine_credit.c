@@ -4,9 +4,13 @@
 
 #include "shaper/asym.h"
 
-enum { FLOWS_TO_WAKE = 8 }; /* all at once, for one that may leave */
+enum {
+	FLOWS_TO_WAKE = 8, /* all at once, for one that may leave */
+	PROTO_TCP = 6,
+};
 
 #define MINUTE_NS UINT64_C(60000000000)
+#define MEETS_NS  UINT64_C(1000000000)
 
 static struct credit_params params_of(const struct engine *engine)
 {
@@ -154,6 +158,35 @@ static bool is_stream(const struct engine *engine,
 	       media_is_stream(&engine->media[engine_slot(engine, flow)]);
 }
 
+static bool is_penalised(const struct engine *engine,
+			 const struct flow_entry *entry)
+{
+	const struct suspect *suspect = suspect_of(engine, entry);
+
+	return suspect && suspect->gate.releases > 0;
+}
+
+void engine_credit_meet(struct engine *engine, const struct flow_entry *flow,
+			const struct flow_entry *pair,
+			const struct packet_meta *meta, uint64_t now_ns)
+{
+	if (engine->meets_until_ns == UINT64_MAX)
+		engine->meets_until_ns = now_ns + MEETS_NS;
+	if (flow && pair && meta->ends.proto == PROTO_TCP &&
+	    evidence_goes_on(meta->tcp_flags) &&
+	    evidence_payload_bytes(meta) > 0 &&
+	    params_of(engine).earned_pkts > 0 && !is_penalised(engine, flow) &&
+	    !is_penalised(engine, pair))
+		credit_of(engine, pair)->state |= CREDIT_MET;
+}
+
+static bool is_met(const struct engine *engine, const struct flow_entry *pair,
+		   uint64_t now_ns)
+{
+	return now_ns < engine->meets_until_ns &&
+	       credit_of(engine, pair)->state & CREDIT_MET;
+}
+
 bool engine_credit_pay(struct engine *engine, struct flow_entry *flow,
 		       struct flow_entry *pair, uint32_t wire_pkts,
 		       uint64_t now_ns)
@@ -161,6 +194,13 @@ bool engine_credit_pay(struct engine *engine, struct flow_entry *flow,
 	const struct credit_params params = params_of(engine);
 	uint32_t pkts, pkts_of_flow = 0;
 
+	if (is_met(engine, pair, now_ns)) {
+		engine->stats.counter[STATS_met_pkts] += wire_pkts;
+		disarm(engine, pair, now_ns);
+		if (flow)
+			disarm(engine, flow, now_ns);
+		return true;
+	}
 	if (pass_below_floor(engine, flow, pair, wire_pkts, now_ns))
 		return true;
 	if (params.patience_pkts == 0 && params.earned_pkts == 0)

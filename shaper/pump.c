@@ -40,6 +40,7 @@ struct pump *pump_new(const struct pump_config *config, uint64_t now_ns)
 			 unbound) ||
 	    !deadlines_init(&pump->deadlines, suspects_ids(&engine->suspects)))
 		goto fail;
+	engine->meets_until_ns = config->amid ? NS_NEVER : 0;
 	pump->host_links =
 		calloc(engine->hosts_count, sizeof(*pump->host_links));
 	pump->slots = calloc(engine->hosts_count, sizeof(*pump->slots));

@@ -77,8 +77,9 @@ struct pump_config {
 	uint8_t seed[16];            /* random; keys the hash */
 	uint8_t shard, shards;       /* this engine among its siblings: 0, 1 */
 	uint32_t shard_seed;         /* as the rules were given it */
-	bool lift_bounds;            /* the simulator: held_* bounds are 0, and
-				      * every key has an exact window */
+	bool amid;        /* others talk already (engine_credit_meet) */
+	bool lift_bounds; /* the simulator: held_* bounds are 0, and
+			   * every key has an exact window */
 };
 
 struct pump_packet {

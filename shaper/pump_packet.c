@@ -371,6 +371,9 @@ enum pump_verdict pump_offer_out(struct pump *pump, struct pump_packet *packet,
 		finish_handshake(pump, &place, &packet->meta);
 	if (place.flow && packet->meta.ends.proto == PROTO_TCP)
 		watch_handshake(pump, &packet->meta, place.flow);
+	if (pump->now_ns < pump->engine.meets_until_ns)
+		engine_credit_meet(&pump->engine, place.flow, place.pair,
+				   &packet->meta, pump->now_ns);
 	verdict = judge_out(pump, &place, packet, key, ret_wire_pkts);
 	note_evidence(pump, packet, place.flow);
 	return verdict;

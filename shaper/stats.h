@@ -29,6 +29,8 @@
 	X(refused_syn_ack, "packets",                                          \
 	  "in, no consent until the handshake is completed")                   \
 	X(paid_pkts, "packets", "let out on patience or credit")               \
+	X(met_pkts, "packets",                                                 \
+	  "let out in the first second, amid a TCP connection")                \
 	X(floor_pkts, "packets", "let out at once, being so few")              \
 	X(dropped_key_bound, "packets", "dropped: too many of their key wait") \
 	X(dropped_host_bound, "packets",                                       \

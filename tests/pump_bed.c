@@ -29,7 +29,7 @@ struct policy *bed_policy(const char *yaml)
 	return policy;
 }
 
-void bed_init(struct bed *bed, const char *yaml)
+static void init(struct bed *bed, const char *yaml, bool amid)
 {
 	memset(bed, 0, sizeof(*bed));
 	bed->policy = bed_policy(yaml);
@@ -47,9 +47,20 @@ void bed_init(struct bed *bed, const char *yaml)
 			.zones = bed->zones,
 			.seed = "not so random",
 			.shards = 1,
+			.amid = amid,
 		},
 		bed->now_ns);
 	assert_non_null(bed->pump);
+}
+
+void bed_init(struct bed *bed, const char *yaml)
+{
+	init(bed, yaml, false);
+}
+
+void bed_init_amid(struct bed *bed, const char *yaml)
+{
+	init(bed, yaml, true);
 }
 
 void bed_fini(struct bed *bed)

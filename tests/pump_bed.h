@@ -41,6 +41,8 @@ struct policy *bed_policy(const char *yaml);
 
 /* The same, and plain S decides unless `yaml` says what is evidence. */
 void bed_init(struct bed *bed, const char *yaml);
+/* One that begins amid traffic (pump_config.amid). */
+void bed_init_amid(struct bed *bed, const char *yaml);
 void bed_fini(struct bed *bed);
 
 /* "10.0.0.1:1000 > 192.0.2.1:53"; protocols "udp", "tcp", "icmp". */

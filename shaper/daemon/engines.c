@@ -195,6 +195,8 @@ static int set_up(struct engine *engine, uint8_t shard,
 		.shard = shard,
 		.shards = (uint8_t)engines->count,
 		.shard_seed = engines->config.shard_seed,
+		.amid = engines->config.policy->nfqueue.fail ==
+			POLICY_FAIL_OPEN,
 	};
 	int error;
 

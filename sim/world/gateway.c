@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "policy/address.h"
+#include "policy/policy.h"
 #include "policy/zones.h"
 #include "shaper/snapshot.h"
 #include "sim/world/dice.h"
@@ -21,11 +22,12 @@ enum {
 
 static struct pump *make_pump(const struct gateway *gateway,
 			      const struct policy *policy, uint64_t seed,
-			      uint64_t now_ns)
+			      bool amid, uint64_t now_ns)
 {
 	struct pump_config config = { .policy = policy,
 				      .zones = gateway->zones,
-				      .shards = 1 };
+				      .shards = 1,
+				      .amid = amid };
 	struct dice dice = { seed };
 
 	for (size_t i = 0; i < sizeof(config.seed); i++)
@@ -43,7 +45,7 @@ bool gateway_init(struct gateway *gateway, const struct policy *policy,
 	if (!gateway->zones)
 		return false;
 	gateway->zone = zones_id(gateway->zones, policy, "world0", 0);
-	gateway->pump = make_pump(gateway, policy, seed, now_ns);
+	gateway->pump = make_pump(gateway, policy, seed, false, now_ns);
 	return gateway->pump != NULL;
 }
 
@@ -87,7 +89,8 @@ bool gateway_restart(struct gateway *gateway, const struct policy *policy,
 
 	if (!gateway->pump)
 		return true;
-	pump = make_pump(gateway, policy, seed, now_ns);
+	pump = make_pump(gateway, policy, seed,
+			 policy->nfqueue.fail == POLICY_FAIL_OPEN, now_ns);
 	good = pump && hand_over(gateway->pump, pump, now_ns);
 	pump_free(gateway->pump);
 	gateway->pump = pump;

@@ -3,9 +3,11 @@
 """The network tap: symtap-tap carries a gateway's packets to a symtapd that has
 a network of its own, where none of them ever is."""
 
+import json
 import os
 import re
 import signal
+import subprocess
 import time
 import unittest
 import urllib.request
@@ -205,6 +207,35 @@ class Tap(unittest.TestCase):
     def test_without_a_judge_nothing_passes_where_fail_is_closed(self):
         self.assertGreater(self.lose_judge("closed"), 300)
         self.assertEqual(self.flood(0.5)[1], 0)
+
+    def test_a_judge_that_is_killed_and_started_holds_no_upload(self):
+        """He meets it in its middle, with an empty window of it."""
+        self.carry()
+        self.judge(shipped=True)
+        self.says("the judge may interpose")
+        stream = f"{BUILD}/tests/xen/stream"
+        sink = self.net.outside.start(stream, "take", lab.OUTSIDE, "8081",
+                                      stdout=subprocess.DEVNULL)
+        self.addCleanup(sink.wait)
+        self.addCleanup(sink.kill)
+        self.assertTrue(lab.eventually(lambda: self.net.outside.run(
+            "ss", "-Htln", "sport = :8081")))
+        upload = self.net.host.start(stream, lab.OUTSIDE, "8081", "6",
+                                     stdout=subprocess.PIPE)
+        self.addCleanup(upload.stdout.close)
+        for kill in range(1, 4):
+            before = self.symtapd.counters()["sent_pkts"]
+            self.symtapd.wait_for("sent_pkts", before + 1)
+            self.symtapd.process.send_signal(signal.SIGKILL)
+            self.symtapd.process.wait()
+            self.judge(again=True)
+            begin = time.monotonic()
+            while time.monotonic() - begin < 0.6:
+                self.assertNotIn("is held", self.symtapd.ctl(
+                    "explain", lab.OUTSIDE, check=False), f"kill {kill}")
+            self.symtapd.wait_for("met_pkts", 1)
+        said = json.loads(upload.communicate(timeout=20)[0])
+        self.assertGreater(said["bytes"], 0)
 
     def test_it_outlives_who_reads_its_log(self):
         reader, log = os.pipe()

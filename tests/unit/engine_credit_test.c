@@ -19,6 +19,7 @@
 
 enum {
 	TCP_SYN = 2,
+	TCP_RST = 4,
 	TCP_ACK = 16,
 	BURST = 4,
 	PATIENCE = 48,
@@ -261,6 +262,91 @@ static void test_a_restart_gives_no_patience_for_a_minute(void **state)
 	}
 }
 
+/* ------ a start amid traffic */
+
+static struct pump_packet segment(uint8_t flags, uint32_t payload_bytes)
+{
+	struct pump_packet packet = bed_tcp(1000, flags, false);
+
+	packet.meta.length_bytes = packet.meta.header_bytes + payload_bytes;
+	return packet;
+}
+
+static void test_who_is_met_amid_a_connection_goes_on_for_a_second(void **state)
+{
+	struct pump_packet first = segment(TCP_ACK, 1000);
+	struct pump_packet other = udp("10.0.0.1", "192.0.2.1", false);
+	static struct bed bed;
+
+	(void)state;
+	bed_init_amid(&bed, NO_FLOOR);
+	assert_int_equal(200, flood(&bed, &first, BEGIN));
+	/* and what else is between the two */
+	assert_int_equal(200, flood(&bed, &other, BEGIN + 500 * MS));
+	assert_int_equal(200, flood(&bed, &first, BEGIN + 999 * MS));
+	assert_true(bed_counter(&bed, STATS_met_pkts) > 600 - 2 * BURST - 1);
+	assert_int_equal(0, flood(&bed, &first, BEGIN + S));
+	bed_fini(&bed);
+}
+
+static void test_who_begins_after_a_start_is_not_met(void **state)
+{
+	static const struct {
+		uint8_t flags;
+		uint32_t payload_bytes;
+		const char *yaml;
+		uint64_t after_ns;
+		size_t passed;
+	} rows[] = {
+		{ TCP_ACK, 1, NO_FLOOR, 999 * MS, 200 },
+		{ TCP_ACK, 1, NO_FLOOR, S, BURST + PATIENCE },
+		{ TCP_ACK, 0, NO_FLOOR, 0, BURST + PATIENCE },
+		{ TCP_SYN, 1, NO_FLOOR, 0, BURST + PATIENCE },
+		{ TCP_SYN | TCP_ACK, 1, NO_FLOOR, 0, BURST + PATIENCE },
+		{ TCP_RST | TCP_ACK, 1, NO_FLOOR, 0, BURST + PATIENCE },
+		{ 0, 1, NO_FLOOR, 0, BURST + PATIENCE },
+		{ TCP_ACK, 1, "limiter: {evidence: packets}\n", 0, BURST },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pump_packet elsewhere =
+			udp("10.0.0.9", "192.0.2.9", false);
+		struct pump_packet packet =
+			segment(rows[i].flags, rows[i].payload_bytes);
+		struct bed bed;
+
+		bed_init_amid(&bed, rows[i].yaml);
+		/* the second begins with the first packet out, whose it is */
+		bed_offer(&bed, &elsewhere, BEGIN);
+		assert_int_equal(rows[i].passed,
+				 flood(&bed, &packet,
+				       BEGIN + rows[i].after_ns));
+		bed_fini(&bed);
+	}
+}
+
+static void test_who_was_penalised_is_not_met_after_a_start(void **state)
+{
+	struct pump_packet packet = segment(TCP_ACK, 1000);
+	struct pump_record record = {
+		.key = { .scope = FLOW_SCOPE_PAIR },
+		.releases = 1,
+		.runs_count = 1,
+		.runs = { { .age_ns = MS, .sent_pkts = 5 } },
+	};
+	static struct bed bed;
+
+	(void)state;
+	bed_init_amid(&bed, NO_FLOOR);
+	bed_address("10.0.0.1", record.key.inside);
+	bed_address("192.0.2.1", record.key.outside);
+	assert_true(pump_import(bed.pump, &record, 0, BEGIN));
+	assert_int_equal(0, flood(&bed, &packet, BEGIN));
+	assert_int_equal(0, bed_counter(&bed, STATS_met_pkts));
+	bed_fini(&bed);
+}
+
 /* So small that the host can crowd it. */
 static const char CROWDED[] =
 	"limiter: {evidence: consent, floor: 0}\n"
@@ -477,6 +563,11 @@ int main(void)
 		cmocka_unit_test(
 			test_a_reload_that_turns_patience_on_gives_it_later),
 		cmocka_unit_test(test_a_restart_gives_no_patience_for_a_minute),
+		cmocka_unit_test(
+			test_who_is_met_amid_a_connection_goes_on_for_a_second),
+		cmocka_unit_test(test_who_begins_after_a_start_is_not_met),
+		cmocka_unit_test(
+			test_who_was_penalised_is_not_met_after_a_start),
 		cmocka_unit_test(test_crowding_brings_no_patience_back),
 		cmocka_unit_test(
 			test_a_pair_forgotten_early_is_not_taken_for_new),
