@@ -278,9 +278,12 @@ static void tell_looked(struct process *process)
 
 static void run(struct process *process)
 {
-	struct pollfd ready[] = { { .fd = process->fd, .events = POLLIN },
-				  { .fd = process->pace_fd, .events = POLLIN },
-				  { .events = POLLIN } };
+	enum { REPORTS, PACES, STORE };
+	struct pollfd ready[] = {
+		[REPORTS] = { .fd = process->fd, .events = POLLIN },
+		[PACES] = { .fd = process->pace_fd, .events = POLLIN },
+		[STORE] = { .events = POLLIN },
+	};
 
 	do {
 		uint64_t now_ns = clock_now_ns();
@@ -289,11 +292,12 @@ static void run(struct process *process)
 		vifwatch_advance(process->watch, now_ns);
 		tell_looked(process);
 		tell_connection(process);
-		take_debts(process, now_ns);
+		if (ready[PACES].revents != 0)
+			take_debts(process, now_ns);
 		wayrate_advance(process->rates, writer(process), now_ns);
 		publish(process, now_ns);
 		tell_refused(process);
-		ready[2].fd = vifwatch_fd(process->watch);
+		ready[STORE].fd = vifwatch_fd(process->watch);
 		poll(ready, 3, wait_ms(process, clock_now_ns()));
 	} while (take_reports(process));
 	wayrate_let_go(process->rates, writer(process));

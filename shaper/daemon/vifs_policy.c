@@ -41,6 +41,17 @@ static bool is_listened(const struct vifs *vifs, const struct vif *vif)
 	       viftaps_has(&vifs->taps, if_nametoindex(vif->keys.interface));
 }
 
+/* The other ways do not ask who listens. */
+static bool rests_on_taps(const struct vifs *vifs)
+{
+	for (size_t i = 0; i < vifs->count; i++)
+		if (vifs->list[i].asks_ring ||
+		    (!vifs->list[i].refused &&
+		     vifs->list[i].way == POLICY_WAY_QUEUE))
+			return true;
+	return false;
+}
+
 static bool is_as_before(const struct vifs *vifs, const struct vif *vif)
 {
 	return (!vif->asks_ring || vif->ring_lacks == lacks_ring(vifs, vif)) &&
@@ -55,7 +66,8 @@ static bool is_quiet(struct vifs *vifs)
 	struct viftaps before = vifs->taps;
 	bool quiet = vifs->is_settled && seen == vifs->seen;
 
-	read_taps(vifs);
+	if (rests_on_taps(vifs))
+		read_taps(vifs);
 	vifs->seen = seen;
 	vifs->is_settled = true;
 	return quiet && viftaps_equal(&before, &vifs->taps);

@@ -148,12 +148,11 @@ static void look_at_parts(struct nfqueue *nfqueue)
 /* The next time, where nothing waits, when something came. */
 static void look_at_kernel(struct nfqueue *nfqueue, uint64_t now_ns)
 {
+	bool waits = nfqueue_ring_count(nfqueue) || nfqueue->held_pkts > 0;
+
 	look_at_parts(nfqueue);
 	look_at_queues(nfqueue, now_ns);
-	nfqueue_ring_count(nfqueue);
-	nfqueue->look_ns = nfqueue->ring || nfqueue->held_pkts > 0
-				   ? now_ns + LOOK_NS
-				   : NS_NEVER;
+	nfqueue->look_ns = waits ? now_ns + LOOK_NS : NS_NEVER;
 }
 
 static int advance(void *self, uint64_t now_ns)

@@ -184,8 +184,8 @@ void nfqueue_ring_left(struct nfqueue *nfqueue, uint64_t id);
 /* At the end of a wake-up. */
 void nfqueue_ring_advance(struct nfqueue *nfqueue, uint64_t now_ns);
 uint64_t nfqueue_ring_next_ns(const struct nfqueue *nfqueue);
-/* What its device dropped, once a second. */
-void nfqueue_ring_count(struct nfqueue *nfqueue);
+/* What its device dropped, once a second.  false: nobody waits there. */
+bool nfqueue_ring_count(struct nfqueue *nfqueue);
 /* All that waits goes. */
 void nfqueue_ring_close(struct nfqueue *nfqueue);
 

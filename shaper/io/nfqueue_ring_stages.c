@@ -155,16 +155,17 @@ static bool is_inside(struct nfqueue *nfqueue, const struct ringed *ringed)
 	return look(nfqueue, ringed, &count) && !is_empty(&count);
 }
 
-void nfqueue_ring_count(struct nfqueue *nfqueue)
+bool nfqueue_ring_count(struct nfqueue *nfqueue)
 {
 	const struct nfqueue_ring *ring = nfqueue->ring;
 	struct holdcount count;
 
 	if (ring == NULL || ring->used == 0)
-		return;
+		return false;
 	for (uint32_t i = ring->first; i < ring->end; i++)
 		if (ring->keys[i].stage >= RING_HELD)
 			look(nfqueue, &ring->keys[i], &count);
+	return true;
 }
 
 static void held(struct nfqueue *nfqueue, struct ringed *ringed,

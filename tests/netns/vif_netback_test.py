@@ -5,6 +5,7 @@ with symtapd answers in the module's stead (netback_stand_in.c), and guards
 nothing.  What the module does is in tests/xen."""
 
 import os
+import shutil
 
 import gateway_bed as bed
 import lab
@@ -16,10 +17,10 @@ STAND_IN = os.path.join(bed.BUILD, "tests/xenstore/libnetback_stand_in.so")
 
 class VifNetback(vif_bed.Case):
 
-    def start_beside(self, refuses, way):
+    def start_beside(self, refuses, way, prefix=()):
         self.symtapd.start(
             {**os.environ, "LD_PRELOAD": STAND_IN, "NETBACK_REFUSES": refuses},
-            bridge=True, inside=vif_bed.INSIDE_NET, limits=bed.ROOM,
+            prefix, bridge=True, inside=vif_bed.INSIDE_NET, limits=bed.ROOM,
             xen=f"{{vifs: follow, way: {way}}}")
         self.store.vif(7, lab.GUARDED_MAC, GUEST)
 
@@ -53,6 +54,30 @@ class VifNetback(vif_bed.Case):
         self.symtapd.reload()
         self.guarded()
         self.assertEqual(self.way(), "queue")
+
+    def test_what_other_ways_need_is_not_looked_at(self):
+        """Who listens to a vif, each second, and what the kernel's queues
+        dropped while nothing comes to them."""
+        traced = self.symtapd.path("traced")
+        self.start_beside("vif8.0", "auto", (
+            shutil.which("strace"), "-f", "-D", "-qq", "-e",
+            "trace=openat,read", "-o", traced))
+        self.guarded()
+
+        def times():
+            with open(traced, encoding="utf-8") as file:
+                said = file.read()
+            return (said.count("sk               RefCnt"),
+                    said.count("/proc/net/netfilter/nfnetlink_queue"))
+
+        def is_quiet():
+            before = times()
+            self.symtapd.a_second_later()
+            return times() == before
+
+        self.assertTrue(lab.eventually(is_quiet, 10))
+        # Both were asked when its way was chosen.
+        self.assertGreater(min(times()), 0)
 
 
 if __name__ == "__main__":
