@@ -343,6 +343,15 @@ void ringfilter_clear(struct ringfilter *filter, uint32_t vif)
 	}
 }
 
+/* While there is any, each packet of the host is asked whether it meets one. */
+static void drop_clsact(struct ringfilter *filter, uint32_t device)
+{
+	struct message message;
+
+	begin(&message, RTM_DELQDISC, 0, device, TC_H_CLSACT);
+	say(filter, &message);
+}
+
 int ringfilter_probe(struct ringfilter *filter, uint32_t device)
 {
 	struct ringfilter_key key = {
@@ -357,5 +366,6 @@ int ringfilter_probe(struct ringfilter *filter, uint32_t device)
 
 	if (error == 0)
 		ringfilter_remove(filter, &key);
+	drop_clsact(filter, device);
 	return error;
 }

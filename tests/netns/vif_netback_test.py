@@ -56,8 +56,8 @@ class VifNetback(vif_bed.Case):
         self.assertEqual(self.way(), "queue")
 
     def test_what_other_ways_need_is_not_looked_at(self):
-        """Who listens to a vif, each second, and what the kernel's queues
-        dropped while nothing comes to them."""
+        """Who listens to a vif, each second, what the kernel's queues dropped
+        while nothing comes to them, and filters where packets arrive."""
         traced = self.symtapd.path("traced")
         self.start_beside("vif8.0", "auto", (
             shutil.which("strace"), "-f", "-D", "-qq", "-e",
@@ -78,6 +78,10 @@ class VifNetback(vif_bed.Case):
         self.assertTrue(lab.eventually(is_quiet, 10))
         # Both were asked when its way was chosen.
         self.assertGreater(min(times()), 0)
+        # One would cost each packet of the host.
+        shown = self.net.gateway.run("tc", "qdisc", "show")
+        self.assertIn("symtap-ring", shown)
+        self.assertNotIn("clsact", shown)
 
 
 if __name__ == "__main__":
