@@ -3,6 +3,7 @@
 """What conforms leaves past the bridge, and the bridge knows of it."""
 
 import re
+import shutil
 import time
 
 import gateway_bed as bed
@@ -309,6 +310,22 @@ class Ruled(Case):
         self.assertIsNone(self.status()["direct_error"])
         for family in ("inet", "bridge", "netdev"):
             self.net.gateway.nft(f"delete table {family} elsewhere")
+
+
+class Legacy(Case):
+    """A network of its own: the table stays there once it was asked for."""
+
+    def test_who_has_rules_of_iptables_legacy_has_it_not(self):
+        if not shutil.which("iptables-legacy"):
+            self.skipTest("there is no iptables-legacy")
+        if "bridge-nf" not in self.net.gateway.run(
+                "sysctl", "-a", "--pattern", "^net.bridge"):
+            self.skipTest("there is no br_netfilter")
+        self.start()
+        self.check_is_direct()
+        self.net.gateway.run("iptables-legacy", "-A", "FORWARD", "-p", "udp",
+                             "--dport", str(FORBIDDEN), "-j", "DROP")
+        self.check_is_refused("iptables-legacy")
 
 
 class Tracked(Case):
