@@ -64,7 +64,7 @@ def run_all():
     tell(f"up after {pathlib.Path('/proc/uptime').read_text().split()[0]} s, "
          f"{os.uname().release}")
     environment = {"PATH": job["path"], "HOME": "/root", "CI": "1",
-                   "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1",
+                   "LANG": "C.UTF-8",
                    "SYMTAP_BUILD": job["build"], "SYMTAP_SLOW": "1"}
     if job["captures"]:
         environment["SYMTAP_CAPTURES"] = job["captures"]

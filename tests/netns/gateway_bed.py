@@ -118,9 +118,7 @@ class Case(unittest.TestCase):
 
     def hang_up(self):
         """Ports are free again."""
-        for opened in self.lab.sockets:
-            opened.close()
-        self.lab.sockets.clear()
+        self.lab.close_sockets()
 
     def talk(self, addresses=(lab.NEIGHBOUR, lab.OUTSIDE), inside=None,
              outside=None, **options):

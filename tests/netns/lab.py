@@ -210,6 +210,11 @@ class Lab:
             process.stdout.close()
         self.programs.clear()
 
+    def close_sockets(self):
+        for opened in self.sockets:
+            opened.close()
+        self.sockets.clear()
+
     def close(self):
         self.stop_programs()
         for process in self.processes:
@@ -225,15 +230,13 @@ class Lab:
                 if stream:
                     with contextlib.suppress(OSError):
                         stream.close()
-        for opened in self.sockets:
-            opened.close()
+        self.close_sockets()
         for namespace in self.namespaces:
             subprocess.run(["ip", "netns", "del", namespace.name], check=False)
         for folder in self.folders:
             shutil.rmtree(folder, ignore_errors=True)
         self.folders.clear()
         self.processes.clear()
-        self.sockets.clear()
         self.namespaces.clear()
         atexit.unregister(self.close)
 

@@ -2,7 +2,9 @@
 """What the subjects in dom0 have in common: guests, symtapd beside netback, and
 who sends and listens."""
 
+import atexit
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -13,7 +15,6 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "netns")]
-sys.dont_write_bytecode = True
 
 import dom0
 import guests
@@ -152,6 +153,14 @@ class Flood:
         return told
 
 
+@functools.cache
+def host():
+    """One for all cases: a second of dom0's for each that starts."""
+    made = dom0.Host(lab.Lab("xen"))
+    atexit.register(made.close)
+    return made
+
+
 class Case(unittest.TestCase):
     """One dom0 for all.  A test takes guests from self.pool, starts symtapd,
     and finds neither policy nor rules of a test before it."""
@@ -161,16 +170,14 @@ class Case(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.lab = lab.Lab("xen")
-        cls.addClassCleanup(cls.lab.close)
-        cls.host = dom0.Host(cls.lab)
-        cls.addClassCleanup(cls.host.close)
+        cls.host = host()
         if cls.way is RING:
             dom0.call("modprobe", "-a", *RING_MODULES)
         cls.pool = guests.Pool()
 
     def setUp(self):
         self.addCleanup(self.tell_time, time.monotonic())
+        self.addCleanup(self.host.lab.close_sockets)
         self.symtapd = symtapd.Symtapd(self.host, BUILD)
         self.addCleanup(self.symtapd.close)
 

@@ -56,7 +56,7 @@ class World:
         self.lab = made
         self.host = dom0.Host(made)
         dom0.call("modprobe", "-a", *RING_MODULES)
-        self.pool = guests.Pool()
+        self.pool = guests.Pool(boots_each=True)
         self.backend = self.judge = None
         for name, word, port in (("probe", "answer", measure.PROBE_PORT),
                                  ("stream", "take", measure.STREAM_PORT)):

@@ -363,7 +363,7 @@ def reload_netback(world, ours):
     """Debian's module, or the one with a hook; guests with a vif of dom0's go
     before."""
     netback_test.destroy_all()
-    world.pool = guests.Pool()
+    world.pool = guests.Pool(boots_each=True)
     if netback_test.is_loaded() == ours:
         return
     if ours:
