@@ -64,9 +64,9 @@ static u32 wire_bytes(const struct sk_buff *skb)
 				  (skb_transport_offset(skb) + tcp_hdrlen(skb));
 }
 
-static void fill(struct guard_packet *packet, const struct sk_buff *skb,
-		 const struct packet_meta *meta, enum flow_direction direction,
-		 u32 slots)
+static void describe(struct guard_packet *packet, const struct sk_buff *skb,
+		     const struct packet_meta *meta,
+		     enum flow_direction direction, u32 slots)
 {
 	const struct skb_shared_info *info = skb_shinfo(skb);
 
@@ -99,9 +99,9 @@ static u32 wire_pkts(const struct sk_buff *skb)
 	return max_t(u32, skb_shinfo(skb)->gso_segs, 1);
 }
 
-static enum xenvif_verdict refuse(struct guard *guard,
-				  const struct sk_buff *skb,
-				  enum guard_counter counter)
+static enum xenvif_verdict refuse_frame(struct guard *guard,
+					const struct sk_buff *skb,
+					enum guard_counter counter)
 {
 	guard->counters[counter] += wire_pkts(skb);
 	return XENVIF_DROP;
@@ -118,13 +118,13 @@ static enum xenvif_verdict judge(struct attached *attached, struct sk_buff *skb,
 	switch (class) {
 	case FRAME_SHORT:
 	case FRAME_UNREAD:
-		return refuse(guard, skb, GUARD_unread_pkts);
+		return refuse_frame(guard, skb, GUARD_unread_pkts);
 	case FRAME_FORGED_MAC:
-		return refuse(guard, skb, GUARD_forged_mac_pkts);
+		return refuse_frame(guard, skb, GUARD_forged_mac_pkts);
 	case FRAME_FORGED_ADDRESS:
-		return refuse(guard, skb, GUARD_forged_address_pkts);
+		return refuse_frame(guard, skb, GUARD_forged_address_pkts);
 	case FRAME_FORGED_NEIGHBOUR:
-		return refuse(guard, skb, GUARD_forged_neighbour_pkts);
+		return refuse_frame(guard, skb, GUARD_forged_neighbour_pkts);
 	case FRAME_OTHER:
 		return guard_allows_other(guard, wire_pkts(skb), ktime_get_ns())
 			       ? XENVIF_GO_ON
@@ -135,7 +135,7 @@ static enum xenvif_verdict judge(struct attached *attached, struct sk_buff *skb,
 	/* What the rules have to look at more closely goes on without. */
 	if (meta->fragment == PACKET_WHOLE)
 		skb->mark |= attached->mark;
-	fill(&packet, skb, meta, FLOW_OUT, slots);
+	describe(&packet, skb, meta, FLOW_OUT, slots);
 	return verdict_of(
 		guard_ask(guard, &packet, note, until_ns, ktime_get_ns()));
 }
@@ -230,7 +230,7 @@ static bool heard(void *self, struct sk_buff *skb)
 
 	if (!read_in(skb, &meta))
 		return false;
-	fill(&packet, skb, &meta, FLOW_IN, 0);
+	describe(&packet, skb, &meta, FLOW_IN, 0);
 	spin_lock_irqsave(&attached->lock, flags);
 	wakes = guard_hear(&attached->guard, &packet,
 			   heard_ns(&attached->guard));

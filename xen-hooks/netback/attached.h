@@ -28,11 +28,11 @@ struct attached_settings {
 };
 
 /* Under rtnl_lock().  0 or -errno. */
-int attached_set(struct net_device *dev,
-		 const struct attached_settings *settings);
-int attached_unset(struct net_device *dev);
+int __visible attached_set(struct net_device *dev,
+			   const struct attached_settings *settings);
+int __visible attached_unset(struct net_device *dev);
 
-void attached_unset_all(void);
+void __visible attached_unset_all(void);
 
 /* What follows needs no rtnl_lock(), and nobody waits for who has it.  Each is
  * 0 or -ENODEV, unless another is named. */
@@ -42,22 +42,23 @@ struct attached_state {
 	u64 counters[GUARD_COUNTERS_COUNT];
 	struct guard_summary summary;
 };
-int attached_state(const struct net *net, const char *name,
-		   struct attached_state *ret_state);
+int __visible attached_state(const struct net *net, const char *name,
+			     struct attached_state *ret_state);
 
 /* The next one, `number` being 1 at first; false: there is no other. */
-bool attached_next(const struct net *net, u64 *number,
-		   struct attached_state *ret_state);
+bool __visible attached_next(const struct net *net, u64 *number,
+			     struct attached_state *ret_state);
 
 /* Of all together, with those that are gone. */
-void attached_sum(u64 ret_counters[GUARD_COUNTERS_COUNT]);
+void __visible attached_sum(u64 ret_counters[GUARD_COUNTERS_COUNT]);
 
 /* guard_state_tell until some are told, or the end is reached. */
-int attached_tell(const struct net *net, const char *name, u32 *position,
-		  struct guard_record *ret_records, u32 max, u32 *ret_count);
+int __visible attached_tell(const struct net *net, const char *name,
+			    u32 *position, struct guard_record *ret_records,
+			    u32 max, u32 *ret_count);
 
 /* guard_state_put of each.  -ENOSPC: not of all. */
-int attached_put(const struct net *net, const char *name,
-		 const struct guard_record *records, u32 count);
+int __visible attached_put(const struct net *net, const char *name,
+			   const struct guard_record *records, u32 count);
 
 #endif

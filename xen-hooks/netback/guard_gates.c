@@ -19,8 +19,8 @@ static uint32_t lacks(struct guard *guard, struct guard_key *key,
 }
 
 /* A super-packet asks as if all but its last packet had left. */
-static enum gate_answer ask(struct guard *guard, struct guard_key *key,
-			    uint32_t wire_pkts)
+static enum gate_answer ask_gate(struct guard *guard, struct guard_key *key,
+				 uint32_t wire_pkts)
 {
 	uint32_t sent, heard;
 
@@ -41,7 +41,7 @@ static bool lets_go(struct guard *guard, struct guard_key *key,
 			 sent + asked->wire_pkts - 1, heard))
 		return true;
 	gate_fire(&key->gate, key->waiting_pkts > 0, guard->now_ns);
-	answer = ask(guard, key, asked->wire_pkts);
+	answer = ask_gate(guard, key, asked->wire_pkts);
 	lacking = lacks(guard, key, asked->wire_pkts);
 	if (lacking == 0)
 		return true;
@@ -51,7 +51,7 @@ static bool lets_go(struct guard *guard, struct guard_key *key,
 		return true;
 	gate_left(&key->gate);
 	key->paid_pkts++;
-	ask(guard, key, asked->wire_pkts);
+	ask_gate(guard, key, asked->wire_pkts);
 	return false;
 }
 

@@ -3,7 +3,7 @@
 
 #include "flowtable/packet_l4.h"
 
-static void lower(uint64_t *until_ns, uint64_t at_ns)
+static void lower_until(uint64_t *until_ns, uint64_t at_ns)
 {
 	if (at_ns < *until_ns)
 		*until_ns = at_ns;
@@ -47,7 +47,7 @@ static bool may_contact(struct guard *guard, struct guard_key *pair,
 		return true;
 	guard->paced_ns =
 		contacts_next_ns(&guard->contacts, pace, guard->now_ns);
-	lower(until_ns, guard->paced_ns);
+	lower_until(until_ns, guard->paced_ns);
 	return false;
 }
 
@@ -59,8 +59,8 @@ static bool may_connect(struct guard *guard, struct guard_key *pair,
 	if (pace == 0 ||
 	    pacer_allows(&pair->pair.connections, pace, guard->now_ns))
 		return true;
-	lower(until_ns,
-	      pacer_next_ns(&pair->pair.connections, pace, guard->now_ns));
+	lower_until(until_ns, pacer_next_ns(&pair->pair.connections, pace,
+					    guard->now_ns));
 	return false;
 }
 
@@ -80,7 +80,7 @@ static bool fits_rate(struct guard *guard, const struct guard_asked *asked,
 						 asked->wire_pkts, asked->bytes,
 						 guard->now_ns);
 	}
-	lower(until_ns, guard->rated_ns);
+	lower_until(until_ns, guard->rated_ns);
 	return false;
 }
 
