@@ -10,6 +10,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shaper/io/nft_alive.h"
 #include "shaper/io/nft_plan.h"
@@ -223,27 +224,31 @@ static int on_rule(const struct nlmsghdr *message, void *self)
 /* ------ legacy */
 
 /* Modules of these are loaded when somebody asks for them. */
-static bool is_loaded(const char *prefix)
+static bool is_loaded(const char *module)
 {
-	FILE *file = fopen("/proc/modules", "re");
-	char line[512];
-	bool found = false;
+	char path[64];
 
-	while (file != NULL && !found && fgets(line, sizeof(line), file))
-		found = strncmp(line, prefix, strlen(prefix)) == 0;
-	if (file != NULL)
-		fclose(file);
-	return found;
+	snprintf(path, sizeof(path), "/sys/module/%s/initstate", module);
+	return access(path, F_OK) == 0;
+}
+
+static bool is_any_loaded(const char *const modules[], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (is_loaded(modules[i]))
+			return true;
+	return false;
 }
 
 /* Told to root alone. */
-static bool has_tables(const char *names, const char *module)
+static bool has_tables(const char *names, const char *const modules[],
+		       size_t count)
 {
 	FILE *file = fopen(names, "re");
 	bool found;
 
 	if (file == NULL)
-		return errno == EACCES && is_loaded(module);
+		return errno == EACCES && is_any_loaded(modules, count);
 	found = fgetc(file) != EOF;
 	fclose(file);
 	return found;
@@ -251,10 +256,19 @@ static bool has_tables(const char *names, const char *module)
 
 bool nftothers_look_for_legacy(struct nftothers *others)
 {
-	bool frames = is_loaded("ebtable_filter ") ||
-		      is_loaded("ebtable_nat ") || is_loaded("ebtable_broute ");
-	bool packets = has_tables("/proc/net/ip_tables_names", "iptable_") ||
-		       has_tables("/proc/net/ip6_tables_names", "ip6table_");
+	static const char *const FRAMES[] = { "ebtable_filter", "ebtable_nat",
+					      "ebtable_broute" };
+	static const char *const V4[] = { "iptable_filter", "iptable_mangle",
+					  "iptable_nat", "iptable_raw",
+					  "iptable_security" };
+	static const char *const V6[] = { "ip6table_filter", "ip6table_mangle",
+					  "ip6table_nat", "ip6table_raw",
+					  "ip6table_security" };
+	bool frames = is_any_loaded(FRAMES, sizeof(FRAMES) / sizeof(*FRAMES));
+	bool packets = has_tables("/proc/net/ip_tables_names", V4,
+				  sizeof(V4) / sizeof(*V4)) ||
+		       has_tables("/proc/net/ip6_tables_names", V6,
+				  sizeof(V6) / sizeof(*V6));
 	bool changed = frames != others->frames_legacy ||
 		       packets != others->packets_legacy;
 
